@@ -1,1 +1,45 @@
-fn main() {}
+//! Developer commands: `cargo x demo`, `cargo x test` and the rest.
+//!
+//! Why an xtask: nothing but the Rust toolchain is needed to start, and what CI runs is what a
+//! person runs. Next: `demo.rs` for the first command of the README, `test.rs` for the second,
+//! `tidy.rs` for the house rules.
+
+mod demo;
+mod host;
+mod test;
+#[cfg(test)]
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo x demo [--stop]    install what is missing, build, bring examples/shop to life, print its URL
+cargo x test [ROOM]      all tests (or one room's), on real components; needs root
+cargo x check            formatting, lints and house rules
+cargo x ci               what CI runs: check, then test
+cargo x dist             the binary to give to others (static, link-time optimised)";
+
+fn main() {
+    if let Err(error) = run() {
+        // The one place where a developer sees an error: the whole chain, once.
+        eprintln!("error: {error:#}");
+        std::process::exit(1);
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match arguments.first().map(String::as_str) {
+        Some("demo") => demo::run(&rest),
+        Some("test") => test::run(&rest),
+        Some("check") => test::check(),
+        Some("ci") => test::check().and_then(|()| test::run(&[])),
+        Some("dist") => host::cargo(&["build", "--profile", "dist", "--package", "cli"]),
+        Some("help" | "--help" | "-h") | None => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Some(other) => bail!("`cargo x {other}` is not a command\n{HELP}"),
+    }
+}

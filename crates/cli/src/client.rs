@@ -1,0 +1,133 @@
+//! HTTP over the server's unix sockets: one request, its answer whole or line by line.
+//!
+//! The command line is a thin client: it asks the server and prints. Next: `commands/`.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+
+use crate::error::{Code, Failure};
+
+/// A connection to make to one of the server's sockets.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the socket at `socket`; nothing is opened yet.
+    pub(crate) fn new(socket: PathBuf) -> Client {
+        Client { socket }
+    }
+
+    /// The raw stream, for upgrades.
+    pub(crate) async fn stream(&self) -> Result<UnixStream, Failure> {
+        UnixStream::connect(&self.socket).await.map_err(|error| unreachable(&self.socket, &error))
+    }
+
+    /// Sends a request and returns the answer's head and its body unread.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<http::Response<Incoming>, Failure> {
+        let stream = self.stream().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(&self.socket, &error))?;
+        tokio::spawn(connection);
+        let bytes = body.map(|value| Bytes::from(value.to_string())).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "shelf")
+            .header("content-type", "application/json")
+            .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(bytes))
+            .map_err(|error| Failure::new(Code::Failed, "request/form", format!("{path}: {error}")))?;
+        sender.send_request(request).await.map_err(|error| unreachable(&self.socket, &error))
+    }
+
+    /// Sends a request and returns the JSON of its answer; a status of 400 and above is an error.
+    pub(crate) async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let answer = self.send(method, path, body).await?;
+        let status = answer.status();
+        let bytes = self.whole(answer.into_body()).await?;
+        let value = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            Value::String(String::from_utf8_lossy(&bytes).trim().to_owned())
+        });
+        if status.is_client_error() || status.is_server_error() {
+            return Err(refused(status, &value));
+        }
+        Ok(value)
+    }
+
+    /// Reads a body to its end.
+    pub(crate) async fn whole(&self, body: Incoming) -> Result<Bytes, Failure> {
+        let collected = body.collect().await.map_err(|error| unreachable(&self.socket, &error))?;
+        Ok(collected.to_bytes())
+    }
+
+    /// Calls `each` with every line of a streamed body, as it comes.
+    pub(crate) async fn lines(
+        &self,
+        mut body: Incoming,
+        mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut rest: Vec<u8> = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| unreachable(&self.socket, &error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            rest.extend_from_slice(&data);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                each(&line[..end])?;
+            }
+        }
+        if rest.is_empty() { Ok(()) } else { each(&rest) }
+    }
+}
+
+/// The error of an answer: Kubernetes' Status and our own error form are both understood.
+fn refused(status: StatusCode, value: &Value) -> Failure {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let error = &value["error"];
+    let message = text(&error["message"])
+        .or_else(|| text(&value["message"]))
+        .or_else(|| text(value))
+        .unwrap_or_else(|| status.to_string());
+    let code = match status.as_u16() {
+        404 => Code::NotFound,
+        401 | 403 => Code::Refused,
+        504 => Code::TimedOut,
+        _ => Code::Failed,
+    };
+    let name = text(&error["code"])
+        .or_else(|| text(&value["reason"]).map(|reason| format!("api/{}", reason.to_lowercase())))
+        .unwrap_or_else(|| "server".into());
+    let mut failure = Failure::new(code, &name, message);
+    failure.rendered = text(&error["rendered"]);
+    failure.hint = text(&error["hint"]);
+    failure
+}
+
+fn unreachable(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Code::Unreachable,
+        "server/unreachable",
+        format!("no shelf server answers at {}: {error}", socket.display()),
+    )
+    .hint("start one:  shelf serve        another's run directory:  shelf --run-dir DIR …")
+}

@@ -1,0 +1,93 @@
+//! What a person sees when something fails, and the exit code that scripts see.
+//!
+//! Shape: what was tried, why not, what next (`design/cli.md` section 5); one screen at most.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+/// Exit codes, as in `shelf help exit-codes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    Refused = 4,
+    PlanHasChanges = 5,
+    TimedOut = 6,
+    Unreachable = 7,
+    Cancelled = 130,
+}
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) code: Code,
+    /// A stable name such as `port/taken`.
+    pub(crate) name: String,
+    /// What was tried and why it failed.
+    pub(crate) message: String,
+    /// What to do next.
+    pub(crate) hint: Option<String>,
+    /// The error as the room below drew it (with source lines), printed instead of the message.
+    pub(crate) rendered: Option<String>,
+    /// Nothing is printed: it has been said already.
+    pub(crate) silent: bool,
+}
+
+impl Failure {
+    /// An error with its exit code, its stable name and what was tried and why it failed.
+    pub(crate) fn new(code: Code, name: &str, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            name: name.to_owned(),
+            message: message.into(),
+            hint: None,
+            rendered: None,
+            silent: false,
+        }
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// An exit code alone; what there is to say has been printed.
+    pub(crate) fn silent(code: Code) -> Failure {
+        Failure { silent: true, ..Failure::new(code, "said", "") }
+    }
+
+    /// Prints the error and returns the exit code.
+    pub(crate) fn print(&self, as_json: bool) -> ExitCode {
+        if self.silent {
+            return ExitCode::from(self.code as u8);
+        }
+        if as_json {
+            let error = json!({"error": {
+                "code": self.name, "message": self.message, "hint": self.hint,
+            }});
+            eprintln!("{error}");
+        } else if let Some(rendered) = &self.rendered {
+            eprint!("{rendered}");
+            if !rendered.ends_with('\n') {
+                eprintln!();
+            }
+        } else {
+            eprintln!("error[{}]: {}", self.name, self.message);
+            if let Some(hint) = &self.hint {
+                eprintln!("help: {hint}");
+            }
+        }
+        ExitCode::from(self.code as u8)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::new(Code::Failed, "shelf", format!("{error:#}"))
+    }
+}

@@ -1,0 +1,137 @@
+//! Where things are: directories, sockets and addresses, from flags and the environment.
+//!
+//! The only file that reads the environment. Order: flag, environment, default. Several
+//! `shelf serve` run side by side when each has its own data and run directory.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+/// Flags every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Run directory of the server to talk to (its sockets live there)
+    #[arg(long, global = true, env = "SHELF_RUN_DIR", default_value = "/run/shelf", value_name = "DIR")]
+    pub(crate) run_dir: PathBuf,
+
+    /// Print one JSON object (streams: one per line) instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// The app's folder, or its name where that is enough [default: found upwards from here]
+    #[arg(short = 'a', long = "app", global = true, value_name = "APP")]
+    pub(crate) app: Option<String>,
+}
+
+impl Global {
+    /// The socket of the verbs.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run_dir.join("shelf.sock")
+    }
+
+    /// The socket of the Kubernetes API (root only, no token needed).
+    pub(crate) fn api_socket(&self) -> PathBuf {
+        self.run_dir.join("api.sock")
+    }
+
+    /// The kubeconfig that `shelf serve` writes.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.run_dir.join("kubeconfig")
+    }
+}
+
+/// Flags of `shelf serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Serve {
+    /// Everything that lasts: images, volumes, objects, keys
+    #[arg(long, env = "SHELF_DATA_DIR", default_value = "/var/lib/shelf", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+
+    /// Where the front door listens: the address of every app's URL
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub(crate) http: SocketAddr,
+
+    /// Where the Kubernetes API listens (HTTPS, token or client certificate)
+    #[arg(long, default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
+    pub(crate) api: SocketAddr,
+
+    /// Addresses of pods [default: a /20 of 10.88.0.0–10.127.0.0 that nothing here uses]
+    #[arg(long, value_name = "CIDR", value_parser = cidr)]
+    pub(crate) pod_cidr: Option<(Ipv4Addr, u8)>,
+
+    /// Addresses of services
+    #[arg(long, default_value = "10.152.0.0/16", value_name = "CIDR", value_parser = cidr)]
+    pub(crate) service_cidr: (Ipv4Addr, u8),
+
+    /// CA certificates for the steps of a build; `none` for the image's own only
+    /// [default: this machine's bundle, mounted for the step and never kept in an image]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) build_ca: Option<PathBuf>,
+
+    /// End the running server; containers stay up and are found again by the next one
+    #[arg(long)]
+    pub(crate) stop: bool,
+
+    /// With --stop: end the containers and the network too; data stays
+    #[arg(long, requires = "stop")]
+    pub(crate) containers: bool,
+}
+
+impl Serve {
+    /// The name this server's links, tables and control groups carry: six characters made from
+    /// the data directory, so that two servers never touch each other's.
+    pub(crate) fn instance(&self) -> String {
+        // FNV-1a: stable over releases, which std's hasher does not promise.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in self.data_dir.as_os_str().as_encoded_bytes() {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        (0..6).map(|place| char::from(LETTERS[(hash >> (place * 5)) as usize & 31])).collect()
+    }
+
+    /// The bundle of CA certificates that build steps get, if any.
+    pub(crate) fn build_ca(&self) -> Option<PathBuf> {
+        let host = Path::new("/etc/ssl/certs/ca-certificates.crt");
+        match &self.build_ca {
+            Some(path) if path.as_os_str() == "none" => None,
+            Some(path) => Some(path.clone()),
+            None => host.is_file().then(|| host.to_path_buf()),
+        }
+    }
+}
+
+fn cidr(text: &str) -> Result<(Ipv4Addr, u8), String> {
+    let (address, bits) = text.split_once('/').ok_or("write it as 10.152.0.0/16")?;
+    let address: Ipv4Addr = address.parse().map_err(|_| format!("{address} is not an IPv4 address"))?;
+    let bits: u8 = bits.parse().map_err(|_| format!("/{bits} is not a prefix length"))?;
+    if !(8..=28).contains(&bits) {
+        return Err(format!("/{bits} is too large or too small: from /8 to /28"));
+    }
+    let mask = u32::MAX << (32 - bits);
+    if address.to_bits() & !mask != 0 {
+        return Err(format!("{address} has bits beyond /{bits}"));
+    }
+    Ok((address, bits))
+}
+
+/// Whether output may be coloured and redrawn.
+pub(crate) fn fancy_terminal() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    rustix::termios::isatty(std::io::stderr()) && !set("NO_COLOR") && !set("CI") && !dumb
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cidr_with_bits_beyond_its_prefix_is_refused() {
+        assert_eq!(cidr("10.1.0.0/16"), Ok((Ipv4Addr::new(10, 1, 0, 0), 16)));
+        for wrong in ["10.1.0.0", "10.1.2.0/16", "10.1.0.0/33", "x/16", "10.0.0.0/4"] {
+            assert!(cidr(wrong).is_err(), "{wrong}");
+        }
+    }
+}
