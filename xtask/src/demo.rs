@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let shelf = root().join("target").join(host_tuple()?).join("release/shelf");
     match arguments {
         [] => {}
-        ["--stop"] => return start(Command::new(&shelf).args(["serve", "--stop"])),
+        ["--stop"] => return start(Command::new(&shelf).args(["serve", "--stop", "--containers"])),
         other => bail!("`cargo x demo` takes --stop or nothing, not {other:?}"),
     }
     let began = Instant::now();

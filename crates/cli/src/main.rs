@@ -1,1 +1,58 @@
-fn main() {}
+//! `shelf`: put an application together from parts, run it, and get its address.
+//!
+//! One binary with everything. Three processes come from it: the server (`shelf serve`), the
+//! zygote that makes containers and the front door that outlives the server; the first lines of
+//! [`main`] decide which one this is. A newcomer reads `serve.rs` next: it joins all rooms.
+
+mod app;
+mod arguments;
+mod client;
+mod commands;
+mod error;
+mod machine;
+mod progress;
+mod serve;
+mod settings;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::{Code, Failure};
+
+/// Static glibc's own allocator keeps what bursts have taken.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Before anything else: these two never return if this process is one of theirs.
+    engine::run_if_asked();
+    net::door::run_if_asked();
+
+    let arguments = Arguments::parse();
+    let as_json = arguments.global.json;
+    match run(arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.print(as_json),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let threads = match &arguments.command {
+        // The server answers many at once; a command waits for one answer.
+        Command::Serve(_) => 2,
+        _ => 1,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(256)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Failed, "runtime", format!("starting threads: {error}")))?;
+    let result = runtime.block_on(commands::run(arguments));
+    // Threads that wait for a terminal's input would hold the process: they are left behind.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,63 @@
+//! Which app a command means: `-a`, or the `app.toml` found upwards from here.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Code, Failure};
+use crate::settings::Global;
+
+/// The folder of the app meant.
+///
+/// # Errors
+/// There is none, or `-a` names something that is no folder with an `app.toml`.
+pub(crate) fn folder(global: &Global) -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir().map_err(|error| {
+        Failure::new(Code::Failed, "app/here", format!("this folder cannot be read: {error}"))
+    })?;
+    if let Some(app) = &global.app {
+        let folder = here.join(app);
+        if folder.join("app.toml").is_file() {
+            return Ok(folder);
+        }
+        return Err(Failure::new(
+            Code::NotFound,
+            "app/absent",
+            format!("there is no {}", folder.join("app.toml").display()),
+        )
+        .hint("-a takes the app's folder here; its name alone is enough for status, logs, exec, stop, start and destroy"));
+    }
+    for folder in here.ancestors() {
+        if folder.join("app.toml").is_file() {
+            return Ok(folder.to_path_buf());
+        }
+    }
+    Err(Failure::new(
+        Code::NotFound,
+        "app/absent",
+        format!("there is no app.toml in {} or above it", here.display()),
+    )
+    .hint("go into the app's folder, or name it:  shelf -a FOLDER …"))
+}
+
+/// The name of the app meant: `-a` itself if it is no folder, else what the app file says.
+///
+/// # Errors
+/// There is no app here, or its file does not say its name.
+pub(crate) fn name(global: &Global) -> Result<String, Failure> {
+    if let Some(app) = &global.app
+        && !Path::new(app).join("app.toml").is_file()
+        && !app.contains('/')
+    {
+        return Ok(app.clone());
+    }
+    let folder = folder(global)?;
+    apps::app_name(&folder).map_err(|error| failure(&error))
+}
+
+/// An error of the apps room, for a person.
+pub(crate) fn failure(error: &apps::Error) -> Failure {
+    let report = error.report();
+    let mut failure = Failure::new(Code::Failed, &report.code, report.message);
+    failure.hint = report.hint;
+    failure.rendered = Some(report.rendered);
+    failure
+}

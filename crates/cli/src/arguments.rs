@@ -1,0 +1,215 @@
+//! What a person may type: one table of commands with their help.
+//!
+//! One file per command in `commands/`. Docker's words where the thing is Docker's, kubectl's
+//! under `shelf kubectl`, ours where it is new.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings;
+
+const EXAMPLES: &str = "\
+Start here:
+  shelf serve &                the engine, the API and the front door
+  cd examples/shop; shelf go   make it so, print the URL
+  shelf logs -f                watch
+  shelf exec db psql -U postgres
+
+Exit codes: shelf help exit-codes   Docs: docs/ in the source";
+
+/// Put an application together from parts, run it, and get its address.
+#[derive(Debug, Parser)]
+#[command(name = "shelf", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: settings::Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Is the app right? Checks the file, types and versions; needs no server
+    Check,
+    /// What `go` would do, and what it assumes
+    Plan(Plan),
+    /// Make it so; wait; print the URL
+    #[command(alias = "up")]
+    Go(Go),
+    /// Blocks, copies, addresses; without an app: all apps
+    #[command(alias = "ps")]
+    Status(Status),
+    /// What blocks have written
+    Logs(Logs),
+    /// Run a command in a block
+    Exec(Exec),
+    /// Where the app lives
+    Url,
+    /// Stop the app; its data stays
+    #[command(alias = "down")]
+    Stop,
+    /// Start a stopped app again
+    Start,
+    /// Remove the app; asks, and keeps the data unless told otherwise
+    Destroy(Destroy),
+    /// Build an image from a Dockerfile
+    Build(Build),
+    /// Images in the store
+    Images,
+    /// The engine, the Kubernetes API and the front door
+    Serve(settings::Serve),
+    /// Print the kubeconfig of the server
+    Kubeconfig,
+    /// Run kubectl against this server
+    #[command(disable_help_flag = true)]
+    Kubectl(Kubectl),
+    /// Check this machine and say what to fix
+    Doctor,
+    /// What this is
+    Version(Version),
+    /// Help on a topic: exit-codes, environment
+    Help(Help),
+}
+
+/// Options of `shelf plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Exit with 5 if there is something to do
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+/// Options of `shelf go`.
+#[derive(Debug, Args)]
+pub(crate) struct Go {
+    /// Build every step again
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Give up waiting after so many seconds (the work goes on)
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
+/// Options of `shelf status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Print again whenever something changes, until interrupted
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+/// Options of `shelf logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// A block [default: all of them]
+    pub(crate) block: Option<String>,
+    /// Go on as lines are written
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Lines from the end, of each copy
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "LINES")]
+    pub(crate) tail: u64,
+    /// Only lines of the last so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) since: Option<u64>,
+    /// Write each line's time
+    #[arg(long, short)]
+    pub(crate) timestamps: bool,
+    /// The run before the last restart
+    #[arg(long)]
+    pub(crate) previous: bool,
+}
+
+/// Options of `shelf exec`.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// A terminal inside [default: if this is one]
+    #[arg(long, short)]
+    pub(crate) tty: bool,
+    /// No terminal inside, even if this is one
+    #[arg(long, short = 'T', conflicts_with = "tty")]
+    pub(crate) no_tty: bool,
+    /// The block, or block/pod for one copy
+    pub(crate) block: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// Options of `shelf destroy`.
+#[derive(Debug, Args)]
+pub(crate) struct Destroy {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Delete the disks and their passwords too: give the app's name
+    #[arg(long, value_name = "APP")]
+    pub(crate) delete_data: Option<String>,
+}
+
+/// Options of `shelf build`.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The folder that holds the source
+    #[arg(default_value = ".")]
+    pub(crate) context: PathBuf,
+    /// The Dockerfile [default: CONTEXT/Dockerfile]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// A name for the image
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) tag: Option<String>,
+    /// Stop at this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
+    /// A value for an ARG
+    #[arg(long = "build-arg", value_name = "NAME=VALUE")]
+    pub(crate) build_args: Vec<String>,
+    /// Build every step again
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// Options of `shelf kubectl`.
+#[derive(Debug, Args)]
+pub(crate) struct Kubectl {
+    /// What kubectl gets
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Options of `shelf version`.
+#[derive(Debug, Args)]
+pub(crate) struct Version {
+    /// Ask the server too; fails if none answers
+    #[arg(long)]
+    pub(crate) server: bool,
+}
+
+/// Options of `shelf help`.
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// exit-codes or environment; nothing for the commands
+    pub(crate) topic: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_commands_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        for command in Arguments::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+        }
+    }
+}

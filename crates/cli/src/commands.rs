@@ -1,0 +1,84 @@
+//! From a command's arguments to its function: one file each.
+
+mod build;
+mod destroy;
+mod doctor;
+mod exec;
+mod go;
+mod images;
+mod kubectl;
+mod logs;
+mod plan;
+mod scale;
+mod status;
+mod version;
+
+use std::process::ExitCode;
+
+use http::Method;
+use serde_json::Value;
+
+use crate::app;
+use crate::arguments::{Arguments, Command};
+use crate::client::Client;
+use crate::error::{Code, Failure};
+use crate::serve;
+use crate::settings::Global;
+
+/// What a command returns: its exit code, or why it failed.
+pub(crate) type Outcome = Result<ExitCode, Failure>;
+
+/// Runs the command that was typed.
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let global = &arguments.global;
+    match arguments.command {
+        Command::Check => plan::check(global),
+        Command::Plan(options) => plan::plan(global, &options).await,
+        Command::Go(options) => go::go(global, &options).await,
+        Command::Status(options) => status::status(global, &options).await,
+        Command::Logs(options) => logs::logs(global, &options).await,
+        Command::Exec(options) => exec::exec(global, &options).await,
+        Command::Url => status::url(global).await,
+        Command::Stop => scale::scale(global, "stop").await,
+        Command::Start => scale::scale(global, "start").await,
+        Command::Destroy(options) => destroy::destroy(global, &options).await,
+        Command::Build(options) => build::build(global, &options).await,
+        Command::Images => images::images(global).await,
+        Command::Serve(options) if options.stop => serve::stop(global, &options).await,
+        Command::Serve(options) => serve::serve(global, &options).await,
+        Command::Kubeconfig => kubectl::kubeconfig(global),
+        Command::Kubectl(options) => kubectl::kubectl(global, &options),
+        Command::Doctor => doctor::doctor(global),
+        Command::Version(options) => version::version(global, &options).await,
+        Command::Help(options) => version::help(options.topic.as_deref()),
+    }
+}
+
+/// Prints a line on stdout. A closed pipe ends the command quietly, as `head` expects.
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })
+        .and_then(|()| out.flush())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::silent(Code::Failed),
+            _ => Failure::new(Code::Failed, "output", format!("writing to stdout: {error}")),
+        })
+}
+
+/// The status of the app meant, as the server sees it.
+pub(crate) async fn app_status(global: &Global) -> Result<apps::StatusReport, Failure> {
+    let name = app::name(global)?;
+    let client = Client::new(global.socket());
+    let value = client.json(Method::GET, &format!("/v1/apps/{name}/status"), None).await?;
+    decode(value)
+}
+
+/// Reads an answer of the server.
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value).map_err(|error| {
+        Failure::new(Code::Failed, "server/version", format!("the server's answer is not understood: {error}"))
+            .hint("is the server another version?  shelf version --server")
+    })
+}

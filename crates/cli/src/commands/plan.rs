@@ -1,0 +1,52 @@
+//! `shelf check` and `shelf plan`: is it right, and what would happen.
+
+use std::process::ExitCode;
+
+use http::Method;
+use serde_json::json;
+
+use super::{Outcome, decode, say};
+use crate::app;
+use crate::arguments::Plan;
+use crate::client::Client;
+use crate::error::Code;
+use crate::settings::Global;
+
+/// Checks the app file, types and versions without a server.
+pub(crate) fn check(global: &Global) -> Outcome {
+    let folder = app::folder(global)?;
+    let report = apps::check(&folder).map_err(|error| app::failure(&error))?;
+    if global.json {
+        say(&json!({"schema": "shelf/check/1", "result": report}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for wire in &report.wires {
+        say(&format!("  {wire}"))?;
+    }
+    for assumption in &report.assumptions {
+        say(&format!("! {assumption}"))?;
+    }
+    say(&format!("{} is right: {}", report.app, report.blocks.join(", ")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what `go` would do.
+pub(crate) async fn plan(global: &Global, options: &Plan) -> Outcome {
+    let folder = app::folder(global)?;
+    let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+    apps::check(&folder).map_err(|error| app::failure(&error))?;
+    let client = Client::new(global.socket());
+    let value = client.json(Method::POST, "/v1/verbs/plan", Some(&json!({"dir": folder}))).await?;
+    let report: apps::PlanReport = decode(value)?;
+    if global.json {
+        say(&json!({"schema": "shelf/plan/1", "result": report}).to_string())?;
+    } else {
+        for line in &report.lines {
+            say(line)?;
+        }
+    }
+    if options.exit_code && report.has_changes {
+        return Ok(ExitCode::from(Code::PlanHasChanges as u8));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,68 @@
+//! `shelf version` and `shelf help TOPIC`.
+
+use std::process::ExitCode;
+
+use http::Method;
+use serde_json::json;
+
+use super::{Outcome, say};
+use crate::arguments::Version;
+use crate::client::Client;
+use crate::error::{Code, Failure};
+use crate::settings::Global;
+
+const EXIT_CODES: &str = "\
+0    done
+1    failed
+2    usage
+3    not found
+4    refused (rights, policy, protected)
+5    the plan has changes (plan --exit-code)
+6    timed out, still going
+7    cannot reach the server
+130  cancelled";
+
+const ENVIRONMENT: &str = "\
+SHELF_RUN_DIR   run directory of the server to talk to     /run/shelf
+SHELF_DATA_DIR  data directory of `shelf serve`            /var/lib/shelf
+SHELF_LOG       what `shelf serve` logs, as in RUST_LOG    info
+NO_COLOR        no colour, no redraw
+CI              as NO_COLOR";
+
+/// Says what this is, and with `--server` what the server is.
+pub(crate) async fn version(global: &Global, options: &Version) -> Outcome {
+    let mut report = json!({"client": {"version": env!("CARGO_PKG_VERSION")}});
+    if options.server {
+        let client = Client::new(global.socket());
+        report["server"] = client.json(Method::GET, "/v1/version", None).await?;
+    }
+    if global.json {
+        say(&json!({"schema": "shelf/version/1", "result": report}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(concat!("shelf ", env!("CARGO_PKG_VERSION")))?;
+    if let Some(server) = report.get("server").and_then(|server| server.as_object()) {
+        for (key, value) in server {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            say(&format!("  {key:<12} {value}"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints help on a topic.
+pub(crate) fn help(topic: Option<&str>) -> Outcome {
+    match topic {
+        None => {
+            let mut command = <crate::arguments::Arguments as clap::CommandFactory>::command();
+            say(&command.render_long_help().to_string())?;
+        }
+        Some("exit-codes") => say(EXIT_CODES)?,
+        Some("environment") => say(ENVIRONMENT)?,
+        Some(other) => {
+            return Err(Failure::new(Code::Usage, "help", format!("there is no topic {other}"))
+                .hint("topics: exit-codes, environment; of a command: shelf COMMAND --help"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,100 @@
+//! What `shelf serve` needs of the machine, and whether it is there.
+//!
+//! Features are probed where a probe is cheap; kernel versions are never compared.
+
+use std::path::Path;
+
+/// One thing looked at.
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) found: String,
+    pub(crate) problem: Option<String>,
+    pub(crate) fix: &'static str,
+    /// Without it `shelf serve` cannot do its work; else it is only good to know.
+    pub(crate) needed: bool,
+}
+
+impl Check {
+    fn new(
+        name: &'static str,
+        needed: bool,
+        fix: &'static str,
+        result: Result<String, String>,
+    ) -> Check {
+        match result {
+            Ok(found) => Check { name, found, problem: None, fix, needed },
+            Err(problem) => {
+                Check { name, found: String::new(), problem: Some(problem), fix, needed }
+            }
+        }
+    }
+}
+
+/// Looks at everything.
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::new("root", true, "run it as root (sudo)", root()),
+        Check::new("user namespaces", true, "sysctl user.max_user_namespaces=65536", number(
+            "/proc/sys/user/max_user_namespaces",
+            1,
+        )),
+        Check::new("overlay", true, "modprobe overlay", filesystem("overlay")),
+        Check::new(
+            "control groups",
+            true,
+            "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+            control_groups(),
+        ),
+        Check::new("seccomp", true, "a kernel with CONFIG_SECCOMP_FILTER", exists(
+            "/proc/sys/kernel/seccomp/actions_avail",
+        )),
+        Check::new("mmdebstrap", false, "apt-get install mmdebstrap (makes debian:12)", program(
+            "mmdebstrap",
+        )),
+        Check::new("kubectl", false, "apt-get install kubernetes-client", program("kubectl")),
+    ]
+}
+
+fn root() -> Result<String, String> {
+    if rustix::process::geteuid().is_root() {
+        return Ok("uid 0".into());
+    }
+    Err(format!("this is uid {}", rustix::process::geteuid().as_raw()))
+}
+
+fn number(path: &str, least: u64) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let value: u64 = text.trim().parse().map_err(|_| format!("{path} says {text:?}"))?;
+    if value < least { Err(format!("{path} is {value}")) } else { Ok(value.to_string()) }
+}
+
+fn filesystem(name: &str) -> Result<String, String> {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let found = known.lines().any(|line| line.split_whitespace().next_back() == Some(name));
+    if found { Ok("in the kernel".into()) } else { Err("not in /proc/filesystems".into()) }
+}
+
+fn control_groups() -> Result<String, String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let v2 = mounts.contains(" - cgroup2 ");
+    let v1 = mounts.contains(" - cgroup ");
+    match (v1, v2) {
+        (true, true) => Ok("v1 and v2 (hybrid)".into()),
+        (true, false) => Ok("v1".into()),
+        (false, true) => Ok("v2".into()),
+        (false, false) => Err("none is mounted".into()),
+    }
+}
+
+fn exists(path: &str) -> Result<String, String> {
+    if Path::new(path).exists() { Ok("there".into()) } else { Err(format!("{path} is absent")) }
+}
+
+fn program(name: &str) -> Result<String, String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.is_file())
+        .map(|path| path.display().to_string())
+        .ok_or_else(|| "not in PATH".into())
+}
