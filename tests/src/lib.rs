@@ -1,1 +1,1 @@
-//! End to end
+//! End to end: see `main.rs`; nothing is exported.

@@ -1,0 +1,89 @@
+//! End to end: what Shelf promises, driven through the real binary, real PostgreSQL and RabbitMQ,
+//! real kubectl and a plain HTTP client. One file per promise.
+//!
+//! The promises run one after another on one server with its own data directory, because making
+//! the images takes most of the time. A promise that fails does not stop the others. Run one:
+//! `cargo test -p end-to-end -- NAME`.
+
+mod go;
+mod kubernetes;
+mod leave;
+mod life;
+mod page;
+mod refuse;
+mod roll;
+mod server;
+
+use std::time::Instant;
+
+use server::Server;
+
+/// One promise: its name and what shows that it is kept.
+type Promise = (&'static str, fn(&mut Server) -> anyhow::Result<()>);
+
+const PROMISES: &[Promise] = &[
+    ("a_wrong_app_is_refused_before_anything_starts", refuse::wrong_apps),
+    ("a_port_that_is_taken_is_named", refuse::taken_port),
+    ("a_second_server_on_the_same_data_is_refused", refuse::second_server),
+    ("one_file_one_command_a_living_app", go::living_app),
+    ("an_order_goes_through_database_and_broker", go::order),
+    ("go_twice_changes_nothing", go::twice),
+    ("the_command_line_looks_inside", go::look),
+    ("kubectl_sees_the_same", kubernetes::kubectl),
+    ("kubectl_writes_too", kubernetes::writes),
+    ("an_edit_rolls_without_a_failed_request", roll::edit),
+    ("a_broken_edit_leaves_the_old_version_serving", roll::broken),
+    ("an_interrupted_go_carries_on", roll::interrupted),
+    ("a_killed_server_stops_nothing", life::killed_server),
+    ("a_power_cut_loses_nothing", life::power_cut),
+    ("stop_and_start_keep_the_data", life::stop_start),
+    ("destroy_keeps_the_data_until_told", leave::destroy),
+    ("nothing_is_left_behind", leave::nothing),
+];
+
+fn main() {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let chosen: Vec<&Promise> = PROMISES
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())))
+        .collect();
+    println!("\nrunning {} tests", chosen.len());
+    let mut server = match Server::new() {
+        Ok(server) => server,
+        Err(error) => {
+            println!("the server for the tests cannot be started: {error:#}");
+            std::process::exit(101);
+        }
+    };
+    let began = Instant::now();
+    let mut failed = Vec::new();
+    for (name, promise) in &chosen {
+        let start = Instant::now();
+        let result = promise(&mut server);
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => println!("test {name} ... ok ({seconds:.1} s)"),
+            Err(error) => {
+                println!("test {name} ... FAILED ({seconds:.1} s)\n    {error:?}");
+                failed.push(*name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        println!("\nthe server's last lines:\n{}", server.log_tail(60));
+        println!("failures:\n    {}", failed.join("\n    "));
+    }
+    server.end();
+    let passed = chosen.len() - failed.len();
+    let word = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {passed} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        failed.len(),
+        PROMISES.len() - chosen.len(),
+        began.elapsed().as_secs_f64()
+    );
+    if !failed.is_empty() {
+        std::process::exit(101);
+    }
+}
