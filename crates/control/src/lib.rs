@@ -2,44 +2,25 @@
 //!
 //! An ordinary client of the Kubernetes API: it would run against any cluster.
 //! It knows nothing of machines, images or storage on disk; the node room makes
-//! bound pods and volume directories real.
+//! bound pods and the directories of volumes real, and deletes a volume that is
+//! `Released` with reclaim policy `Delete`.
+//!
+//! Start reading at `cache.rs` (one watch per kind feeds all loops) and `queue.rs`
+//! (how every loop works), then any loop: `replica_set.rs` is the shortest.
 
-use std::future::Future;
-use std::path::PathBuf;
+mod resource;
+mod object;
+mod error;
+mod cache;
+mod watch;
+mod queue;
+mod cluster;
+mod event;
+mod selector;
+mod start;
+mod owner;
+mod pod;
+mod replica_set;
 
-/// What the loops need to know from outside.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Directory under which persistent volumes of class `local` get their own directory.
-    pub volumes_dir: PathBuf,
-    /// The cluster's CA certificate (PEM), published as ConfigMap `kube-root-ca.crt` in each namespace.
-    pub ca_pem: String,
-    /// First delay before a failed Job pod is replaced; doubles with each failure.
-    pub job_back_off: std::time::Duration,
-}
-
-impl Settings {
-    /// Settings with the usual delays.
-    #[must_use]
-    pub fn new(volumes_dir: PathBuf, ca_pem: String) -> Self {
-        Self { volumes_dir, ca_pem, job_back_off: std::time::Duration::from_secs(10) }
-    }
-}
-
-/// Why the loops could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
-
-/// Runs every loop until `shutdown` resolves.
-///
-/// # Errors
-/// Fails only if the loops cannot be started; a loop that fails later is retried.
-pub async fn run(
-    client: kube::Client,
-    settings: Settings,
-    shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), Error> {
-    let _ = (client, settings);
-    shutdown.await;
-    Ok(())
-}
+pub use error::Error;
+pub use start::{Settings, run};
