@@ -5,12 +5,27 @@
 //! [`Pods::create`], then `start.rs`.
 
 pub mod capabilities;
+pub mod tree;
+
+mod create;
+mod disk;
 mod error;
-mod spec;
-mod state;
+mod etc;
+mod events;
+mod exec;
+mod ids;
+mod log;
+mod memory;
 mod pods;
+mod spec;
+mod start;
+mod state;
+mod step;
+mod stop;
 
 pub use error::Error;
+pub use exec::{Process, Session, Stats};
+pub use log::{LogOptions, Sink};
 pub use pods::Pods;
 pub use spec::{
     Container, Created, Dns, Exec, HostAlias, Limits, Mount, MountSource, RunAs, Settings, Spec,

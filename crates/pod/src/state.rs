@@ -80,7 +80,16 @@ impl ContainerState {
 
 /// Name of one start of a container in the engine.
 pub(crate) fn engine_id(name: &str, attempt: u32) -> String {
-    format!("{name}.{attempt}")
+    // The engine takes 64 characters; a container's name alone may have 63.
+    let whole = format!("{name}.{attempt}");
+    if whole.len() <= 64 {
+        return whole;
+    }
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let short: String = name.chars().take(32).collect();
+    format!("{short}-{hash:016x}.{attempt}")
 }
 
 /// A pod on this machine.

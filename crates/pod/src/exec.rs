@@ -1,0 +1,156 @@
+//! Commands beside a container's own process, its standard input, and what it uses.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::disk::failed;
+use crate::pods::{Pods, lock};
+use crate::{ContainerState, Error, Exec, Exit};
+
+/// A command that runs. Dropping it ends the command.
+pub struct Session {
+    /// Write what the command is to read; dropping it closes its input. With a terminal, the
+    /// terminal.
+    pub stdin: Option<File>,
+    /// What it writes; with a terminal, both outputs.
+    pub stdout: Option<File>,
+    /// What it writes to its second output; `None` with a terminal.
+    pub stderr: Option<File>,
+    /// Shared, so that one thread waits while another resizes.
+    pub process: Arc<Process>,
+}
+
+/// The process of a [`Session`].
+pub struct Process {
+    exec: engine::Exec,
+    id: String,
+}
+
+impl Process {
+    /// Waits until the command has ended.
+    pub fn wait(&self) -> Result<Exit, Error> {
+        let exit = self.exec.wait().map_err(|source| self.failed("wait for", source))?;
+        Ok(crate::events::exit(&exit))
+    }
+
+    /// Tells the command its terminal's new size.
+    pub fn resize(&self, rows: u16, columns: u16) -> Result<(), Error> {
+        self.exec.resize(rows, columns).map_err(|source| self.failed("resize", source))
+    }
+
+    /// Sends it a signal; one that has ended is fine.
+    pub fn kill(&self, signal: i32) -> Result<(), Error> {
+        self.exec.kill(signal).map_err(|source| self.failed("signal", source))
+    }
+
+    fn failed(&self, action: &'static str, source: engine::Error) -> Error {
+        Error::Engine { action, id: self.id.clone(), source }
+    }
+}
+
+/// What a container uses now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Processor time since its start, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Memory in bytes without what could be dropped at once.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u64,
+}
+
+impl Pods {
+    /// Runs a command in a running container, as its user, with its environment and rights.
+    pub fn exec(&self, pod_id: &str, container: &str, exec: &Exec) -> Result<Session, Error> {
+        let (sandbox, known) = self.running(pod_id, container)?;
+        let spec = engine::ExecSpec {
+            args: exec.args.clone(),
+            env: known.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            cwd: known.cwd.clone(),
+            user: engine::User { uid: known.uid, gid: known.gid, groups: known.groups.clone() },
+            terminal: exec.terminal,
+            capabilities: known.capabilities.clone(),
+        };
+        let mut stdio = engine::Stdio::default();
+        let (mut stdin, mut stdout, mut stderr) = (None, None, None);
+        if exec.terminal.is_none() {
+            if exec.stdin {
+                let (read, write) = pipe()?;
+                (stdio.stdin, stdin) = (Some(read), Some(File::from(write)));
+            }
+            let (read, write) = pipe()?;
+            (stdio.stdout, stdout) = (Some(write), Some(File::from(read)));
+            let (read, write) = pipe()?;
+            (stdio.stderr, stderr) = (Some(write), Some(File::from(read)));
+        }
+        let id = format!("{pod_id}/{container}");
+        let mut process = sandbox
+            .exec(&known.engine_id(), &spec, stdio)
+            .map_err(|source| Error::Engine { action: "run a command in", id: id.clone(), source })?;
+        if let Some(terminal) = process.terminal.take() {
+            let master = File::from(terminal);
+            let copy = |file: &File| {
+                file.try_clone().map_err(failed("copy", std::path::Path::new("terminal")))
+            };
+            stdin = if exec.stdin { Some(copy(&master)?) } else { None };
+            stdout = Some(master);
+        }
+        Ok(Session { stdin, stdout, stderr, process: Arc::new(Process { exec: process, id }) })
+    }
+
+    /// The write end of a running container's standard input, or of its terminal; `None` unless
+    /// it was started with `stdin`.
+    pub fn attach_stdin(&self, pod_id: &str, container: &str) -> Result<Option<File>, Error> {
+        let (sandbox, known) = self.running(pod_id, container)?;
+        let attach = sandbox.attach(&known.engine_id()).map_err(|source| Error::Engine {
+            action: "attach to",
+            id: format!("{pod_id}/{container}"),
+            source,
+        })?;
+        Ok(attach.stdin.map(File::from))
+    }
+
+    /// What a running container uses.
+    pub fn stats(&self, pod_id: &str, container: &str) -> Result<Stats, Error> {
+        let (sandbox, known) = self.running(pod_id, container)?;
+        let stats = sandbox.stats(&known.engine_id()).map_err(|source| Error::Engine {
+            action: "measure",
+            id: format!("{pod_id}/{container}"),
+            source,
+        })?;
+        Ok(Stats {
+            cpu_ns: stats.cpu_ns,
+            memory_bytes: stats.memory_working_set_bytes,
+            pids: stats.pids,
+        })
+    }
+
+    fn running(
+        &self,
+        pod_id: &str,
+        container: &str,
+    ) -> Result<(engine::Sandbox, ContainerState), Error> {
+        let pod = self.inner.pod(pod_id)?;
+        let known = lock(&pod.state).container(container).cloned();
+        let known = known.ok_or_else(|| Error::NoContainer {
+            id: pod_id.to_owned(),
+            container: container.to_owned(),
+        })?;
+        let sandbox = lock(&pod.sandbox).clone();
+        match sandbox {
+            Some(sandbox) if known.running() => Ok((sandbox, known)),
+            _ => Err(Error::NotRunning {
+                id: pod_id.to_owned(),
+                container: container.to_owned(),
+            }),
+        }
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|source| failed("make", std::path::Path::new("pipe"))(source.into()))
+}
