@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::host::{Need, cargo, install, require_root, root, run as start};
+use crate::host::{Need, cargo, host_tuple, install, require_root, root, run as start};
 
 const NEEDS: &[Need] = &[
     Need { program: "cc", package: "gcc libc6-dev", why: "crates that build C" },
@@ -91,11 +91,4 @@ fn serve(shelf: &PathBuf) -> Result<()> {
     }
     eprintln!("shelf serve runs (pid {}, log {log_path})", child.id());
     Ok(())
-}
-
-/// The host's target tuple, as rustc names it (cargo builds for it explicitly).
-fn host_tuple() -> Result<String> {
-    let output = Command::new("rustc").args(["--print", "host-tuple"]).output();
-    let output = output.context("asking rustc for the host's tuple")?;
-    Ok(String::from_utf8(output.stdout).context("rustc's answer")?.trim().to_owned())
 }

@@ -99,3 +99,10 @@ pub(crate) fn require_root(what: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// The host's target tuple, as rustc names it (cargo builds for it explicitly).
+pub(crate) fn host_tuple() -> Result<String> {
+    let output = Command::new("rustc").args(["--print", "host-tuple"]).output();
+    let output = output.context("asking rustc for the host's tuple")?;
+    Ok(String::from_utf8(output.stdout).context("rustc's answer")?.trim().to_owned())
+}

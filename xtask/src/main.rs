@@ -6,6 +6,7 @@
 
 mod demo;
 mod host;
+mod measure;
 mod test;
 #[cfg(test)]
 mod tidy;
@@ -17,6 +18,7 @@ cargo x demo [--stop]    install what is missing, build, bring examples/shop to 
 cargo x test [ROOM]      all tests (or one room's), on real components; needs root
 cargo x check            formatting, lints and house rules
 cargo x ci               what CI runs: check, then test
+cargo x measure          the figures of docs/performance.md, taken anew; needs root
 cargo x dist             the binary to give to others (static, link-time optimised)";
 
 fn main() {
@@ -35,6 +37,7 @@ fn run() -> Result<()> {
         Some("test") => test::run(&rest),
         Some("check") => test::check(),
         Some("ci") => test::check().and_then(|()| test::run(&[])),
+        Some("measure") => measure::run(),
         Some("dist") => host::cargo(&["build", "--profile", "dist", "--package", "cli"]),
         Some("help" | "--help" | "-h") | None => {
             println!("{HELP}");
