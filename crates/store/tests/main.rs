@@ -1,0 +1,18 @@
+//! What the store promises, tested through its public door.
+
+mod crash;
+mod files;
+mod model;
+mod watches;
+
+use std::future::Future;
+
+/// Runs a test's future on a runtime of its own.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
