@@ -1,17 +1,19 @@
-//! The door: every operation on the store.
+//! The door: every operation on the store. Next: `layout.rs`, what is on disk.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ImageConfig, Result};
+use crate::layout::{Layout, State};
+use crate::{Error, ImageConfig, Reference, Result, digest, mount};
 
 /// The image store; clones share one open store.
 #[derive(Debug, Clone)]
 pub struct Images {
-    pub(crate) layout: Arc<crate::layout::Layout>,
+    pub(crate) layout: Arc<Layout>,
 }
 
 /// One image: a manifest, with its configuration and layers read and checked.
@@ -40,56 +42,185 @@ pub struct Layer {
 
 /// While it lives, [`Images::collect`] removes nothing.
 #[derive(Debug)]
-pub struct Hold {}
+pub struct Hold(Arc<AtomicUsize>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 impl Images {
-    /// Opens or makes the store in `dir`; only one process may have it open.
-    pub fn open(_dir: &Path) -> Result<Self> {
-        unimplemented!()
+    /// Opens or makes the store in `dir`; only one process may have it open. What a process that
+    /// died left half-written is removed.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] when it is open elsewhere, [`Error::Format`] when a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Ok(Self { layout: Arc::new(Layout::open(dir)?) })
     }
+
+    /// Keeps [`Images::collect`] away while layers are made that no image names yet.
+    pub fn hold(&self) -> Hold {
+        // Under the state's lock, so that a collection either saw it or is over.
+        let _state = self.layout.state();
+        self.layout.holds.fetch_add(1, Ordering::AcqRel);
+        Hold(self.layout.holds.clone())
+    }
+
     /// Finds an image by name, digest, or `name@digest` (the digest decides).
-    pub fn find(&self, _name: &str) -> Result<Option<Image>> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// [`Error::Reference`] when `name` is none of these.
+    pub fn find(&self, name: &str) -> Result<Option<Image>> {
+        let state = self.layout.state();
+        Ok(resolve(&state, name)?.and_then(|digest| image(&state, &digest)))
     }
-    /// All images.
+
+    /// All images, in order of their digests.
     pub fn list(&self) -> Result<Vec<Image>> {
-        unimplemented!()
+        let state = self.layout.state();
+        Ok(state.images.keys().filter_map(|digest| image(&state, digest)).collect())
     }
+
     /// Gives the image a name; another image that had it loses it.
-    pub fn tag(&self, _image: &Image, _name: &str) -> Result<()> {
-        unimplemented!()
+    pub fn tag(&self, image: &Image, name: &str) -> Result<()> {
+        let name = tag_of(name)?;
+        let mut state = self.layout.state();
+        if !state.images.contains_key(&image.digest) {
+            return Err(Error::Unknown { name: image.digest.clone() });
+        }
+        let before = state.names.insert(name.clone(), image.digest.clone());
+        if before.as_ref() == Some(&image.digest) {
+            return Ok(());
+        }
+        if let Err(error) = self.layout.save(&state) {
+            match before {
+                Some(before) => state.names.insert(name, before),
+                None => state.names.remove(&name),
+            };
+            return Err(error);
+        }
+        Ok(())
     }
-    /// Takes a name (or, by digest, all names) away; `collect` frees the space.
-    pub fn remove(&self, _name: &str) -> Result<bool> {
-        unimplemented!()
+
+    /// Takes a name (or, by digest, all its names) away; [`Images::collect`] frees the space.
+    /// False when there was none.
+    pub fn remove(&self, name: &str) -> Result<bool> {
+        let mut state = self.layout.state();
+        let before = state.names.clone();
+        if digest::hex(name).is_some() {
+            state.names.retain(|_, digest| digest != name);
+        } else {
+            state.names.remove(&tag_of(name)?);
+        }
+        if state.names.len() == before.len() {
+            return Ok(false);
+        }
+        if let Err(error) = self.layout.save(&state) {
+            state.names = before;
+            return Err(error);
+        }
+        Ok(true)
     }
-    /// Finds `name`, or makes it from Debian packages.
-    pub fn base(&self, _name: &str, _progress: &mut dyn FnMut(&str)) -> Result<Image> {
-        unimplemented!()
-    }
-    /// Writes an image: the parent's layers, then `layers`.
+
+    /// Writes an image: the parent's layers, then `layers`. The layers' digests replace what
+    /// `config` says of them. Without a name it is found by digest until it is collected.
     pub fn write(
         &self,
-        _parent: Option<&Image>,
-        _config: ImageConfig,
-        _layers: Vec<Layer>,
-        _name: Option<&str>,
+        parent: Option<&Image>,
+        mut config: ImageConfig,
+        layers: Vec<Layer>,
+        name: Option<&str>,
     ) -> Result<Image> {
-        unimplemented!()
+        let name = name.map(tag_of).transpose()?;
+        let mut all = parent.map_or_else(Vec::new, |parent| parent.layers.clone());
+        all.extend(layers);
+        config.rootfs.diff_ids = all.iter().map(|layer| layer.diff_id.clone()).collect();
+        let mut state = self.layout.state();
+        let stored = self.layout.write_image(&config, &all)?;
+        let digest = stored.manifest.digest.clone();
+        let fresh = !state.images.contains_key(&digest);
+        let renamed = match &name {
+            Some(name) => state.names.insert(name.clone(), digest.clone()),
+            None => None,
+        };
+        if fresh {
+            state.images.insert(digest.clone(), Arc::new(stored));
+        }
+        let unchanged = !fresh && (name.is_none() || renamed.as_ref() == Some(&digest));
+        if !unchanged && let Err(error) = self.layout.save(&state) {
+            if fresh {
+                state.images.remove(&digest);
+            }
+            if let Some(name) = name {
+                match renamed {
+                    Some(before) => state.names.insert(name, before),
+                    None => state.names.remove(&name),
+                };
+            }
+            return Err(error);
+        }
+        image(&state, &digest).ok_or(Error::Unknown { name: digest })
     }
-    /// Turns an overlay's upper directory into a layer; None when it is empty. The directory's
-    /// content moves into the store.
-    pub fn layer_from_upper(&self, _upper: &Path) -> Result<Option<Layer>> {
-        unimplemented!()
+
+    /// Turns an overlay's upper directory into a layer: a blob and an unpacked directory. The
+    /// content of `upper` moves into the store where both are on one file system. None when the
+    /// directory is empty. The overlay must not be mounted any more.
+    pub fn layer_from_upper(&self, upper: &Path) -> Result<Option<Layer>> {
+        self.layout.layer_of(upper)
     }
-    /// A detached overlay mount of the image's root.
+
+    /// A detached overlay mount of the image's root, to be attached with `move_mount(2)` in any
+    /// mount namespace. Unless `read_only`, changes go to `scratch/upper` (made when missing,
+    /// kept when there). With `userns`, owners are mapped: id 0 of the image is the first id of
+    /// that user namespace, and `scratch/upper` has the image's ids, not the shifted ones.
+    ///
+    /// Changes are not synced by the mount (`volatile`): after a power cut `scratch` is worthless.
     pub fn mount(
         &self,
-        _image: &Image,
-        _scratch: &Path,
-        _userns: Option<BorrowedFd<'_>>,
-        _read_only: bool,
+        image: &Image,
+        scratch: &Path,
+        userns: Option<BorrowedFd<'_>>,
+        read_only: bool,
     ) -> Result<OwnedFd> {
-        unimplemented!()
+        mount::mount(&self.layout, image, scratch, userns, read_only)
     }
+}
+
+/// The digest a name stands for, if it is there.
+fn resolve(state: &State, name: &str) -> Result<Option<String>> {
+    let digest = if digest::hex(name).is_some() {
+        name.to_owned()
+    } else {
+        let reference = Reference::parse(name)?;
+        match (reference.digest.clone(), state.names.get(&reference.name())) {
+            (Some(digest), _) => digest,
+            (None, Some(digest)) => digest.clone(),
+            (None, None) => return Ok(None),
+        }
+    };
+    Ok(state.images.contains_key(&digest).then_some(digest))
+}
+
+fn image(state: &State, digest: &str) -> Option<Image> {
+    let stored = state.images.get(digest)?;
+    let named = state.names.iter().filter(|(_, of)| *of == digest);
+    Some(Image {
+        digest: digest.to_owned(),
+        names: named.map(|(name, _)| name.clone()).collect(),
+        config: stored.config.clone(),
+        layers: stored.layers.clone(),
+    })
+}
+
+/// A name to give: normalised, and without a digest, which cannot be given.
+fn tag_of(name: &str) -> Result<String> {
+    let reference = Reference::parse(name)?;
+    if reference.digest.is_some() {
+        let column = name.find('@').unwrap_or(0) + 1;
+        let reason = "an image cannot be given a name with a digest";
+        return Err(Error::Reference { text: name.to_owned(), reason, column });
+    }
+    Ok(reference.name())
 }

@@ -18,32 +18,32 @@
 
 pub mod user;
 
-// mod base;
-// mod collect;
+mod base;
+mod collect;
 mod config;
-// mod digest;
+mod digest;
 mod error;
-// mod extract;
+mod extract;
 mod images;
-// mod layers;
+mod layers;
 mod layout;
-// mod manifest;
-// mod mount;
-// mod pack;
-// mod record;
-// mod reference;
-// pub mod rooted;
-// mod sys;
-// mod tar;
+mod manifest;
+mod mount;
+mod pack;
+mod record;
+mod reference;
+pub mod rooted;
+mod sys;
+mod tar;
 
-// pub use collect::Collected;
+pub use collect::Collected;
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
-// pub use digest::{Hasher, sha256};
+pub use digest::{Hasher, sha256};
 pub use error::Error;
-// pub use extract::{Budget, Limits};
+pub use extract::{Budget, Meaning, extract};
 pub use images::{Hold, Image, Images, Layer};
-// pub use record::Record;
-// pub use reference::Reference;
+pub use record::Record;
+pub use reference::Reference;
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,238 @@
+//! The root of an image as a detached overlay mount, by descriptors only.
+//!
+//! With a user namespace, the directory of all layers and the scratch directory are each cloned
+//! as a detached mount whose owners are mapped (`MOUNT_ATTR_IDMAP`), and the overlay is put
+//! together from directories below those. Kernels before 6.15 refuse detached mounts as layers
+//! and those before 6.13 refuse descriptors: there a thread with a mount namespace of its own
+//! attaches the two clones over the original directories and uses paths. Nothing ever shows in
+//! the host's mount table. Next: `sys.rs`.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string,
+    fsmount, fsopen, mount_change, move_mount, open_tree,
+};
+
+use crate::layers::make_root;
+use crate::layout::Layout;
+use crate::{Error, Image, Result, digest, rooted, sys};
+
+/// Most layers an overlay can have.
+const LAYERS_MAX: usize = 500;
+
+/// What one mount is made of.
+struct Parts<'a> {
+    image: &'a str,
+    /// The directory of all layers.
+    layers: PathBuf,
+    /// Names below it, uppermost first.
+    names: Vec<String>,
+    /// Two empty directories below the store for images without layers; an overlay without an
+    /// upper directory needs two layers.
+    empty: PathBuf,
+    /// Where `upper` and `work` are, unless read-only.
+    scratch: Option<PathBuf>,
+    userns: Option<BorrowedFd<'a>>,
+}
+
+pub(crate) fn mount(
+    layout: &Layout,
+    image: &Image,
+    scratch: &Path,
+    userns: Option<BorrowedFd<'_>>,
+    read_only: bool,
+) -> Result<OwnedFd> {
+    if image.layers.len() > LAYERS_MAX {
+        let reason = format!("has {} layers, over {LAYERS_MAX}", image.layers.len());
+        return Err(Error::Rule { what: format!("image {}", image.digest), reason });
+    }
+    let mut names = Vec::new();
+    for layer in image.layers.iter().rev() {
+        layout.unpacked(layer)?;
+        let name = format!("{}/fs", digest::hex(&layer.diff_id).unwrap_or_default());
+        // The same layer twice adds nothing, and the kernel refuses it.
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if !read_only {
+        prepare(scratch)?;
+    }
+    let parts = Parts {
+        image: &image.digest,
+        layers: layout.path.join("layers"),
+        names,
+        empty: layout.path.join("empty"),
+        scratch: (!read_only).then(|| scratch.to_owned()),
+        userns,
+    };
+    match parts.by_descriptor() {
+        Err(Error::Mount { source, step, .. }) if too_old(&source) => {
+            tracing::debug!(%step, %source, "kernel refuses descriptors, using paths");
+            parts.by_path()
+        }
+        other => other,
+    }
+}
+
+/// Makes `upper` when missing and `work` anew: it may hold the mark of a mount that was never
+/// taken down in order, which the kernel takes for damage.
+fn prepare(scratch: &Path) -> Result<()> {
+    fs_err::create_dir_all(scratch).map_err(Error::io("make directory", scratch))?;
+    let upper = scratch.join("upper");
+    if !upper.exists() {
+        make_root(&upper)?;
+    }
+    let dir = rooted::directory(scratch).map_err(Error::errno("open", scratch))?;
+    rooted::remove_tree(dir.as_fd(), c"work").map_err(Error::errno("clear work in", scratch))?;
+    make_root(&scratch.join("work"))
+}
+
+fn too_old(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS))
+}
+
+impl Parts<'_> {
+    fn fail(&self, step: impl Into<String>) -> impl FnOnce(Errno) -> Error {
+        let (step, image) = (step.into(), self.image.to_owned());
+        move |errno| Error::Mount { step, image, source: errno.into() }
+    }
+
+    /// A directory of the host, with mapped owners if there is a user namespace.
+    fn mapped(&self, path: &Path) -> Result<OwnedFd> {
+        let Some(userns) = self.userns else {
+            return rooted::directory(path).map_err(Error::errno("open", path));
+        };
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(CWD, path, flags).map_err(self.fail(format!("clone mount of {}", path.display())))?;
+        sys::map_owners(tree.as_fd(), userns).map_err(|source| Error::Mount {
+            step: format!("map owners of {}", path.display()),
+            image: self.image.to_owned(),
+            source,
+        })?;
+        Ok(tree)
+    }
+
+    fn by_descriptor(&self) -> Result<OwnedFd> {
+        let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
+        let open = |of: BorrowedFd<'_>, name: &str| {
+            rooted::below(of, name.as_bytes(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+                .map_err(self.fail(format!("open {name}")))
+        };
+        let set = |key: &str, fd: OwnedFd| {
+            fsconfig_set_fd(fs.as_fd(), key, fd.as_fd()).map_err(self.fail(format!("set {key}")))
+        };
+        let layers = self.mapped(&self.layers)?;
+        for name in &self.names {
+            set("lowerdir+", open(layers.as_fd(), name)?)?;
+        }
+        if self.needs_empty() {
+            let empty = self.mapped(&self.empty)?;
+            for name in self.empties()? {
+                set("lowerdir+", open(empty.as_fd(), name)?)?;
+            }
+        }
+        if let Some(scratch) = &self.scratch {
+            let scratch = self.mapped(scratch)?;
+            set("upperdir", open(scratch.as_fd(), "upper")?)?;
+            set("workdir", open(scratch.as_fd(), "work")?)?;
+        }
+        self.create(&fs)
+    }
+
+    /// The same with paths, in a thread whose mount namespace has the mapped mounts attached.
+    fn by_path(&self) -> Result<OwnedFd> {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| self.in_own_namespace());
+            thread.join().unwrap_or_else(|_| {
+                let source = io::Error::other("the mounting thread panicked");
+                let step = "mount by path".to_owned();
+                Err(Error::Mount { step, image: self.image.to_owned(), source })
+            })
+        })
+    }
+
+    fn in_own_namespace(&self) -> Result<OwnedFd> {
+        // The clones are made before: they come from the host's namespace.
+        let mut attach = vec![(self.layers.clone(), self.mapped(&self.layers)?)];
+        attach.push((self.empty.clone(), self.mapped(&self.empty)?));
+        if let Some(scratch) = &self.scratch {
+            attach.push((scratch.clone(), self.mapped(scratch)?));
+        }
+        sys::own_mount_namespace().map_err(self.fail("make mount namespace"))?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).map_err(self.fail("make mounts private"))?;
+        if self.userns.is_some() {
+            for (path, tree) in &attach {
+                move_mount(tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+                    .map_err(self.fail(format!("attach {}", path.display())))?;
+            }
+        }
+        let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
+        let set = |key: &str, path: PathBuf| {
+            fsconfig_set_string(fs.as_fd(), key, &path)
+                .map_err(self.fail(format!("set {key} to {} (Linux 6.5 or later is needed)", path.display())))
+        };
+        for name in &self.names {
+            set("lowerdir+", self.layers.join(name))?;
+        }
+        if self.needs_empty() {
+            for name in self.empties()? {
+                set("lowerdir+", self.empty.join(name))?;
+            }
+        }
+        if let Some(scratch) = &self.scratch {
+            set("upperdir", scratch.join("upper"))?;
+            set("workdir", scratch.join("work"))?;
+        }
+        self.create(&fs)
+    }
+
+    /// An overlay needs a lower layer, and two of them without an upper one.
+    fn needs_empty(&self) -> bool {
+        self.names.is_empty() || self.names.len() == 1 && self.scratch.is_none()
+    }
+
+    fn empties(&self) -> Result<[&'static str; 2]> {
+        let names = ["a", "b"];
+        for name in names {
+            let path = self.empty.join(name);
+            if !path.exists() {
+                match make_root(&path) {
+                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn create(&self, fs: &OwnedFd) -> Result<OwnedFd> {
+        let set = |key: &str, value: &str| {
+            fsconfig_set_string(fs.as_fd(), key, value).map_err(self.fail(format!("set {key}={value}")))
+        };
+        set("source", "shelf")?;
+        // Renamed directories and changed metadata must be whole in the upper directory, because
+        // it becomes a layer.
+        set("redirect_dir", "off")?;
+        set("metacopy", "off")?;
+        set("index", "off")?;
+        if self.scratch.is_some() {
+            // What a container writes beside its volumes does not outlive a power cut anyway.
+            fsconfig_set_flag(fs.as_fd(), "volatile").map_err(self.fail("set volatile"))?;
+        }
+        fsconfig_create(fs.as_fd()).map_err(self.fail("put the layers together"))?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NODEV;
+        let attributes = match self.scratch {
+            Some(_) => attributes,
+            None => attributes | MountAttrFlags::MOUNT_ATTR_RDONLY,
+        };
+        fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(self.fail("mount overlay"))
+    }
+}
