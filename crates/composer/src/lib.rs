@@ -1,1 +1,46 @@
-//! composer
+//! The app language: parse, check and compile, without any I/O.
+//!
+//! An app file and the modules on the shelf go in; a checked graph of blocks and wires comes out,
+//! and from it plain Kubernetes objects: the same bytes for the same input. The composer knows
+//! nothing of disks, HTTP or clusters; whoever calls it reads the files and applies the objects.
+//!
+//! Start reading at `app.rs` (what is written), then `check.rs` (what it means) and `compile.rs`
+//! (what it becomes).
+//!
+//! ```
+//! let mut catalogue = composer::Catalogue::default();
+//! catalogue.add_interface("http.toml", "interface = \"http/1\"\n[fields]\nhost = \"host\"\n").unwrap();
+//! let app = "app = \"hello\"\n[web]\nsource = \"./web\"\nrun = { web = { port = 80, path = \"/\" } }\n";
+//! let app = composer::App::parse("app.toml", app).unwrap();
+//! let graph = composer::check(&app, &catalogue).unwrap();
+//! assert_eq!(graph.builds().len(), 1);
+//! ```
+
+mod app;
+mod catalogue;
+mod check;
+mod command;
+mod compile;
+mod diagnostic;
+pub mod graph;
+pub mod interface;
+mod module;
+mod names;
+mod quantity;
+mod read;
+mod secret;
+mod shape;
+mod source;
+mod suggest;
+mod template;
+mod version;
+
+pub use app::App;
+pub use catalogue::Catalogue;
+pub use check::check;
+pub use compile::{Compiled, Facts, Images, Phase, PhaseKind, compile};
+pub use diagnostic::{Diagnostic, Help, Side, render};
+pub use graph::Graph;
+pub use module::Module;
+pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue};
+pub use source::Span;

@@ -1,0 +1,67 @@
+//! The checker: from an app as written to a [`Graph`], or everything that is wrong with it.
+//!
+//! It runs while a wire is drawn, in `shelf check`, and again at Go; it is the same one. Order:
+//! blocks and their settings, offers, wires, start order, then values that refer to wires.
+//! Where next: `check/wires.rs`.
+
+mod blocks;
+mod names;
+mod order;
+mod values;
+mod wires;
+
+use crate::app::{App, Block};
+use crate::catalogue::Catalogue;
+use crate::diagnostic::Diagnostic;
+use crate::graph::{From, Graph, Offer, Wire};
+use crate::shape::{Assumption, Shape};
+
+/// Checks an app against what is on the shelf.
+///
+/// Returns every diagnostic that was found, in the order of the file.
+pub fn check(app: &App, catalogue: &Catalogue) -> Result<Graph, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    let nodes: Vec<Node<'_>> =
+        app.blocks.iter().filter_map(|block| blocks::node(block, catalogue, &mut found)).collect();
+    // A block that could not be read must not make its consumers look wrong as well.
+    let complete = nodes.len() == app.blocks.len();
+    names::check(&nodes, &mut found);
+    let wires = wires::tie(app, &nodes, catalogue, complete, &mut found);
+    let levels = order::levels(&nodes, &wires, &mut found);
+    let mut parts = Vec::new();
+    for (node, level) in nodes.iter().zip(levels) {
+        let own: Vec<&Wire> =
+            wires.iter().filter(|wire| wire.consumer == node.name()).collect();
+        parts.push(values::part(node, level, &nodes, &own, &mut found));
+    }
+    if !complete || !found.is_empty() {
+        found.sort_by_key(|one| one.span.as_ref().map(|span| (span.file.clone(), span.line)));
+        return Err(found);
+    }
+    parts.sort_by_key(|part| part.level);
+    let assumptions = nodes.iter().flat_map(assumptions).collect();
+    Ok(Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions })
+}
+
+/// A block with what it comes from, before its references are resolved.
+struct Node<'a> {
+    block: &'a Block,
+    from: From,
+    shape: &'a Shape,
+    assumes: &'a [Assumption],
+    settings: Vec<(String, String)>,
+    offers: Vec<Offer>,
+}
+
+impl Node<'_> {
+    fn name(&self) -> &str {
+        &self.block.name.value
+    }
+}
+
+fn assumptions(node: &Node<'_>) -> Vec<String> {
+    let line = |one: &Assumption| {
+        format!("{}.{}: {}  if not: {}", node.name(), one.name, one.says, one.if_not)
+    };
+    node.assumes.iter().map(line).collect()
+}

@@ -1,0 +1,261 @@
+//! A block on its own: its module, its settings, what it offers.
+
+use super::Node;
+use crate::app::{Block, Origin};
+use crate::catalogue::Catalogue;
+use crate::diagnostic::Diagnostic;
+use crate::graph::{From, Offer};
+use crate::interface::{AttributeKind, FieldKind, Interface, InterfaceName};
+use crate::module::Module;
+use crate::quantity;
+use crate::shape::{Process, Provide, Setting, Shape};
+use crate::source::{Span, Spanned};
+use crate::version;
+
+/// Resolves where a block comes from and what it offers; `None` if that cannot be known.
+pub(super) fn node<'a>(
+    block: &'a Block,
+    catalogue: &'a Catalogue,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Node<'a>> {
+    let name = &block.name.value;
+    let (from, shape, assumes): (_, &Shape, &[_]) = match &block.from {
+        Origin::Module(used) => {
+            let module = module(used, catalogue).map_err(|wrong| found.push(wrong)).ok()?;
+            let from = From::Module {
+                name: module.name.clone(),
+                version: module.version.clone(),
+                build: module.build.clone(),
+            };
+            (from, &module.shape, &module.assumes)
+        }
+        Origin::Source(path) => (From::Source { path: path.value.clone() }, &block.shape, &[]),
+    };
+    let settings = settings(block, &from, &shape.settings, found);
+    let mut offers: Vec<Offer> =
+        shape.provides.iter().filter_map(|one| offer(name, one, catalogue, found)).collect();
+    offers.extend(shape.run.iter().filter_map(|process| http(name, process)));
+    Some(Node { block, from, shape, assumes, settings, offers })
+}
+
+fn module<'a>(
+    used: &Spanned<String>,
+    catalogue: &'a Catalogue,
+) -> Result<&'a Module, Diagnostic> {
+    if used.value.starts_with("external:") {
+        let message = "a service from outside cannot be used yet";
+        return Err(Diagnostic::new("block/external", &used.span, message)
+            .side("found", &used.value)
+            .help("use a module", "use = \"postgres@15\""));
+    }
+    let (name, wanted) = match used.value.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (used.value.as_str(), None),
+    };
+    let Some(module) = catalogue.module(name) else {
+        let known = catalogue.modules().map(|module| module.name.as_str());
+        let message = format!("there is no module \"{name}\" on the shelf");
+        return Err(
+            Diagnostic::new("module/unknown", &used.span, message).did_you_mean(name, known)
+        );
+    };
+    let Some(wanted) = wanted else { return Ok(module) };
+    if version::keeps(&module.version, wanted) == Some(true) {
+        return Ok(module);
+    }
+    let major = module.version.split('.').next().unwrap_or_default();
+    Err(Diagnostic::new(
+        "module/version",
+        &used.span,
+        format!("module {name} is not there in version {wanted}"),
+    )
+    .side_at("the app asks for", format!("{name} {wanted}"), &used.span)
+    .side("the shelf has", format!("{name} {}", module.version))
+    .help("use what is there", format!("use = \"{name}@{major}\"")))
+}
+
+/// The settings with the values that `set` gives them.
+fn settings(
+    block: &Block,
+    from: &From,
+    known: &[Setting],
+    found: &mut Vec<Diagnostic>,
+) -> Vec<(String, String)> {
+    let mut values: Vec<(String, String)> =
+        known.iter().map(|one| (one.name.value.clone(), one.default.clone())).collect();
+    for (name, value, kind) in &block.set {
+        let Some(index) = known.iter().position(|one| one.name.value == name.value) else {
+            let names = known.iter().map(|one| one.name.value.as_str());
+            let message = format!("{from} has no setting \"{}\"", name.value);
+            found.push(
+                Diagnostic::new("setting/unknown", &name.span, message)
+                    .did_you_mean(&name.value, names),
+            );
+            continue;
+        };
+        let setting = &known[index];
+        if let Some(wrong) = wrong_value(setting, value, kind) {
+            found.push(wrong);
+        }
+        values[index].1.clone_from(&value.value);
+    }
+    values
+}
+
+fn wrong_value(setting: &Setting, value: &Spanned<String>, kind: &str) -> Option<Diagnostic> {
+    let name = &setting.name.value;
+    let label = format!("{name} takes");
+    let wrong = |takes: &str| {
+        Diagnostic::new("setting/value", &value.span, format!("{name} cannot be {}", value.value))
+            .side(&label, takes)
+            .side("found", format!("the {kind} \"{}\"", value.value))
+            .help(setting.help.clone(), format!("{name} = \"{}\"", setting.default))
+    };
+    if value.value.contains('{') {
+        return Some(
+            Diagnostic::new("setting/reference", &value.span, "a setting takes no references")
+                .side("found", &value.value)
+                .help("settings are plain and may be seen; use env in a source block", ""),
+        );
+    }
+    if kind != setting.kind {
+        return Some(wrong(&format!("a {}", setting.kind)));
+    }
+    let sized = quantity::is_quantity(&setting.default);
+    (sized && !quantity::is_quantity(&value.value)).then(|| wrong("a size such as 512Mi or 10Gi"))
+}
+
+/// A process with a port gives `http/1` under its own name.
+fn http(block: &str, process: &Process) -> Option<Offer> {
+    Some(Offer {
+        name: process.name.value.clone(),
+        interface: "http/1".into(),
+        service: super::names::workload(block, &process.name.value),
+        port: process.port.as_ref()?.value,
+        admin_port: None,
+        grant: None,
+        probe: None,
+        facts: Vec::new(),
+        max: None,
+    })
+}
+
+fn offer(
+    block: &str,
+    provide: &Provide,
+    catalogue: &Catalogue,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Offer> {
+    let interface =
+        interface(&provide.interface, catalogue).map_err(|wrong| found.push(wrong)).ok()?;
+    let span = &provide.name.span;
+    let place = format!("{block}.{}", provide.name.value);
+    let Some(port) = provide.port.as_ref().map(|port| port.value) else {
+        let message = format!("{place} gives {} but names no port", interface.name);
+        found.push(Diagnostic::new("provide/port", span, message).help("add", "port = 5432"));
+        return None;
+    };
+    for (fact, words) in &provide.facts {
+        found.extend(wrong_fact(&place, interface, fact, words));
+    }
+    for attribute in interface.attributes.iter().filter(|attribute| !attribute.optional) {
+        if !provide.facts.iter().any(|(fact, _)| fact.value == attribute.name) {
+            found.push(missing_fact(&place, interface, &attribute.name, span));
+        }
+    }
+    for field in interface.fields.iter().filter(|field| !field.optional) {
+        let given = provide.facts.iter().any(|(fact, _)| fact.value == field.name);
+        if matches!(field.kind, FieldKind::Text | FieldKind::Pem) && !given {
+            found.push(missing_fact(&place, interface, &field.name, span));
+        }
+    }
+    let secret = interface.fields.iter().any(|field| field.kind == FieldKind::Secret);
+    if secret && provide.grant.is_none() {
+        let message = format!("{place} gives {} but has no grant", interface.name);
+        found.push(
+            Diagnostic::new("provide/grant", span, message)
+                .help("a program that makes a login per wire", "grant = \"grant.sh\""),
+        );
+    }
+    let join = |words: &[Spanned<String>]| {
+        words.iter().map(|word| word.value.as_str()).collect::<Vec<_>>().join(",")
+    };
+    let facts = provide.facts.iter().map(|(name, words)| (name.value.clone(), join(words)));
+    Some(Offer {
+        name: provide.name.value.clone(),
+        interface: interface.name.clone(),
+        service: block.to_owned(),
+        port,
+        admin_port: provide.admin_port,
+        grant: provide.grant.clone(),
+        probe: provide.probe.clone(),
+        facts: facts.collect(),
+        max: provide.max,
+    })
+}
+
+fn missing_fact(place: &str, interface: &Interface, name: &str, span: &Span) -> Diagnostic {
+    let message = format!("{place} does not say its {name}");
+    Diagnostic::new("provide/fact", span, message)
+        .side(format!("{} asks for", interface.name), name)
+        .help("add", format!("{name} = \"…\""))
+}
+
+fn wrong_fact(
+    place: &str,
+    interface: &Interface,
+    fact: &Spanned<String>,
+    words: &[Spanned<String>],
+) -> Option<Diagnostic> {
+    let attribute = interface.attributes.iter().find(|one| one.name == fact.value);
+    let fixed = |kind: &FieldKind| {
+        matches!(kind, FieldKind::Name | FieldKind::Text | FieldKind::Pem)
+    };
+    let field = interface.field(&fact.value).filter(|field| fixed(&field.kind));
+    if attribute.is_none() && field.is_none() {
+        let attributes = interface.attributes.iter().map(|one| one.name.as_str());
+        let fields = interface.fields.iter().filter(|field| fixed(&field.kind));
+        let known = attributes
+            .chain(fields.map(|field| field.name.as_str()))
+            .chain(["type", "port", "admin-port", "grant", "probe", "max"]);
+        let message = format!("{place} has no key \"{}\"", fact.value);
+        return Some(
+            Diagnostic::new("file/unknown-key", &fact.span, message)
+                .did_you_mean(&fact.value, known),
+        );
+    }
+    let version = attribute.is_some_and(|one| one.kind == AttributeKind::Version);
+    let word = words.first()?;
+    if version && version::keeps(&word.value, ">=0").is_none() {
+        let message = format!("{place} has a {} that is no version", fact.value);
+        return Some(
+            Diagnostic::new("provide/fact", &word.span, message).side("found", &word.value),
+        );
+    }
+    None
+}
+
+/// The interface of this name, or why there is none.
+pub(super) fn interface<'a>(
+    name: &Spanned<InterfaceName>,
+    catalogue: &'a Catalogue,
+) -> Result<&'a Interface, Diagnostic> {
+    let full = name.value.to_string();
+    if let Some(interface) = catalogue.interface(&full) {
+        return Ok(interface);
+    }
+    let prefix = format!("{}/", name.value.name);
+    let same: Vec<&str> = catalogue
+        .interfaces()
+        .map(|interface| interface.name.as_str())
+        .filter(|known| known.starts_with(&prefix))
+        .collect();
+    let message = format!("there is no interface {full}");
+    let wrong = Diagnostic::new("interface/unknown", &name.span, message);
+    Err(if same.is_empty() {
+        wrong.did_you_mean(&full, catalogue.interfaces().map(|known| known.name.as_str()))
+    } else {
+        wrong.side("the shelf has", same.join(", "))
+            .help("another major is another interface; write", same[0])
+    })
+}

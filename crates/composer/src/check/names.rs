@@ -1,0 +1,67 @@
+//! Names that end up in one namespace must differ, whatever they were made from.
+
+use std::collections::BTreeMap;
+
+use super::Node;
+use crate::diagnostic::Diagnostic;
+use crate::graph::From;
+use crate::source::Span;
+
+/// The workload of a process: the block's name, unless the process has another one.
+pub(super) fn workload(block: &str, process: &str) -> String {
+    if block == process { block.to_owned() } else { format!("{block}-{process}") }
+}
+
+pub(super) fn check(nodes: &[Node<'_>], found: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<String, (String, &Span)> = BTreeMap::new();
+    for node in nodes {
+        let block = &node.block.name;
+        let processes = node.shape.run.iter().map(|process| {
+            let name = workload(&block.value, &process.name.value);
+            (name, format!("process {}.{}", block.value, process.name.value), &process.name.span)
+        });
+        let own = (block.value.clone(), format!("block {}", block.value), &block.span);
+        for (name, what, span) in std::iter::once(own).chain(processes) {
+            let of_this_block = format!("block {}", block.value);
+            match seen.get(&name) {
+                // A process named like its block is the block's main process.
+                Some((other, _)) if *other == of_this_block && name == block.value => {}
+                Some((other, first)) => found.push(
+                    Diagnostic::new(
+                        "file/name",
+                        span,
+                        format!("two things would be called \"{name}\""),
+                    )
+                    .side_at("first", other, first)
+                    .side_at("second", what, span)
+                    .help("rename one of them", ""),
+                ),
+                None => {
+                    seen.insert(name, (what, span));
+                }
+            }
+        }
+        one_process_per_disk(node, found);
+    }
+}
+
+/// A private disk belongs to one process with one copy.
+fn one_process_per_disk(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(disk) = node.shape.disks.first() else { return };
+    let name = node.name();
+    let more = node.shape.run.get(1).map(|process| format!("process {}", process.name.value));
+    let copies = node.shape.run.iter().filter_map(|process| process.copies.as_ref());
+    let many = copies.filter(|copies| copies.value > 1).map(|many| format!("{} copies", many.value));
+    let Some(second) = more.or_else(|| many.last()) else { return };
+    let span = if matches!(node.from, From::Source { .. }) {
+        &disk.name.span
+    } else {
+        &node.block.name.span
+    };
+    found.push(
+        Diagnostic::new("disk/private", span, format!("the disk of {name} is private"))
+            .side("a private disk has", "one process with one copy")
+            .side(format!("{name} has"), second)
+            .help("move what needs the disk into a block of its own", ""),
+    );
+}

@@ -1,0 +1,166 @@
+//! The compiler: a checked graph becomes plain Kubernetes objects, the same bytes every time.
+//!
+//! Objects come in phases, each applied once the one before is ready: what everything needs, then
+//! level by level the logins on providers, the steps before the start, and the workloads, and last
+//! the front door. No generated value is in any object; those are listed as [`GeneratedSecret`].
+//! Where next: `compile/template.rs` (a pod), `compile/workload.rs` (what runs it).
+
+mod environment;
+mod jobs;
+mod meta;
+mod network;
+mod secrets;
+mod template;
+mod workload;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::graph::{Graph, Part};
+use crate::names;
+use crate::secret::GeneratedSecret;
+
+/// The image of each block, by digest.
+pub type Images = BTreeMap<String, String>;
+
+/// What the compiler must know of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// The host part of the app's address, such as `shop.localhost`.
+    pub host: String,
+    /// The app's address as a browser takes it, such as `http://shop.localhost:8080`.
+    pub url: String,
+    /// The class of disks; the target's default if absent.
+    pub storage_class: Option<String>,
+    /// Whether pods get a user namespace of their own.
+    pub user_namespaces: bool,
+    /// Whether the target enforces network policies; if not, that is stated as an assumption.
+    pub enforces_network_policy: bool,
+}
+
+/// Everything that an app becomes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compiled {
+    /// The app, which is also its namespace.
+    pub app: String,
+    /// A short hash of everything below.
+    pub release: String,
+    /// The app's address, if a process has a path.
+    pub url: Option<String>,
+    /// Secrets to create if absent.
+    pub secrets: Vec<GeneratedSecret>,
+    /// Objects in the order in which they are applied.
+    pub phases: Vec<Phase>,
+    /// What is taken for granted, one line each.
+    pub assumptions: Vec<String>,
+}
+
+/// Objects that are applied together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Phase {
+    /// What they are for.
+    pub kind: PhaseKind,
+    /// The objects.
+    pub objects: Vec<Value>,
+}
+
+/// What a phase is for, and so what to wait for after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseKind {
+    /// Namespace, settings, services: nothing to wait for.
+    Base,
+    /// Jobs that make logins on providers: wait until all are complete.
+    Grants,
+    /// Jobs that run before new copies: in order, each waits for the one before.
+    Before,
+    /// Workloads: wait until all copies are ready.
+    Workloads,
+    /// The front door: nothing to wait for.
+    Front,
+}
+
+/// What every part of the compiler reads.
+struct Input<'a> {
+    graph: &'a Graph,
+    images: &'a Images,
+    facts: &'a Facts,
+}
+
+impl Input<'_> {
+    fn image(&self, block: &str) -> &str {
+        self.images.get(block).map_or("", String::as_str)
+    }
+}
+
+/// Compiles an app. `images` must hold every block of [`Graph::builds`].
+pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
+    let input = Input { graph, images, facts };
+    let secrets = secrets::all(&input);
+    let mut phases = vec![Phase { kind: PhaseKind::Base, objects: base(&input) }];
+    let highest = graph.blocks.iter().map(|part| part.level).max().unwrap_or(0);
+    for level in 0..=highest {
+        let parts: Vec<&Part> = graph.blocks.iter().filter(|part| part.level == level).collect();
+        let grants = parts.iter().flat_map(|part| jobs::grants(&input, part)).collect();
+        let before = parts.iter().flat_map(|part| jobs::before(&input, part)).collect();
+        let workloads = parts.iter().flat_map(|part| workload::all(&input, part)).collect();
+        phases.push(Phase { kind: PhaseKind::Grants, objects: grants });
+        phases.push(Phase { kind: PhaseKind::Before, objects: before });
+        phases.push(Phase { kind: PhaseKind::Workloads, objects: workloads });
+    }
+    phases.push(Phase { kind: PhaseKind::Front, objects: network::ingress(&input) });
+    phases.retain(|phase| !phase.objects.is_empty());
+    let release = seal(&mut phases, &secrets);
+    Compiled {
+        app: graph.app.clone(),
+        release,
+        url: graph.has_url().then(|| facts.url.clone()),
+        secrets,
+        phases,
+        assumptions: assumptions(&input),
+    }
+}
+
+fn base(input: &Input<'_>) -> Vec<Value> {
+    let labels = meta::app_labels(input);
+    let mut objects = vec![json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": input.graph.app, "labels": labels },
+    })];
+    objects.extend(input.graph.blocks.iter().filter_map(|part| workload::settings(input, part)));
+    objects.extend(input.graph.blocks.iter().flat_map(|part| network::services(input, part)));
+    objects.extend(network::policies(input));
+    objects
+}
+
+/// Writes each object's own hash and the release they make together onto the objects.
+fn seal(phases: &mut [Phase], secrets: &[GeneratedSecret]) -> String {
+    let mut all = String::new();
+    for object in phases.iter_mut().flat_map(|phase| &mut phase.objects) {
+        let hash = meta::short_hash(object);
+        all.push_str(&hash);
+        object["metadata"]["annotations"][meta::HASH] = hash.into();
+    }
+    // A Secret's list of keys is part of a release; its values are not.
+    all.push_str(&serde_json::to_string(secrets).unwrap_or_default());
+    let release = names::hash(all.as_bytes())[..10].to_owned();
+    for object in phases.iter_mut().flat_map(|phase| &mut phase.objects) {
+        object["metadata"]["labels"][meta::RELEASE] = release.clone().into();
+    }
+    release
+}
+
+fn assumptions(input: &Input<'_>) -> Vec<String> {
+    let mut lines = input.graph.assumptions.clone();
+    if !input.facts.enforces_network_policy && !input.graph.wires.is_empty() {
+        lines.push(
+            "network: each wire has a NetworkPolicy, but this target does not enforce them yet; \
+             other pods can reach a provider's port.  if not: keep only apps you trust here"
+                .to_owned(),
+        );
+    }
+    lines
+}

@@ -1,0 +1,102 @@
+//! What runs once: logins on providers, and steps before new copies start. A Job's name carries
+//! the hash of what it runs, so the same step is the same Job, and another one is another.
+
+use serde_json::{Value, json};
+
+use super::template::{self, Run};
+use super::{Input, environment, meta, secrets};
+use crate::graph::{Part, Step, Wire};
+use crate::names;
+
+/// The login of each wire of a block, made by the provider's own program.
+pub(super) fn grants(input: &Input<'_>, part: &Part) -> Vec<Value> {
+    input.graph.wires_of(&part.name).filter_map(|wire| grant(input, part, wire)).collect()
+}
+
+fn grant(input: &Input<'_>, part: &Part, wire: &Wire) -> Option<Value> {
+    let program = wire.offer.grant.as_ref()?;
+    let provider = input.graph.block(&wire.provider)?;
+    let mut env = environment::of_wire(wire);
+    env.extend(provider.secrets.iter().map(|secret| {
+        json!({
+            "name": secret.name,
+            "valueFrom": { "secretKeyRef": {
+                "name": secrets::block_secret(&provider.name), "key": secret.name,
+            } },
+        })
+    }));
+    let mut spec = json!({
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+    });
+    if input.facts.user_namespaces {
+        spec["hostUsers"] = false.into();
+    }
+    if let Some(user) = provider.user {
+        spec["securityContext"] = json!({ "runAsUser": user, "runAsGroup": user });
+    }
+    spec["containers"] = json!([{
+        "name": "grant",
+        "image": input.image(&provider.name),
+        "imagePullPolicy": "IfNotPresent",
+        "command": [format!("/module/{program}"), "grant"],
+        "env": env,
+        "securityContext": { "allowPrivilegeEscalation": false },
+    }]);
+    let name = format!("{}-grant", wire.secret_name());
+    let mut object = job(input, part, (&name, "grant"), spec, &json!(wire.fields));
+    object["metadata"]["annotations"] = json!({
+        "shelf.dev/wire": wire.end(),
+        "shelf.dev/provider": wire.provider,
+        "shelf.dev/interface": wire.offer.interface,
+        "shelf.dev/secret": wire.secret_name(),
+    });
+    Some(object)
+}
+
+/// The steps of a block before its new copies start, in order.
+pub(super) fn before(input: &Input<'_>, part: &Part) -> Vec<Value> {
+    part.before.iter().map(|step| step_job(input, part, step)).collect()
+}
+
+fn step_job(input: &Input<'_>, part: &Part, step: &Step) -> Value {
+    let run = Run {
+        name: &step.name,
+        command: Some(&step.command),
+        env: &step.env,
+        ports: Vec::new(),
+        ready: None,
+        disks: false,
+    };
+    let mut spec = template::spec(input, part, &run);
+    spec["restartPolicy"] = "Never".into();
+    let name = format!("{}-{}", part.name, step.name);
+    let mut object = job(input, part, (&name, "before"), spec, &template::annotations(input, part));
+    object["metadata"]["annotations"] = json!({ "shelf.dev/step": step.name });
+    object
+}
+
+/// A Job named by the hash of its pod and of `also`, which it depends on without holding it.
+fn job(
+    input: &Input<'_>,
+    part: &Part,
+    (name, what): (&str, &str),
+    spec: Value,
+    also: &Value,
+) -> Value {
+    let hash = meta::short_hash(&json!([spec, also]));
+    // 63 letters is the limit of the label that Jobs put on their pods.
+    let name = format!("{}-{}", names::fit(name, 50), &hash[..8]);
+    let mut object = meta::object(input, part, ("batch/v1", "Job"), &name);
+    let mut labels = meta::labels(input, part, &name);
+    labels[meta::JOB] = what.into();
+    object["spec"] = json!({
+        "backoffLimit": 2,
+        "template": {
+            "metadata": { "labels": labels },
+            "spec": spec,
+        },
+    });
+    object
+}

@@ -1,0 +1,287 @@
+//! The checked app: every wire tied, every reference resolved, nothing left to refuse.
+//!
+//! This is what plans, canvases and the compiler read. Where next: `compile.rs`.
+
+use serde::Serialize;
+
+use crate::secret::{Recipe, SecretValue};
+
+/// An app that passed every check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Graph {
+    /// The app's name.
+    pub app: String,
+    /// Its blocks in start order: by level, then as written.
+    pub blocks: Vec<Part>,
+    /// Its wires, by consumer as written.
+    pub wires: Vec<Wire>,
+    /// What is taken for granted, one line each.
+    pub assumptions: Vec<String>,
+}
+
+/// A block of a checked app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Where it comes from.
+    pub from: From,
+    /// How many `before-start` wires lie below it at most; level 0 starts first.
+    pub level: usize,
+    /// The user its processes run as, if the file says so.
+    pub user: Option<i64>,
+    /// Settings with the values they have.
+    pub settings: Vec<(String, String)>,
+    /// Generated values.
+    pub secrets: Vec<Secret>,
+    /// Environment of every process and step.
+    pub env: Vec<(String, Value)>,
+    /// Private disks.
+    pub disks: Vec<Disk>,
+    /// Steps before new copies start, in order.
+    pub before: Vec<Step>,
+    /// Processes; at least one.
+    pub processes: Vec<Process>,
+    /// Offers of the block itself, not those of its processes.
+    pub offers: Vec<Offer>,
+    /// Seconds a copy gets to end by itself.
+    pub stop_within: i64,
+}
+
+/// Where a block comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum From {
+    /// A module of the shelf.
+    Module {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The folder of its Dockerfile, relative to the module's folder.
+        build: String,
+    },
+    /// A folder beside the app file.
+    Source {
+        /// The folder, relative to the app file's.
+        path: String,
+    },
+}
+
+impl std::fmt::Display for From {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Module { name, version, .. } => write!(out, "{name} {version}"),
+            Self::Source { path } => out.write_str(path),
+        }
+    }
+}
+
+/// A generated value of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// How it is made.
+    pub recipe: Recipe,
+    /// The block whose disk it was born with, if it was.
+    pub keep_with: Option<String>,
+    /// Whether it is printed once, after the go that made it.
+    pub show_after_go: bool,
+    /// The file it is put into.
+    pub at: Option<String>,
+}
+
+/// A value put together from pieces that are known at different times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Value(pub Vec<Piece>);
+
+/// A piece of a [`Value`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Piece {
+    /// Text as it is.
+    Text(String),
+    /// The app's address, known when the target is.
+    Url,
+    /// A secret field of a wire, by binding and field.
+    Field(String, String),
+    /// A generated value of this block.
+    Secret(String),
+}
+
+impl Value {
+    /// Whether a secret is part of it.
+    pub fn is_secret(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Field(..) | Piece::Secret(_)))
+    }
+}
+
+/// A private disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// Its name.
+    pub name: String,
+    /// Where it is mounted.
+    pub at: String,
+    /// Its size as a Kubernetes quantity.
+    pub size: String,
+}
+
+/// A step before the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// The command, word by word.
+    pub command: Vec<Value>,
+    /// Environment of its own.
+    pub env: Vec<(String, Value)>,
+}
+
+/// A process of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// Its name.
+    pub name: String,
+    /// The name of its workload and, if it has a port, of its service.
+    pub workload: String,
+    /// The command, word by word; the image's own if absent.
+    pub command: Option<Vec<Value>>,
+    /// The port it listens on.
+    pub port: Option<i64>,
+    /// Paths of the app's address that lead to it.
+    pub paths: Vec<String>,
+    /// How many copies.
+    pub copies: i64,
+    /// How to see that it is ready.
+    pub ready: Ready,
+    /// A schedule, for a process that runs and ends.
+    pub every: Option<String>,
+    /// Environment of its own.
+    pub env: Vec<(String, Value)>,
+}
+
+/// How to see that a process is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ready {
+    /// It runs.
+    Started,
+    /// Its port takes a connection.
+    Port,
+    /// Its port answers this path with success.
+    Http(String),
+    /// This command, run inside, ends with 0.
+    Command(Vec<String>),
+}
+
+/// Something a block gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offer {
+    /// Its name.
+    pub name: String,
+    /// The interface with its major.
+    pub interface: String,
+    /// The service it is reached through.
+    pub service: String,
+    /// The port.
+    pub port: i64,
+    /// A port that only the grant program uses.
+    pub admin_port: Option<i64>,
+    /// Program in the image's `/module` folder that makes a login.
+    pub grant: Option<String>,
+    /// Program in the image's `/module` folder that tries a wire.
+    pub probe: Option<String>,
+    /// Attributes and fixed field values, several words joined with commas.
+    pub facts: Vec<(String, String)>,
+    /// How many wires it takes at most.
+    pub max: Option<i64>,
+}
+
+impl Offer {
+    /// A fact by name.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.iter().find(|(fact, _)| fact == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A socket of one block tied to an offer of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wire {
+    /// The block that needs.
+    pub consumer: String,
+    /// Its socket.
+    pub socket: String,
+    /// The name the values arrive under: the socket, or `socket-provider` if it takes many.
+    pub binding: String,
+    /// Whether the socket takes many wires.
+    pub many: bool,
+    /// The block that gives.
+    pub provider: String,
+    /// What it gives.
+    pub offer: Offer,
+    /// The limits that were checked, as written.
+    pub limits: Vec<String>,
+    /// Whether the consumer waits for it.
+    pub before_start: bool,
+    /// What the probe runs.
+    pub probe: Option<String>,
+    /// The values it delivers.
+    pub fields: Vec<WireField>,
+}
+
+impl Wire {
+    /// The name of the Secret with its values.
+    pub fn secret_name(&self) -> String {
+        format!("{}-{}", self.consumer, self.binding)
+    }
+
+    /// `consumer.socket`.
+    pub fn end(&self) -> String {
+        format!("{}.{}", self.consumer, self.socket)
+    }
+}
+
+/// A value that a wire delivers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WireField {
+    /// Its name.
+    pub name: String,
+    /// Where the value comes from.
+    pub value: SecretValue,
+    /// Whether it must stay out of plain places.
+    pub secret: bool,
+}
+
+/// An image that an app needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Build {
+    /// The block it is for.
+    pub block: String,
+    /// What it is made from.
+    pub from: From,
+}
+
+impl Graph {
+    /// The images this app needs, in start order.
+    pub fn builds(&self) -> Vec<Build> {
+        let build = |part: &Part| Build { block: part.name.clone(), from: part.from.clone() };
+        self.blocks.iter().map(build).collect()
+    }
+
+    /// The block of this name.
+    pub fn block(&self, name: &str) -> Option<&Part> {
+        self.blocks.iter().find(|part| part.name == name)
+    }
+
+    /// The wires that end at this block's sockets.
+    pub fn wires_of<'a>(&'a self, consumer: &'a str) -> impl Iterator<Item = &'a Wire> {
+        self.wires.iter().filter(move |wire| wire.consumer == consumer)
+    }
+
+    /// Whether some process has a path, so that the app has an address.
+    pub fn has_url(&self) -> bool {
+        self.blocks.iter().flat_map(|part| &part.processes).any(|one| !one.paths.is_empty())
+    }
+}

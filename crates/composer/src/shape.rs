@@ -1,0 +1,136 @@
+//! What a block is made of, whether a module file or the app file says it: sockets, offers,
+//! settings, secrets, environment, disks, steps before the start, and processes.
+//!
+//! These are the words as written, with their places; `check.rs` gives them meaning.
+//! Where next: `shape/read.rs`.
+
+pub(crate) mod read;
+
+use crate::interface::InterfaceName;
+use crate::source::Spanned;
+
+/// Everything a block says of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shape {
+    pub(crate) needs: Vec<Need>,
+    pub(crate) provides: Vec<Provide>,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) env: Vec<Variable>,
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) before: Vec<Before>,
+    pub(crate) run: Vec<Process>,
+    pub(crate) user: Option<Spanned<i64>>,
+    pub(crate) ready: Option<Spanned<String>>,
+    pub(crate) stop_within: Option<Spanned<i64>>,
+}
+
+/// A socket: an interface this block wants to be given.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    pub(crate) socket: Spanned<String>,
+    pub(crate) interface: Spanned<InterfaceName>,
+    pub(crate) cardinality: Cardinality,
+    /// Attribute name, and the limit as a list of words (one word unless it was a list).
+    pub(crate) limits: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+}
+
+/// How many wires a socket takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cardinality {
+    One,
+    Optional,
+    Any,
+    Some,
+}
+
+impl Cardinality {
+    pub(crate) fn takes_many(self) -> bool {
+        matches!(self, Self::Any | Self::Some)
+    }
+
+    pub(crate) fn may_be_empty(self) -> bool {
+        matches!(self, Self::Any | Self::Optional)
+    }
+}
+
+/// An offer: an interface this block gives.
+#[derive(Debug, Clone)]
+pub(crate) struct Provide {
+    pub(crate) name: Spanned<String>,
+    pub(crate) interface: Spanned<InterfaceName>,
+    pub(crate) port: Option<Spanned<i64>>,
+    /// A port of the provider that only its grant program uses.
+    pub(crate) admin_port: Option<i64>,
+    /// Program in the image's `/module` folder that makes a login.
+    pub(crate) grant: Option<String>,
+    /// Program in the image's `/module` folder that tries a wire.
+    pub(crate) probe: Option<String>,
+    /// Attributes and fixed field values, as words.
+    pub(crate) facts: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    /// How many wires it takes at most.
+    pub(crate) max: Option<i64>,
+}
+
+/// A setting with its default.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) name: Spanned<String>,
+    pub(crate) default: String,
+    pub(crate) kind: &'static str,
+    pub(crate) help: String,
+}
+
+/// A value that is generated once.
+#[derive(Debug, Clone)]
+pub(crate) struct Secret {
+    pub(crate) name: Spanned<String>,
+    pub(crate) recipe: crate::secret::Recipe,
+    pub(crate) keep_with: Option<Spanned<String>>,
+    pub(crate) show_after_go: bool,
+    pub(crate) at: Option<String>,
+}
+
+/// An environment variable with references in its value.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable {
+    pub(crate) name: Spanned<String>,
+    pub(crate) value: Spanned<String>,
+}
+
+/// A private disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Disk {
+    pub(crate) name: Spanned<String>,
+    pub(crate) at: Spanned<String>,
+    pub(crate) size: Spanned<String>,
+}
+
+/// A step that runs once per release, before new copies start.
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
+    pub(crate) name: Spanned<String>,
+    pub(crate) run: Spanned<String>,
+    pub(crate) env: Vec<Variable>,
+}
+
+/// One process of a block.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) name: Spanned<String>,
+    pub(crate) run: Option<Spanned<String>>,
+    pub(crate) port: Option<Spanned<i64>>,
+    pub(crate) paths: Vec<Spanned<String>>,
+    pub(crate) copies: Option<Spanned<i64>>,
+    pub(crate) ready: Option<Spanned<String>>,
+    pub(crate) every: Option<Spanned<String>>,
+    pub(crate) env: Vec<Variable>,
+}
+
+/// A sentence a module takes for granted, and the way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Assumption {
+    pub(crate) name: String,
+    pub(crate) says: String,
+    pub(crate) if_not: String,
+}
