@@ -118,6 +118,9 @@ impl Target<'_> {
             let root = self.root;
             return attributes(root, entry);
         };
+        if self.meaning == Meaning::Layer && parents.iter().any(|part| part.starts_with(WHITEOUT)) {
+            return Err(Error::entry(&entry.name, "a whiteout with something below it"));
+        }
         let parent = self.parent(parents, entry)?;
         let parent = parent.as_fd();
         if self.meaning == Meaning::Layer && name.starts_with(WHITEOUT) {

@@ -35,7 +35,7 @@ pub(crate) struct Layout {
     /// The same directory, open.
     pub(crate) dir: OwnedFd,
     /// Held while the store is open; the kernel lets go of it with the process.
-    _lock: File,
+    lock: File,
     stages: AtomicU64,
     state: Mutex<State>,
     pub(crate) layers: Layers,
@@ -95,7 +95,7 @@ impl Layout {
         let layout = Self {
             path: path.to_owned(),
             dir,
-            _lock: lock,
+            lock,
             stages: AtomicU64::new(0),
             state: Mutex::default(),
             layers,
@@ -314,6 +314,14 @@ impl Layout {
         fs_err::create_dir(&path).map_err(Error::io("make directory", &path))?;
         let name = CString::new(name).unwrap_or_default();
         Ok(Stage { layout: self, name, path })
+    }
+}
+
+impl Drop for Layout {
+    fn drop(&mut self) {
+        // Closing would do, were there not a moment in which a child just forked has it open too.
+        // Nothing is lost when it fails: the kernel unlocks with the last descriptor.
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

@@ -72,10 +72,11 @@ pub(crate) fn mount(
         scratch: (!read_only).then(|| scratch.to_owned()),
         userns,
     };
-    match parts.by_descriptor() {
+    // In a thread of its own, which may change its credentials and mount namespace.
+    match parts.in_thread(Parts::by_descriptor) {
         Err(Error::Mount { source, step, .. }) if too_old(&source) => {
             tracing::debug!(%step, %source, "kernel refuses descriptors, using paths");
-            parts.by_path()
+            parts.in_thread(Parts::by_path)
         }
         other => other,
     }
@@ -140,25 +141,39 @@ impl Parts<'_> {
         }
         if let Some(scratch) = &self.scratch {
             let scratch = self.mapped(scratch)?;
+            if self.userns.is_some() {
+                self.become_root_of(scratch.as_fd())?;
+            }
             set("upperdir", open(scratch.as_fd(), "upper")?)?;
             set("workdir", open(scratch.as_fd(), "work")?)?;
         }
         self.create(&fs)
     }
 
-    /// The same with paths, in a thread whose mount namespace has the mapped mounts attached.
-    fn by_path(&self) -> Result<OwnedFd> {
+    fn in_thread(&self, mount: fn(&Self) -> Result<OwnedFd>) -> Result<OwnedFd> {
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| self.in_own_namespace());
-            thread.join().unwrap_or_else(|_| {
+            scope.spawn(|| mount(self)).join().unwrap_or_else(|_| {
                 let source = io::Error::other("the mounting thread panicked");
-                let step = "mount by path".to_owned();
-                Err(Error::Mount { step, image: self.image.to_owned(), source })
+                Err(Error::Mount { step: "mount".to_owned(), image: self.image.to_owned(), source })
             })
         })
     }
 
-    fn in_own_namespace(&self) -> Result<OwnedFd> {
+    /// The overlay makes its own files in `work` as whoever put it together, and a mapped mount
+    /// takes only owners of the user namespace: so this thread becomes its root. Which id that
+    /// is, the owner of a file of ours tells, seen through the mapped mount.
+    fn become_root_of(&self, scratch: BorrowedFd<'_>) -> Result<()> {
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        let work = rustix::fs::statat(scratch, "work", flags).map_err(self.fail("look at work"))?;
+        sys::own_files_as(work.st_uid, work.st_gid).map_err(|source| Error::Mount {
+            step: format!("act as owner {}:{}", work.st_uid, work.st_gid),
+            image: self.image.to_owned(),
+            source,
+        })
+    }
+
+    /// With paths, in a mount namespace that has the mapped mounts attached over the directories.
+    fn by_path(&self) -> Result<OwnedFd> {
         // The clones are made before: they come from the host's namespace.
         let mut attach = vec![(self.layers.clone(), self.mapped(&self.layers)?)];
         attach.push((self.empty.clone(), self.mapped(&self.empty)?));
@@ -172,6 +187,9 @@ impl Parts<'_> {
             for (path, tree) in &attach {
                 move_mount(tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
                     .map_err(self.fail(format!("attach {}", path.display())))?;
+            }
+            if let (Some(_), Some((_, scratch))) = (&self.scratch, attach.last()) {
+                self.become_root_of(scratch.as_fd())?;
             }
         }
         let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
@@ -234,5 +252,65 @@ impl Parts<'_> {
             None => attributes | MountAttrFlags::MOUNT_ATTR_RDONLY,
         };
         fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(self.fail("mount overlay"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ImageConfig, Images};
+
+    #[test]
+    fn root_older_kernels_get_the_same_root_by_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = Images::open(&dir.path().join("images")).unwrap();
+        let upper = dir.path().join("upper");
+        make_root(&upper).unwrap();
+        fs_err::write(upper.join("file"), "x").unwrap();
+        let layer = images.layer_from_upper(&upper).unwrap().unwrap();
+        let image = images.write(None, ImageConfig::empty(), vec![layer.clone()], None).unwrap();
+        let child = std::process::Command::new("unshare").args(["--user", "sleep", "30"]).spawn();
+        let mut child = child.unwrap();
+        let proc = PathBuf::from(format!("/proc/{}", child.id()));
+        let own = fs_err::read_link("/proc/self/ns/user").unwrap();
+        for _ in 0..500 {
+            if fs_err::read_link(proc.join("ns/user")).is_ok_and(|link| link != own) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        for map in ["uid_map", "gid_map"] {
+            fs_err::write(proc.join(map), "0 300000 65536").unwrap();
+        }
+        let userns = std::fs::File::open(proc.join("ns/user")).unwrap();
+        let scratch = dir.path().join("scratch");
+        for (scratch, userns) in [(None, None), (Some(&scratch), None), (Some(&scratch), Some(userns.as_fd()))] {
+            if let Some(scratch) = scratch {
+                prepare(scratch).unwrap();
+            }
+            let parts = Parts {
+                image: &image.digest,
+                layers: images.layout.path.join("layers"),
+                names: vec![format!("{}/fs", digest::hex(&layer.diff_id).unwrap())],
+                empty: images.layout.path.join("empty"),
+                scratch: scratch.cloned(),
+                userns,
+            };
+            let tree = parts.in_thread(Parts::by_path).unwrap();
+            let stat = rustix::fs::statat(&tree, "file", rustix::fs::AtFlags::empty()).unwrap();
+            assert_eq!(stat.st_uid, if userns.is_some() { 300_000 } else { 0 });
+            let name = if userns.is_some() { "mapped" } else { "made" };
+            let made = rustix::fs::mkdirat(&tree, name, Mode::RWXU);
+            match (scratch, userns) {
+                (None, _) => assert_eq!(made, Err(Errno::ROFS)),
+                // Host root has no id in the mapped mount, so it is not the one to make files.
+                (Some(_), Some(_)) => assert_eq!(made, Err(Errno::OVERFLOW)),
+                (Some(_), None) => made.unwrap(),
+            }
+        }
+        let table = fs_err::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!table.contains(&dir.path().display().to_string()));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

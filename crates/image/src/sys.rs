@@ -1,7 +1,8 @@
-//! The two system calls of this room without a safe wrapper: `mount_setattr(2)`, `unshare(2)`.
+//! The system calls of this room without a safe wrapper: `mount_setattr(2)`, `unshare(2)`,
+//! `setfsuid(2)` and `setfsgid(2)`.
 //!
 //! Called by `mount.rs` only.
-#![expect(unsafe_code, reason = "rustix has no mount_setattr and no safe unshare")]
+#![expect(unsafe_code, reason = "rustix has no mount_setattr, no setfsuid and no safe unshare")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -36,4 +37,18 @@ pub(crate) fn own_mount_namespace() -> rustix::io::Result<()> {
     // SAFETY: neither flag touches memory or descriptors that other threads share: working
     // directory, root and umask become this thread's own, and its mounts a copy.
     unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
+/// Makes the calling thread, and only it, own the files it makes as `uid` and `gid`, with the
+/// capabilities it has: `setfsuid` away from 0 takes the file capabilities, so they are put back.
+pub(crate) fn own_files_as(uid: u32, gid: u32) -> io::Result<()> {
+    let before = rustix::thread::capabilities(None)?;
+    // SAFETY: both take a number, change the calling thread's credentials only (the C library
+    // does not broadcast them to other threads) and report nothing but the value before.
+    unsafe {
+        libc::setfsgid(gid);
+        libc::setfsuid(uid);
+    }
+    rustix::thread::set_capabilities(None, before)?;
+    Ok(())
 }
