@@ -30,6 +30,7 @@ login() {
 \getenv login LOGIN_NAME
 \getenv password LOGIN_PASSWORD
 \getenv database WIRE_DATABASE
+set client_min_messages = warning;
 set log_statement = none;
 set log_min_error_statement = panic;
 select format('create role %I nologin', :'database' || '_owner')
