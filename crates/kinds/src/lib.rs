@@ -16,17 +16,28 @@
 //! assert!(pod.validate(&object, None).is_empty());
 //! ```
 
+mod apps;
+mod batch;
+mod cell;
+mod core;
 mod kind;
+mod metadata;
+mod name;
+mod networking;
+mod pod_spec;
+mod policy;
+mod rbac;
 mod table;
 
 pub mod apply;
+pub mod duration;
 pub mod field;
 pub mod merge;
 pub mod openapi;
 pub mod quantity;
 pub mod schema;
 pub mod selector;
-pub mod duration;
+
 
 pub use field::{FieldError, Reason};
 pub use kind::{Column, Kind, Subresource};
