@@ -1,3 +1,0 @@
-"""A small shop: products, orders, and a worker that packs them."""
-
-VERSION = "1.0"
