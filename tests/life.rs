@@ -44,7 +44,7 @@ pub(crate) fn killed_server(server: &mut Server) -> Result<()> {
     ensure!(before == after, "not the same pods:\n{before:?}\n{after:?}");
     eventually(20, || {
         let order = orders(server)?.into_iter().find(|order| order["id"] == number);
-        ensure!(order.context("the order")?["status"] == "done");
+        ensure!(order.context("the order")?["state"] == "done");
         Ok(())
     })?;
     let log = server.kubectl(&["logs", "db-0", "--tail=5"]).good()?;
@@ -88,7 +88,7 @@ pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
     let later = place_order(server, "after the power cut")?;
     eventually(60, || {
         let order = orders(server)?.into_iter().find(|order| order["id"] == later);
-        ensure!(order.context("the order")?["status"] == "done");
+        ensure!(order.context("the order")?["state"] == "done");
         Ok(())
     })
 }

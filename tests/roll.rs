@@ -10,7 +10,7 @@ use crate::page::{Visitor, get};
 use crate::server::{Server, eventually};
 
 fn replace(server: &Server, from: &str, to: &str) -> Result<()> {
-    let path = server.shop().join("web/shop.py");
+    let path = server.shop().join("web/shop/__init__.py");
     let text = fs::read_to_string(&path)?;
     ensure!(text.contains(from), "no {from:?} in {}", path.display());
     fs::write(&path, text.replacen(from, to, 1))?;

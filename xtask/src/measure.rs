@@ -118,7 +118,7 @@ fn serve(shelf: &Path, folder: &Path) -> Result<(Child, Duration)> {
 }
 
 fn edit(folder: &Path, edition: u32) -> Result<()> {
-    let path = folder.join("shop/web/shop.py");
+    let path = folder.join("shop/web/shop/__init__.py");
     let text = fs::read_to_string(&path)?;
     let new = text.replacen("VERSION = \"", &format!("VERSION = \"{edition} "), 1);
     ensure!(new != text, "{} has no VERSION line", path.display());
