@@ -1,0 +1,3 @@
+"""A small shop: products, orders, and a worker that packs them."""
+
+VERSION = "1.0"
