@@ -25,12 +25,22 @@
 //! # }
 //! ```
 
-mod model;
+mod attach;
+mod desired;
 mod error;
+mod model;
 mod start;
 
+mod addresses;
+mod cidr;
+mod link;
+mod nft;
+mod rules;
+
+mod dns;
 pub mod door;
 
+pub use door::Access;
 pub use error::Error;
 pub use model::{Attachment, Host, Protocol, Route, Service, ServicePort, Settings};
 pub use start::Net;
