@@ -30,11 +30,20 @@
 //! }
 //! ```
 
-mod engine;
-mod error;
-mod sandbox;
 mod spec;
 mod state;
+mod error;
+mod engine;
+mod sandbox;
+mod events;
+mod wire;
+mod zygote;
+mod keeper;
+mod launch;
+mod cgroup;
+mod capability;
+mod seccomp;
+mod sys;
 
 pub use engine::{Adopted, Engine, Settings, run_if_asked};
 pub use error::Error;
