@@ -21,6 +21,17 @@ mod start;
 mod owner;
 mod pod;
 mod replica_set;
+mod deployment;
+mod namespace;
+mod garbage;
+mod endpoints;
+mod volume;
+mod scheduler;
+mod stateful_set;
+mod job;
+mod cron_job;
+mod disruption;
+mod leftover;
 
 pub use error::Error;
 pub use start::{Settings, run};

@@ -31,7 +31,6 @@ pub(crate) const POD: Resource = core("pods", "Pod");
 pub(crate) const SERVICE: Resource = core("services", "Service");
 pub(crate) const ENDPOINTS: Resource = core("endpoints", "Endpoints");
 pub(crate) const CONFIG_MAP: Resource = core("configmaps", "ConfigMap");
-pub(crate) const SECRET: Resource = core("secrets", "Secret");
 pub(crate) const SERVICE_ACCOUNT: Resource = core("serviceaccounts", "ServiceAccount");
 pub(crate) const EVENT: Resource = core("events", "Event");
 pub(crate) const VOLUME: Resource = cluster_wide(core("persistentvolumes", "PersistentVolume"));
@@ -49,40 +48,6 @@ pub(crate) const DISRUPTION_BUDGET: Resource =
     grouped("policy", "poddisruptionbudgets", "PodDisruptionBudget");
 pub(crate) const STORAGE_CLASS: Resource =
     cluster_wide(grouped("storage.k8s.io", "storageclasses", "StorageClass"));
-pub(crate) const LEASE: Resource = grouped("coordination.k8s.io", "leases", "Lease");
-
-/// How much of an object the cache keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Everything but `managedFields`.
-    Whole,
-    /// Metadata only: enough for ownership and for emptying a namespace.
-    Metadata,
-}
-
-impl Resource {
-    /// Every kind the server has, except events (they own nothing and are owned by nobody).
-    pub(crate) fn all() -> Vec<Self> {
-        kinds::all()
-            .iter()
-            .filter(|kind| kind.kind != "Event")
-            .map(|kind| Self {
-                group: kind.group,
-                version: kind.version,
-                plural: kind.plural,
-                kind: kind.kind,
-                namespaced: kind.namespaced,
-            })
-            .collect()
-    }
-
-    /// How much of this kind the cache keeps: only kinds some loop reads are kept whole.
-    pub(crate) fn depth(&self) -> Depth {
-        let whole = [
-            NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, VOLUME, CLAIM, DEPLOYMENT, REPLICA_SET,
-            STATEFUL_SET, CONTROLLER_REVISION, JOB, CRON_JOB, ENDPOINT_SLICE, DISRUPTION_BUDGET,
-            STORAGE_CLASS,
-        ];
         if whole.contains(self) { Depth::Whole } else { Depth::Metadata }
     }
 
@@ -139,9 +104,9 @@ mod tests {
     fn every_kind_a_loop_reads_is_in_the_table() {
         let all = Resource::all();
         for resource in [
-            NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, VOLUME,
+            NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SERVICE_ACCOUNT, VOLUME,
             CLAIM, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, CONTROLLER_REVISION, JOB, CRON_JOB,
-            ENDPOINT_SLICE, DISRUPTION_BUDGET, STORAGE_CLASS, LEASE,
+            ENDPOINT_SLICE, DISRUPTION_BUDGET, STORAGE_CLASS,
         ] {
             assert!(all.contains(&resource), "{resource:?} is not served");
         }

@@ -4,8 +4,19 @@ use crate::cache::Cache;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::event;
+use crate::cron_job::CronJobs;
+use crate::deployment::Deployments;
+use crate::disruption::Disruption;
+use crate::endpoints::Endpoints;
+use crate::garbage::Garbage;
+use crate::job::Jobs;
+use crate::leftover::Leftovers;
+use crate::namespace::Namespaces;
 use crate::replica_set::ReplicaSets;
 use crate::resource::Resource;
+use crate::scheduler::Scheduler;
+use crate::stateful_set::StatefulSets;
+use crate::volume::Volumes;
 use crate::watch;
 use std::future::Future;
 use std::path::PathBuf;
@@ -83,16 +94,34 @@ pub async fn run(
     Ok(())
 }
 
+/// Every loop by name; making one registers what wakes it.
 fn loops(cluster: &Cluster, settings: &Settings) -> Vec<(&'static str, Loop)> {
-    let _ = settings;
+    macro_rules! start {
+        ($name:literal, $loop:expr) => {{
+            let made = Arc::new($loop);
+            let make: Loop = Box::new(move || {
+                let made = made.clone();
+                Box::pin(async move { made.run().await })
+            });
+            ($name, make)
+        }};
+    }
     let client = cluster.client();
-    let replica_sets = Arc::new(ReplicaSets::new(cluster.clone()));
+    let sweep: Loop = Box::new(move || Box::pin(event::sweep(client.clone())));
     vec![
-        ("replicaset", Box::new(move || {
-            let replica_sets = replica_sets.clone();
-            Box::pin(async move { replica_sets.run().await })
-        })),
-        ("event sweep", Box::new(move || Box::pin(event::sweep(client.clone())))),
+        start!("namespace", Namespaces::new(cluster.clone(), settings.ca_pem.clone())),
+        start!("scheduler", Scheduler::new(cluster.clone())),
+        start!("deployment", Deployments::new(cluster.clone())),
+        start!("replicaset", ReplicaSets::new(cluster.clone())),
+        start!("statefulset", StatefulSets::new(cluster.clone())),
+        start!("job", Jobs::new(cluster.clone(), settings.job_back_off)),
+        start!("cronjob", CronJobs::new(cluster.clone())),
+        start!("endpoints", Endpoints::new(cluster.clone())),
+        start!("volume", Volumes::new(cluster.clone(), settings.volumes_dir.clone())),
+        start!("garbage", Garbage::new(cluster.clone())),
+        start!("leftover", Leftovers::new(cluster.clone())),
+        start!("disruption", Disruption::new(cluster.clone())),
+        ("event sweep", sweep),
     ]
 }
 
