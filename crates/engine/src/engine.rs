@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -154,25 +154,27 @@ impl Engine {
 
     fn ask_zygote(&self, spec: &SandboxSpec, dir: &Path) -> Result<Sandbox> {
         let fail = |source| Error::Keeper { operation: "make", sandbox: spec.id.clone(), source };
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-                .map_err(|errno| fail(errno.into()))?;
         let create = Create {
             spec: spec.clone(),
             run_dir: self.inner.run_dir.clone(),
             roots: self.inner.roots.clone(),
         };
-        {
-            let mut zygote = self.inner.zygote.lock().unwrap_or_else(PoisonError::into_inner);
-            if zygote.create(&create, theirs.as_fd()).is_err() {
+        let first = self.ask_once(&create).map_err(fail)?;
+        let (reply, connection) = match first {
+            (None, _) => {
+                let mut zygote = self.zygote();
+                if !zygote.is_gone() {
+                    return Err(fail(io::ErrorKind::UnexpectedEof.into()));
+                }
                 tracing::warn!("the zygote is gone: starting another");
                 *zygote = Zygote::start(&self.inner.run_dir.join(LOG), &self.inner.roots)?;
-                zygote.create(&create, theirs.as_fd())?;
+                drop(zygote);
+                self.ask_once(&create).map_err(fail)?
             }
-        }
-        drop(theirs);
-        match answer(&ours).map_err(fail)? {
-            Some((Reply::Done, fds)) => self.hold(&spec.id, dir, fds, ours).map_err(fail),
+            answered => answered,
+        };
+        match reply {
+            Some((Reply::Done, fds)) => self.hold(&spec.id, dir, fds, connection).map_err(fail),
             Some((Reply::Failed { step, errno }, _)) => Err(Error::Start {
                 id: spec.id.clone(),
                 step,
@@ -181,6 +183,20 @@ impl Engine {
             Some(_) => Err(fail(io::ErrorKind::InvalidData.into())),
             None => Err(fail(io::ErrorKind::UnexpectedEof.into())),
         }
+    }
+
+    fn zygote(&self) -> MutexGuard<'_, Zygote> {
+        self.inner.zygote.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a keeper; no answer at all means that the zygote or the keeper died.
+    fn ask_once(&self, create: &Create) -> io::Result<(Option<Answer>, OwnedFd)> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        // A dead zygote shows as the end of our connection, too.
+        let _ = self.zygote().create(create, theirs.as_fd());
+        drop(theirs);
+        Ok((answer(&ours)?, ours))
     }
 
     fn hold(
@@ -197,12 +213,19 @@ impl Engine {
     }
 }
 
+/// What a keeper says, with its namespaces.
+type Answer = (Reply, Vec<OwnedFd>);
+
 /// The first answer on a connection, within the keeper's patience.
-fn answer(connection: &OwnedFd) -> io::Result<Option<(Reply, Vec<OwnedFd>)>> {
+fn answer(connection: &OwnedFd) -> io::Result<Option<Answer>> {
     let timeout = Timespec::try_from(KEEPER_PATIENCE).ok();
     match poll(&mut [PollFd::new(connection, PollFlags::IN)], timeout.as_ref())? {
         0 => Err(io::ErrorKind::TimedOut.into()),
-        _ => wire::receive(connection.as_fd()),
+        _ => match wire::receive(connection.as_fd()) {
+            // The other end died with our message unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+            answer => answer,
+        },
     }
 }
 

@@ -201,6 +201,7 @@ fn enter(entrances: Vec<File>) -> Step<()> {
 fn own_files(namespaces: &Namespaces) -> Step<u32> {
     let base = namespaces.ids.map_or(0, |ids| ids.start);
     sys::set_fs_ids(base, base);
+    rustix::process::umask(rustix::fs::Mode::empty());
     crate::capability::raise().map_err(at("keep capabilities"))?;
     Ok(base)
 }

@@ -130,9 +130,13 @@ pub(crate) fn place(fd: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
 
 /// Sets every signal to its default action and unblocks all.
 pub(crate) fn reset_signals() {
+    // libc's own signal() refuses the two it reserves: ask the kernel, whose struct is four words
+    // (handler, flags, restorer, mask), all zero for SIG_DFL.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL installs no code; SIGKILL, SIGSTOP and libc's own two refuse, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        let none = std::ptr::null::<u64>();
+        // SAFETY: SIG_DFL installs no code; SIGKILL and SIGSTOP refuse, which is fine.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, none, 8) };
     }
     // SAFETY: an all-zero sigset_t is the empty set on Linux, and sigemptyset sets it anyway.
     unsafe {

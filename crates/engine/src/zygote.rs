@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -82,6 +83,16 @@ impl Zygote {
     pub(crate) fn create(&self, create: &Create, connection: BorrowedFd<'_>) -> Result<()> {
         wire::send(self.socket()?, create, &[connection])
             .map_err(|source| Error::Zygote { operation: "ask", source })
+    }
+}
+
+impl Zygote {
+    /// Whether it has ended by itself; its socket knows before it can be waited for.
+    pub(crate) fn is_gone(&self) -> bool {
+        let Some(socket) = &self.socket else { return true };
+        let mut set = [PollFd::new(socket, PollFlags::empty())];
+        let polled = poll(&mut set, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        polled.is_ok() && set[0].revents().contains(PollFlags::HUP)
     }
 }
 

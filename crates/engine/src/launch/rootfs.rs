@@ -192,7 +192,7 @@ fn dev(plan: &Plan<'_>, root: BorrowedFd<'_>, shm: &OwnedFd) -> Step<Blank> {
     for (target, name) in LINKS {
         symlinkat(target, &dev, name).map_err(at(format!("link /dev/{name}")))?;
     }
-    for name in ["pts", "shm", "mqueue", ".empty"] {
+    for name in ["pts", "shm", "mqueue"] {
         mkdirat(&dev, name, Mode::from_raw_mode(0o755))
             .map_err(at(format!("make /dev/{name}")))?;
     }
@@ -209,12 +209,12 @@ fn dev(plan: &Plan<'_>, root: BorrowedFd<'_>, shm: &OwnedFd) -> Step<Blank> {
         file_system(c"mqueue", &[], NOSUID | NODEV | NOEXEC).map_err(at("mount /dev/mqueue"))?;
     place(&mqueue, dev.as_fd(), "mqueue").map_err(at("attach /dev/mqueue"))?;
 
-    // The empty directory is a piece of /dev itself, cloned read-only: no further file system.
-    let empty = copy(dev.as_fd(), ".empty").map_err(at("make an empty directory"))?;
-    read_only(empty.as_fd()).map_err(at("make an empty directory"))?;
-    rustix::fs::unlinkat(&dev, ".empty", rustix::fs::AtFlags::REMOVEDIR)
-        .map_err(at("make an empty directory"))?;
+    let empty = blank().map_err(at("make an empty directory"))?;
     Ok(Blank { dev, empty })
+}
+
+fn blank() -> rustix::io::Result<OwnedFd> {
+    tmpfs(4096, 0o555, 0, RDONLY | NOSUID | NODEV | NOEXEC)
 }
 
 fn proc(root: BorrowedFd<'_>, blank: &Blank) -> Step<()> {
@@ -263,7 +263,7 @@ fn mask(dir: BorrowedFd<'_>, path: &str, blank: &Blank) -> Step<()> {
     let kind = FileType::from_raw_mode(fstat(&target).map_err(at(step()))?.st_mode);
     let cover = if kind.is_dir() {
         // A detached mount cannot be copied on every kernel: take a fresh one then.
-        copy(blank.empty.as_fd(), "").or_else(|_| tmpfs(4096, 0o555, 0, RDONLY | NOSUID | NODEV))
+        copy(blank.empty.as_fd(), "").or_else(|_| self::blank())
     } else {
         copy(blank.dev.as_fd(), "null")
     };
