@@ -35,10 +35,11 @@ const FAMILY_IPV4: u8 = 2;
 /// can print our tables; the kernel only stores the number. A concatenation is
 /// six bits for each field.
 pub(crate) mod types {
-    pub(crate) const INTEGER: u32 = 4;
     pub(crate) const IPV4: u32 = 7;
     pub(crate) const PROTOCOL: u32 = 12;
     pub(crate) const PORT: u32 = 13;
+    /// `mark`: four bytes in host order, what a counter yields.
+    pub(crate) const COUNTER: u32 = 19;
     pub(crate) const VERDICT: u32 = 0xffff_ff00;
     pub(crate) const IPV4_PROTOCOL_PORT: u32 = (IPV4 << 12) | (PROTOCOL << 6) | PORT;
     pub(crate) const PROTOCOL_PORT: u32 = (PROTOCOL << 6) | PORT;

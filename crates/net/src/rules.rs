@@ -123,7 +123,7 @@ fn backend_chain(batch: &mut Batch, chain: &str, protocol: u8, backends: &BTreeS
     let modulus = u32::try_from(elements.len()).unwrap_or(u32::MAX);
     batch.chain(chain, None);
     let data = Some((types::IPV4_PORT, 8));
-    batch.set(&map, SetShape { key_type: types::INTEGER, key_bytes: 4, data }, &elements);
+    batch.set(&map, SetShape { key_type: types::COUNTER, key_bytes: 4, data }, &elements);
     let mut rule = transport_is(protocol);
     rule.push(Expression::RoundRobin { modulus });
     rule.push(Expression::MapTo(map));
