@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(parse("1500m").unwrap().value(), 2);
         assert_eq!(parse("-1500m").unwrap().value(), -1);
         assert_eq!(from_value(&json!(2)).unwrap().value(), 2);
-        assert!(parse("1000m") == parse("1") && parse("1Mi") > parse("1M"));
+        assert!(parse("1000m") == parse("1") && parse("1Mi").unwrap() > parse("1M").unwrap());
     }
 
     #[test]

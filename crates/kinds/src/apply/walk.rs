@@ -96,11 +96,15 @@ fn states(
     match (node(schema, value), value) {
         (Node::Fields, Value::Object(map)) => {
             for (name, child) in map {
-                let below = set.children.entry(Element::Field(name.clone())).or_default();
+                let mut below = Set::default();
                 let child_schema = schema.and_then(|schema| schema.child(name));
-                states(child_schema, child, below, &format!("{path}.{name}"), strict)?;
+                states(child_schema, child, &mut below, &format!("{path}.{name}"), strict)?;
                 let is_empty_object = child.as_object().is_some_and(Map::is_empty);
                 below.member |= is_empty_object || is_map(schema);
+                // An empty list states nothing; a set never holds nodes that say nothing.
+                if !below.is_empty() {
+                    set.children.insert(Element::Field(name.clone()), below);
+                }
             }
         }
         (Node::Items(item_schema, kind), Value::Array(items)) => {
