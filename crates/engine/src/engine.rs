@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::cgroup::{self, Root};
+use crate::cgroup::{self, Group, Root};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::keeper::{self, record};
@@ -72,12 +72,16 @@ impl Engine {
         let Settings { run_dir, cgroup } = settings;
         private_dir(&run_dir)?;
         let roots = cgroup::roots(&cgroup)?;
+        Group::new(&roots, "").restrict_devices().map_err(|(path, source)| Error::File {
+            operation: "restrict devices in",
+            path,
+            source,
+        })?;
         let zygote = Zygote::start(&run_dir.join(LOG), &roots)?;
         let (sender, receiver) = channel();
         let events = Events::start(sender)
             .map_err(|source| Error::Zygote { operation: "watch beside", source })?;
-        let inner =
-            Inner { run_dir, roots, zygote: Mutex::new(zygote), events: Arc::new(events) };
+        let inner = Inner { run_dir, roots, zygote: Mutex::new(zygote), events: Arc::new(events) };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
 
@@ -141,8 +145,11 @@ impl Engine {
                 let reason = format!("{:?} is in use", spec.id);
                 return Err(Error::Invalid { field: "sandbox id", reason });
             }
-            result => result
-                .map_err(|source| Error::File { operation: "make", path: dir.clone(), source })?,
+            result => result.map_err(|source| Error::File {
+                operation: "make",
+                path: dir.clone(),
+                source,
+            })?,
         }
         let made = self.ask_zygote(spec, &dir);
         if made.is_err() {

@@ -23,8 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen,
-    socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
 };
 
 pub(crate) use namespaces::{Namespaces, is_namespaced};
@@ -85,11 +84,7 @@ pub(crate) fn run(create: Create, connection: OwnedFd) -> ! {
     }
 }
 
-fn begin(
-    create: &Create,
-    dir: &Path,
-    connection: OwnedFd,
-) -> Result<Keeper, (Failure, OwnedFd)> {
+fn begin(create: &Create, dir: &Path, connection: OwnedFd) -> Result<Keeper, (Failure, OwnedFd)> {
     match make(create, dir) {
         Ok(mut keeper) => {
             keeper.subscribe(connection);
@@ -244,7 +239,11 @@ impl Keeper {
             }
         }
         let ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>();
-        set.into_iter().zip(ready).filter(|(_, ready)| *ready).map(|((token, _), _)| token).collect()
+        set.into_iter()
+            .zip(ready)
+            .filter(|(_, ready)| *ready)
+            .map(|((token, _), _)| token)
+            .collect()
     }
 
     fn accept(&mut self) {
@@ -298,9 +297,8 @@ impl Keeper {
             Request::Subscribe => return self.subscribe(client),
             Request::Destroy => return self.destroy(&client),
             Request::Attach { container } => {
-                let input = self
-                    .find(&container)
-                    .and_then(|key| self.containers.get(&key)?.input.as_ref());
+                let input =
+                    self.find(&container).and_then(|key| self.containers.get(&key)?.input.as_ref());
                 let fds: Vec<_> = input.map(AsFd::as_fd).into_iter().collect();
                 let _ = wire::send(client.as_fd(), &Reply::Done, &fds);
                 return;

@@ -30,20 +30,20 @@
 //! }
 //! ```
 
-mod spec;
-mod state;
-mod error;
+mod capability;
+mod cgroup;
 mod engine;
-mod sandbox;
+mod error;
 mod events;
-mod wire;
-mod zygote;
 mod keeper;
 mod launch;
-mod cgroup;
-mod capability;
+mod sandbox;
 mod seccomp;
+mod spec;
+mod state;
 mod sys;
+mod wire;
+mod zygote;
 
 pub use engine::{Adopted, Engine, Settings, run_if_asked};
 pub use error::Error;

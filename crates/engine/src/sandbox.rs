@@ -275,7 +275,9 @@ impl Sandbox {
                 let _ = wire::receive::<Reply>(connection.as_fd());
                 Ok(())
             }
-            Err(Error::Keeper { .. }) => remains(&self.inner.id, &self.inner.dir, &self.inner.roots),
+            Err(Error::Keeper { .. }) => {
+                remains(&self.inner.id, &self.inner.dir, &self.inner.roots)
+            }
             Err(error) => Err(error),
         }
     }
@@ -326,11 +328,8 @@ impl Exec {
     /// # Errors
     /// The keeper died.
     pub fn wait(&self) -> Result<Exit> {
-        let fail = |source| Error::Keeper {
-            operation: "hear",
-            sandbox: self.sandbox.clone(),
-            source,
-        };
+        let fail =
+            |source| Error::Keeper { operation: "hear", sandbox: self.sandbox.clone(), source };
         match wire::receive::<Reply>(self.connection.as_fd()).map_err(fail)? {
             Some((Reply::Ended(exit), _)) => Ok(exit),
             _ => Err(fail(io::ErrorKind::UnexpectedEof.into())),

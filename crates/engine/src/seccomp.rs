@@ -9,9 +9,9 @@ mod emit;
 
 use std::sync::OnceLock;
 
-use calls::{ALLOWED, REFUSED};
 #[cfg(target_arch = "x86_64")]
 use calls::ALLOWED_X86_64;
+use calls::{ALLOWED, REFUSED};
 
 use crate::sys::Instruction;
 
@@ -60,7 +60,6 @@ fn table() -> Vec<(u32, Verdict)> {
     table.dedup_by_key(|(number, _)| *number);
     table
 }
-
 
 #[cfg(test)]
 mod tests {

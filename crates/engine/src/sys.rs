@@ -250,9 +250,8 @@ pub(crate) fn attach_device_program(program: &[u64], group: BorrowedFd<'_>) -> i
         rest: [0; 12],
     };
     // SAFETY: a zero-padded bpf_attr of the size given whose pointers live through the call.
-    let fd = check(unsafe {
-        libc::syscall(libc::SYS_bpf, LOAD, &raw const load, size_of::<Load>())
-    })?;
+    let fd =
+        check(unsafe { libc::syscall(libc::SYS_bpf, LOAD, &raw const load, size_of::<Load>()) })?;
     // SAFETY: a new descriptor that nothing else owns.
     let fd = unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).unwrap_or(-1)) };
     let attach = Attach {
@@ -263,9 +262,7 @@ pub(crate) fn attach_device_program(program: &[u64], group: BorrowedFd<'_>) -> i
         rest: [0; 4],
     };
     // SAFETY: as above.
-    check(unsafe {
-        libc::syscall(libc::SYS_bpf, ATTACH, &raw const attach, size_of::<Attach>())
-    })?;
+    check(unsafe { libc::syscall(libc::SYS_bpf, ATTACH, &raw const attach, size_of::<Attach>()) })?;
     Ok(())
 }
 

@@ -41,13 +41,26 @@ pub(crate) enum Request {
     /// Descriptors: the root, then one detached mount per bind of the spec, in order.
     Start(Box<ContainerSpec>),
     /// Descriptors: those of stdin, stdout, stderr that are `true`, in order.
-    Exec { container: String, spec: ExecSpec, stdio: [bool; 3] },
-    Kill { container: String, signal: i32 },
+    Exec {
+        container: String,
+        spec: ExecSpec,
+        stdio: [bool; 3],
+    },
+    Kill {
+        container: String,
+        signal: i32,
+    },
     /// Answered with the stdin or terminal descriptor.
-    Attach { container: String },
-    CloseStdin { container: String },
+    Attach {
+        container: String,
+    },
+    CloseStdin {
+        container: String,
+    },
     Containers,
-    Remove { container: String },
+    Remove {
+        container: String,
+    },
     /// Answered with the network and user namespace; events follow.
     Subscribe,
     Destroy,
@@ -57,16 +70,26 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Done,
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+    },
     /// End of an exec'd process.
     Ended(Exit),
     Containers(Vec<ContainerState>),
     /// End of a container's first process, to subscribers.
-    Exited { container: String, exit: Exit },
+    Exited {
+        container: String,
+        exit: Exit,
+    },
     /// The request makes no sense here.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
     /// A step of making something failed.
-    Failed { step: String, errno: i32 },
+    Failed {
+        step: String,
+        errno: i32,
+    },
 }
 
 /// Sends one message. `WouldBlock` or `BrokenPipe` tell of a dead or stuck reader.
@@ -112,12 +135,7 @@ pub(crate) fn receive<T: DeserializeOwned>(
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTOR_COUNT))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let message = rustix::io::retry_on_intr(|| {
-        recvmsg(
-            socket,
-            &mut [IoSliceMut::new(&mut buffer)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        )
+        recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)
     })?;
     let mut descriptors = Vec::new();
     for part in control.drain() {

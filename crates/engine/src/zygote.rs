@@ -49,9 +49,11 @@ impl Zygote {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|errno| fail(errno.into()))?;
-        let stderr = File::options().create(true).append(true).open(log).map_err(|source| {
-            Error::File { operation: "open", path: log.to_owned(), source }
-        })?;
+        let stderr = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(|source| Error::File { operation: "open", path: log.to_owned(), source })?;
         let copy = read_only_self();
         let program = match &copy {
             Some(fd) => format!("/proc/self/fd/{}", fd.as_raw_fd()),

@@ -1,25 +1,29 @@
 //! What a container may not: exact capability sets, seccomp, masks, descriptors, devices.
 
-use std::os::fd::AsFd;
-
 use engine::{ContainerSpec, Seccomp, User};
 
 use crate::Test;
-use crate::world::{World, root, text};
+use crate::world::World;
 
 pub(crate) const TESTS: &[Test] = &[
-    ("root_capabilities_are_exactly_those_asked_for", root_capabilities_are_exactly_those_asked_for),
+    (
+        "root_capabilities_are_exactly_those_asked_for",
+        root_capabilities_are_exactly_those_asked_for,
+    ),
     ("root_paths_are_masked_and_read_only", root_paths_are_masked_and_read_only),
     ("root_no_descriptor_of_the_host_gets_in", root_no_descriptor_of_the_host_gets_in),
     ("root_forbidden_calls_are_refused", root_forbidden_calls_are_refused),
+    ("root_foreign_devices_stay_shut", root_foreign_devices_stay_shut),
     ("root_a_read_only_root_is_read_only", root_a_read_only_root_is_read_only),
 ];
 
-const STATUS: &str = "grep -E '^(Cap|NoNewPrivs|Seccomp:|Uid|Gid|Groups)' /proc/self/status | tr '\\t' ' '";
+const STATUS: &str =
+    "grep -E '^(Cap|NoNewPrivs|Seccomp:|Uid|Gid|Groups)' /proc/self/status | tr '\\t' ' '";
 
 fn root_capabilities_are_exactly_those_asked_for() {
     let world = World::new();
-    for (sandbox, name) in [(world.sandbox("host"), "host"), (world.sandbox_with_ids("ids"), "ids")] {
+    for (sandbox, name) in [(world.sandbox("host"), "host"), (world.sandbox_with_ids("ids"), "ids")]
+    {
         let expect = |spec: ContainerSpec, bounding: u64, held: u64| {
             let (exit, log) = world.run(&sandbox, &spec);
             assert_eq!(exit.code, 0, "{name}: {log}");
@@ -40,7 +44,8 @@ fn root_capabilities_are_exactly_those_asked_for() {
 
         let capabilities = vec!["CAP_CHOWN".to_owned(), "NET_BIND_SERVICE".to_owned()];
         let set = 1 | 1 << 10;
-        let two = ContainerSpec { capabilities: capabilities.clone(), ..world.script("two", STATUS) };
+        let two =
+            ContainerSpec { capabilities: capabilities.clone(), ..world.script("two", STATUS) };
         expect(two, set, set);
 
         let user = User { uid: 1000, gid: 1001, groups: vec![7, 8] };
@@ -85,7 +90,9 @@ fn root_paths_are_masked_and_read_only() {
         }
         assert!(log.contains("null 0 full full zero 3"), "{id}: {log}");
         assert!(
-            log.contains("core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"),
+            log.contains(
+                "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"
+            ),
             "{id}: {log}"
         );
         sandbox.destroy().unwrap();
@@ -108,7 +115,8 @@ fn root_no_descriptor_of_the_host_gets_in() {
     assert_eq!(lines.next(), Some("0 1 2 3 "), "{log}");
     assert_eq!((lines.next(), lines.next()), (Some("/"), Some("/")), "{log}");
     // Inside, the container's cgroup is the root of all (memory, cpu and pids at least).
-    let ours = |line: &&str| line.contains("memory") || line.contains("pids") || line.starts_with("0::");
+    let ours =
+        |line: &&str| line.contains("memory") || line.contains("pids") || line.starts_with("0::");
     for line in lines.filter(ours) {
         assert!(line.ends_with(":/"), "{line}");
     }
@@ -128,22 +136,39 @@ fn root_forbidden_calls_are_refused() {
         echo end";
     let capabilities = vec!["CAP_MKNOD".to_owned(), "CAP_SYS_CHROOT".to_owned()];
     let spec = ContainerSpec { capabilities, ..world.script("c", script) };
-    sandbox.start(&spec, idmapped_root(&world, &sandbox).as_fd(), &[]).unwrap();
-    assert_eq!(world.exit_of("c").code, 0);
-    assert_eq!(text(&spec.log), "end\n");
+    let (_, log) = world.run(&sandbox, &spec);
+    assert_eq!(log, "end\n");
     sandbox.destroy().unwrap();
     world.check_nothing_is_left();
 }
 
-/// The root with its owners mapped into the sandbox's user namespace, as an image's layers are.
-fn idmapped_root(world: &World, _sandbox: &engine::Sandbox) -> std::os::fd::OwnedFd {
-    root(&world.dir)
+/// Even with everything else open: the cgroup has the last word.
+fn root_foreign_devices_stay_shut() {
+    let world = World::new();
+    let sandbox = world.sandbox("a");
+    let disk = std::fs::read_dir("/sys/class/block").unwrap().next().expect("a disk").unwrap();
+    let numbers = std::fs::read_to_string(disk.path().join("dev")).unwrap().replace(':', " ");
+    let script = format!(
+        "mknod /dev/mine c 1 5 && head -c 1 /dev/mine | wc -c; mknod /dev/disk b {} && echo made; \
+         head -c 1 /dev/disk 2>&1 | grep -c permitted",
+        numbers.trim()
+    );
+    let spec = ContainerSpec {
+        seccomp: Seccomp::Unconfined,
+        capabilities: vec!["CAP_MKNOD".to_owned()],
+        ..world.script("c", &script)
+    };
+    let (_, log) = world.run(&sandbox, &spec);
+    assert_eq!(log, "1\nmade\n1\n", "{log}");
+    sandbox.destroy().unwrap();
+    world.check_nothing_is_left();
 }
 
 fn root_a_read_only_root_is_read_only() {
     let world = World::new();
     let sandbox = world.sandbox("a");
-    let script = "touch /x 2>/dev/null && echo BAD; touch /dev/shm/x && echo shm; touch /tmp/x && echo tmp";
+    let script =
+        "touch /x 2>/dev/null && echo BAD; touch /dev/shm/x && echo shm; touch /tmp/x && echo tmp";
     let tmpfs = engine::Mount {
         destination: "/tmp".into(),
         kind: engine::MountKind::Tmpfs { size_bytes: 1 << 20, mode: 0o1777 },

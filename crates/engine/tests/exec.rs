@@ -43,14 +43,12 @@ fn root_exec_runs_inside_and_returns_its_code() {
         let (out, out_write) = pipe();
         let (err, err_write) = pipe();
         let (in_read, in_write) = pipe();
-        let stdio = Stdio {
-            stdin: Some(in_read.into()),
-            stdout: Some(out_write),
-            stderr: Some(err_write),
-        };
+        let stdio =
+            Stdio { stdin: Some(in_read.into()), stdout: Some(out_write), stderr: Some(err_write) };
         let script = "cat; ls /proc/self/fd | tr '\\n' ' '; cat /proc/1/cmdline | tr '\\0' ' '; hostname; \
             cat /proc/self/cgroup | grep -E 'memory|pids'; readlink /proc/self/cwd; echo oops >&2; exit 42";
-        let exec = sandbox.exec("c", &ExecSpec { cwd: "/tmp".into(), ..shell(script) }, stdio).unwrap();
+        let exec =
+            sandbox.exec("c", &ExecSpec { cwd: "/tmp".into(), ..shell(script) }, stdio).unwrap();
         let mut input = File::from(in_write);
         input.write_all(b"typed\n").unwrap();
         drop(input);
@@ -64,7 +62,10 @@ fn root_exec_runs_inside_and_returns_its_code() {
         let missing = ExecSpec { args: vec!["nothing".into()], ..shell("") };
         let error = sandbox.exec("c", &missing, Stdio::default()).unwrap_err();
         assert_eq!(error.exit_code(), 127, "{error:?}");
-        assert!(matches!(sandbox.exec("x", &shell(""), Stdio::default()), Err(Error::Refused { .. })));
+        assert!(matches!(
+            sandbox.exec("x", &shell(""), Stdio::default()),
+            Err(Error::Refused { .. })
+        ));
         let exec = sandbox.exec("c", &shell("kill -9 $$"), Stdio::default()).unwrap();
         let exit = exec.wait().unwrap();
         assert_eq!((exit.code, exit.signal), (137, Some(9)));
@@ -116,7 +117,9 @@ fn root_exec_with_a_terminal_is_a_terminal() {
         let spec = ExecSpec {
             terminal: Some((33, 77)),
             user: User { uid: 1000, gid: 1000, groups: vec![] },
-            ..shell("stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo terminal; echo x > /dev/tty; read w; stty size; echo got $w; exit 5")
+            ..shell(
+                "stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo terminal; echo x > /dev/tty; read w; stty size; echo got $w; exit 5",
+            )
         };
         let mut exec = sandbox.exec("c", &spec, Stdio::default()).unwrap();
         let mut terminal = File::from(exec.terminal.take().expect("a terminal"));

@@ -11,9 +11,15 @@ use crate::Test;
 use crate::world::{BASE, World, root, source, text, until};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("root_containers_of_a_pod_share_what_they_should", root_containers_of_a_pod_share_what_they_should),
+    (
+        "root_containers_of_a_pod_share_what_they_should",
+        root_containers_of_a_pod_share_what_they_should,
+    ),
     ("root_owners_on_the_host_are_as_designed", root_owners_on_the_host_are_as_designed),
-    ("root_binds_are_files_or_directories_read_only_or_not", root_binds_are_files_or_directories_read_only_or_not),
+    (
+        "root_binds_are_files_or_directories_read_only_or_not",
+        root_binds_are_files_or_directories_read_only_or_not,
+    ),
     ("root_a_hostile_root_leads_nowhere", root_a_hostile_root_leads_nowhere),
 ];
 
@@ -131,7 +137,16 @@ fn root_a_hostile_root_leads_nowhere() {
     symlink("/proc/self/cwd", inside.join("magic")).unwrap();
     symlink("/proc/sys", inside.join("sysctl")).unwrap();
     symlink("/nowhere/at/all", inside.join("dangling")).unwrap();
-    for path in ["/", "/..", "/a/../b", "/proc/self/attr", "/sys/kernel", "/magic/x", "/sysctl", "/dangling"] {
+    for path in [
+        "/",
+        "/..",
+        "/a/../b",
+        "/proc/self/attr",
+        "/sys/kernel",
+        "/magic/x",
+        "/sysctl",
+        "/dangling",
+    ] {
         assert!(mount_at(path).is_err(), "{path}");
     }
     // An absolute link means a path inside; the host's folder of that name stays as it was.

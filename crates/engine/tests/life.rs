@@ -9,7 +9,10 @@ use crate::Test;
 use crate::world::{World, processes_in, root, spec, text, until};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("root_a_container_runs_and_exits_with_its_code", root_a_container_runs_and_exits_with_its_code),
+    (
+        "root_a_container_runs_and_exits_with_its_code",
+        root_a_container_runs_and_exits_with_its_code,
+    ),
     ("root_a_program_that_cannot_run_says_why", root_a_program_that_cannot_run_says_why),
     ("root_a_signal_ends_a_container", root_a_signal_ends_a_container),
     ("root_stdin_is_kept_open_and_closed", root_stdin_is_kept_open_and_closed),
@@ -75,7 +78,8 @@ fn root_a_program_that_cannot_run_says_why() {
 fn root_a_signal_ends_a_container() {
     let world = World::new();
     let sandbox = world.sandbox("a");
-    let polite = world.script("polite", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done");
+    let polite = world
+        .script("polite", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done");
     let stubborn = world.script("stubborn", "trap '' TERM; echo up; while :; do sleep 0.05; done");
     for spec in [&polite, &stubborn] {
         world.start(&sandbox, spec);
@@ -84,7 +88,10 @@ fn root_a_signal_ends_a_container() {
     }
     assert_eq!(world.exit_of("polite").code, 3);
     assert!(text(&polite.log).contains("bye"));
-    assert_eq!(sandbox.containers().unwrap().iter().filter(|c| c.status == Status::Running).count(), 1);
+    assert_eq!(
+        sandbox.containers().unwrap().iter().filter(|c| c.status == Status::Running).count(),
+        1
+    );
     sandbox.kill("stubborn", 9).unwrap();
     let exit = world.exit_of("stubborn");
     assert_eq!((exit.code, exit.signal, exit.oom_killed), (137, Some(9), false));
@@ -114,7 +121,8 @@ fn root_stdin_is_kept_open_and_closed() {
     assert_eq!(world.exit_of("some").code, 0);
     assert_eq!(text(&spec.log), "hello\ndone\n");
     // A terminal is both, and answers as one.
-    let spec = ContainerSpec { terminal: true, ..world.script("tty", "read x; echo got $x; [ -t 0 ]") };
+    let spec =
+        ContainerSpec { terminal: true, ..world.script("tty", "read x; echo got $x; [ -t 0 ]") };
     world.start(&sandbox, &spec);
     let mut terminal = std::fs::File::from(sandbox.attach("tty").unwrap().stdin.expect("terminal"));
     terminal.write_all(b"word\n").unwrap();
@@ -127,7 +135,8 @@ fn root_stdin_is_kept_open_and_closed() {
 fn root_memory_beyond_the_limit_is_an_oom_kill() {
     let world = World::new();
     let sandbox = world.sandbox("a");
-    let limits = Limits { memory_bytes: Some(24 << 20), cpu_millis: Some(500), ..Limits::default() };
+    let limits =
+        Limits { memory_bytes: Some(24 << 20), cpu_millis: Some(500), ..Limits::default() };
     // A string in busybox's shell grows until the limit.
     let spec = ContainerSpec {
         limits,
@@ -208,10 +217,7 @@ fn root_a_keeper_is_small_and_starts_are_fast() {
         let begin = Instant::now();
         let sandbox = world.sandbox(&format!("p{round}"));
         creates.push(begin.elapsed());
-        let spec = ContainerSpec {
-            args: vec!["/bin/true".into()],
-            ..world.script("c", "")
-        };
+        let spec = ContainerSpec { args: vec!["/bin/true".into()], ..world.script("c", "") };
         world.start(&sandbox, &spec);
         assert_eq!(world.exit_of("c").code, 0);
         times.push(begin.elapsed());
@@ -225,7 +231,9 @@ fn root_a_keeper_is_small_and_starts_are_fast() {
         times[times.len() / 2]
     };
     let (whole, create) = (median(&mut times), median(&mut creates));
-    println!("  create + start + exit of true: {whole:?}, of which create {create:?}; keeper {keeper_kib} KiB private");
+    println!(
+        "  create + start + exit of true: {whole:?}, of which create {create:?}; keeper {keeper_kib} KiB private"
+    );
     assert!(keeper_kib <= 1024, "a keeper has {keeper_kib} KiB of its own");
     assert!(whole < Duration::from_millis(200), "{whole:?}");
     world.check_nothing_is_left();
@@ -235,7 +243,8 @@ fn root_a_keeper_is_small_and_starts_are_fast() {
 fn private_kib(world: &World, sandbox: &engine::Sandbox) -> u64 {
     let mut keepers = processes_in(&world.cgroup);
     keepers.retain(|pid| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c.trim() == "shelf-keeper")
+        std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|c| c.trim() == "shelf-keeper")
     });
     assert_eq!(keepers.len(), 1, "one keeper for {}", sandbox.id());
     let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", keepers[0])).unwrap();

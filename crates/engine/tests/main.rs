@@ -3,6 +3,8 @@
 //! Its own main, because the zygote is this binary started again. Arguments: parts of test
 //! names; `--list` and `--exact` as the usual harness has them.
 
+#![expect(clippy::unwrap_used, reason = "a failing step is a failing test")]
+
 mod confinement;
 mod exec;
 mod isolation;
@@ -19,17 +21,13 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|a| a == flag);
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
-    let tests: Vec<Test> = [
-        life::TESTS,
-        confinement::TESTS,
-        isolation::TESTS,
-        exec::TESTS,
-        survival::TESTS,
-    ]
-    .concat();
+    let tests: Vec<Test> =
+        [life::TESTS, confinement::TESTS, isolation::TESTS, exec::TESTS, survival::TESTS].concat();
     let chosen = tests.into_iter().filter(|(name, _)| {
         wanted.is_empty()
-            || wanted.iter().any(|w| if has("--exact") { name == w } else { name.contains(w.as_str()) })
+            || wanted
+                .iter()
+                .any(|w| if has("--exact") { name == w } else { name.contains(w.as_str()) })
     });
     if has("--list") {
         chosen.for_each(|(name, _)| println!("{name}: test"));

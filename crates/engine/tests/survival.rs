@@ -12,7 +12,10 @@ use crate::world::{PATIENCE, World, processes_in, root, settings, spec, text, un
 
 pub(crate) const TESTS: &[Test] = &[
     ("root_containers_outlive_a_killed_daemon", root_containers_outlive_a_killed_daemon),
-    ("root_a_dead_keeper_takes_its_containers_and_is_cleaned", root_a_dead_keeper_takes_its_containers_and_is_cleaned),
+    (
+        "root_a_dead_keeper_takes_its_containers_and_is_cleaned",
+        root_a_dead_keeper_takes_its_containers_and_is_cleaned,
+    ),
     ("root_a_dead_zygote_is_replaced", root_a_dead_zygote_is_replaced),
 ];
 
@@ -64,7 +67,9 @@ fn root_containers_outlive_a_killed_daemon() {
     // One container ends while nobody watches, the other goes on.
     std::fs::write(world.dir.join("root/data/end"), "").unwrap();
     let recorded = world.dir.join("run/pod/ends.state.json");
-    until("the record", || std::fs::read_to_string(&recorded).is_ok_and(|t| t.contains("\"code\":9")));
+    until("the record", || {
+        std::fs::read_to_string(&recorded).is_ok_and(|t| t.contains("\"code\":9"))
+    });
     let lines = text(&world.log("runs")).lines().count();
     until("more lines", || text(&world.log("runs")).lines().count() > lines + 3);
 

@@ -167,9 +167,10 @@ fn make_root(dir: &Path) {
     }
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|p| Path::new(p).exists());
     fs::copy(busybox.expect("busybox-static is installed"), dir.join("bin/busybox")).unwrap();
-    for applet in "sh cat echo id ls sleep true stat mount grep dd touch hostname mkdir wc readlink \
+    for applet in
+        "sh cat echo id ls sleep true stat mount grep dd touch hostname mkdir wc readlink \
          kill mknod unshare tr head stty seq ps sort"
-        .split_whitespace()
+            .split_whitespace()
     {
         std::os::unix::fs::symlink("busybox", dir.join("bin").join(applet)).unwrap();
     }

@@ -1,10 +1,11 @@
 //! Device access: the standard nodes and nothing else.
 //!
-//! v1 has a list to write; v2 wants a BPF program (linux/bpf.h, cgroup/device). Making any
+//! Set once on our root; the groups below inherit it. v1 has a list to write; v2 wants a BPF program (linux/bpf.h, cgroup/device). Making any
 //! node is left to `CAP_MKNOD`, which containers lack; opening is what is refused here.
 
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use super::Group;
@@ -31,12 +32,17 @@ pub(super) fn restrict(group: &Group) -> Result<(), (PathBuf, io::Error)> {
             let path = dir.join(file);
             fs::write(&path, rule).map_err(|error| (path, error))
         };
+        // Denying all is only possible while there are no groups below: an earlier daemon's do
+        // live under what it wrote.
+        let list = fs::read_to_string(dir.join("devices.list")).unwrap_or_default();
+        if list.trim() != "a *:* rwm" {
+            return Ok(());
+        }
         write("devices.deny", "a")?;
         return RULES_V1.iter().try_for_each(|rule| write("devices.allow", rule));
     }
     let Some(group_fd) = group.unified() else { return Ok(()) };
     let group_fd = group_fd?;
-    use std::os::fd::AsFd;
     match sys::attach_device_program(&program(), group_fd.as_fd()) {
         Ok(()) => Ok(()),
         // Inside another container bpf(2) is usually forbidden: the user namespace and the

@@ -45,7 +45,10 @@ pub(crate) fn roots(name: &str) -> Result<Vec<Root>> {
     }
     for wanted in WANTED_V2 {
         if !roots.iter().any(|root| root.has(wanted)) {
-            tracing::warn!(controller = wanted, "cgroup controller missing: its limits cannot hold");
+            tracing::warn!(
+                controller = wanted,
+                "cgroup controller missing: its limits cannot hold"
+            );
         }
     }
     Ok(roots)
@@ -69,9 +72,8 @@ fn hierarchies(mountinfo: &str) -> Vec<Hierarchy> {
                 .collect(),
             _ => continue,
         };
-        let known = found
-            .iter()
-            .any(|h| h.unified == unified && (unified || h.controllers == controllers));
+        let known =
+            found.iter().any(|h| h.unified == unified && (unified || h.controllers == controllers));
         if (unified || !controllers.is_empty()) && !known {
             found.push(Hierarchy { mount: unescape(mount), unified, controllers });
         }
@@ -87,14 +89,15 @@ fn unescape(path: &str) -> PathBuf {
 
 fn open(hierarchy: &Hierarchy, own: &str, name: &str) -> Option<Root> {
     let below_own = own_path(own, hierarchy).map(|path| hierarchy.mount.join(path));
-    let dir = [Some(hierarchy.mount.clone()), below_own].into_iter().flatten().find_map(|parent| {
-        let dir = parent.join(name);
-        match fs::create_dir(&dir) {
-            Ok(()) => Some(dir),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Some(dir),
-            Err(_) => None,
-        }
-    })?;
+    let dir =
+        [Some(hierarchy.mount.clone()), below_own].into_iter().flatten().find_map(|parent| {
+            let dir = parent.join(name);
+            match fs::create_dir(&dir) {
+                Ok(()) => Some(dir),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Some(dir),
+                Err(_) => None,
+            }
+        })?;
     let controllers = if hierarchy.unified {
         WANTED_V2.iter().filter(|c| enable(&dir, c)).map(|c| (*c).to_owned()).collect()
     } else {

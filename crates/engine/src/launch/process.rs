@@ -8,8 +8,7 @@ use std::path::Path;
 use rustix::fs::{Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
 use rustix::process::{
-    Resource, Rlimit, Signal, fchdir, getrlimit, set_parent_process_death_signal, setrlimit,
-    umask,
+    Resource, Rlimit, Signal, fchdir, getrlimit, set_parent_process_death_signal, setrlimit, umask,
 };
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::thread::{
@@ -104,9 +103,8 @@ fn execute(identity: &Identity<'_>) -> super::Failure {
     let strings = |list: &[String]| -> Result<Vec<CString>, Errno> {
         list.iter().map(|s| CString::new(s.as_str()).map_err(|_| Errno::INVAL)).collect()
     };
-    let (args, env) = match (strings(identity.args), strings(identity.env)) {
-        (Ok(args), Ok(env)) => (args, env),
-        _ => return at(format!("{step}: a NUL byte in arguments or environment"))(Errno::INVAL),
+    let (Ok(args), Ok(env)) = (strings(identity.args), strings(identity.env)) else {
+        return at(format!("{step}: a NUL byte in arguments or environment"))(Errno::INVAL);
     };
     let args: Vec<&CStr> = args.iter().map(CString::as_c_str).collect();
     let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();

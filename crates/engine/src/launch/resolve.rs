@@ -93,7 +93,7 @@ pub(super) fn destination(root: BorrowedFd<'_>, path: &Path, directory: bool) ->
         return Err(refuse(if directory { Errno::NOTDIR } else { Errno::ISDIR }));
     }
     let magic = fstatfs(&found).map_err(refuse)?.f_type;
-    if magic == PROC_SUPER_MAGIC as i64 || magic == SYSFS_MAGIC {
+    if magic == PROC_SUPER_MAGIC || magic == SYSFS_MAGIC {
         return Err(refuse(Errno::PERM));
     }
     Ok(found)
@@ -108,11 +108,7 @@ pub(super) fn made(root: BorrowedFd<'_>, path: &Path) -> Step<OwnedFd> {
 }
 
 /// Makes the missing tail of a path, each part below the descriptor of the one before.
-fn make(
-    root: BorrowedFd<'_>,
-    names: &[&OsStr],
-    directory: bool,
-) -> rustix::io::Result<OwnedFd> {
+fn make(root: BorrowedFd<'_>, names: &[&OsStr], directory: bool) -> rustix::io::Result<OwnedFd> {
     let mut parent: Option<OwnedFd> = None;
     let mut so_far = std::path::PathBuf::new();
     for (index, name) in names.iter().enumerate() {
@@ -124,12 +120,16 @@ fn make(
                 // EXCL: a dangling link in the way is an error, not a way out.
                 let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
                 drop(openat(here, *name, flags, Mode::from_raw_mode(0o644))?);
-                openat(here, *name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?
+                openat(
+                    here,
+                    *name,
+                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )?
             }
             Err(Errno::NOENT) => {
                 mkdirat(here, *name, Mode::from_raw_mode(0o755))?;
-                let flags =
-                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 openat(here, *name, flags, Mode::empty())?
             }
             result => result?,

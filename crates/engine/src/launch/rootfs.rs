@@ -101,8 +101,7 @@ pub(super) fn make(
     mounts(plan, root.as_fd(), binds)?;
     let cwd = resolve::made(root.as_fd(), resolve::cwd_of(&plan.spec.cwd))?;
     let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
-    let devpts =
-        openat(&blank.dev, "pts", flags, Mode::empty()).map_err(at("open /dev/pts"))?;
+    let devpts = openat(&blank.dev, "pts", flags, Mode::empty()).map_err(at("open /dev/pts"))?;
     if plan.spec.readonly_root {
         read_only(root.as_fd()).map_err(at("make the root read-only"))?;
     }
@@ -193,16 +192,14 @@ fn dev(plan: &Plan<'_>, root: BorrowedFd<'_>, shm: &OwnedFd) -> Step<Blank> {
         symlinkat(target, &dev, name).map_err(at(format!("link /dev/{name}")))?;
     }
     for name in ["pts", "shm", "mqueue"] {
-        mkdirat(&dev, name, Mode::from_raw_mode(0o755))
-            .map_err(at(format!("make /dev/{name}")))?;
+        mkdirat(&dev, name, Mode::from_raw_mode(0o755)).map_err(at(format!("make /dev/{name}")))?;
     }
     let target = resolve::fixed(root, "dev")?;
     place(&dev, target.as_fd(), "").map_err(at("attach /dev"))?;
 
     let group = plan.base.saturating_add(5).to_string();
     let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", group.as_str())];
-    let devpts =
-        file_system(c"devpts", &options, NOSUID | NOEXEC).map_err(at("mount /dev/pts"))?;
+    let devpts = file_system(c"devpts", &options, NOSUID | NOEXEC).map_err(at("mount /dev/pts"))?;
     place(&devpts, dev.as_fd(), "pts").map_err(at("attach /dev/pts"))?;
     place(shm, dev.as_fd(), "shm").map_err(at("attach /dev/shm"))?;
     let mqueue =
@@ -218,8 +215,7 @@ fn blank() -> rustix::io::Result<OwnedFd> {
 }
 
 fn proc(root: BorrowedFd<'_>, blank: &Blank) -> Step<()> {
-    let proc =
-        file_system(c"proc", &[], NOSUID | NODEV | NOEXEC).map_err(at("mount /proc"))?;
+    let proc = file_system(c"proc", &[], NOSUID | NODEV | NOEXEC).map_err(at("mount /proc"))?;
     let target = resolve::fixed(root, "proc")?;
     place(&proc, target.as_fd(), "").map_err(at("attach /proc"))?;
     for path in READ_ONLY_PROC {
@@ -237,8 +233,8 @@ fn proc(root: BorrowedFd<'_>, blank: &Blank) -> Step<()> {
 }
 
 fn sysfs(root: BorrowedFd<'_>, blank: &Blank, groups: Vec<(String, OwnedFd)>) -> Step<()> {
-    let sys = file_system(c"sysfs", &[], RDONLY | NOSUID | NODEV | NOEXEC)
-        .map_err(at("mount /sys"))?;
+    let sys =
+        file_system(c"sysfs", &[], RDONLY | NOSUID | NODEV | NOEXEC).map_err(at("mount /sys"))?;
     let target = resolve::fixed(root, "sys")?;
     place(&sys, target.as_fd(), "").map_err(at("attach /sys"))?;
     MASKED_SYS.iter().try_for_each(|path| mask(sys.as_fd(), path, blank))?;
@@ -278,8 +274,7 @@ fn cgroup_views(group: &Group) -> Step<Vec<(String, OwnedFd)>> {
         let step = || format!("copy {path}");
         let view = copy(CWD, &path).map_err(at(step()))?;
         let attributes = RDONLY | NOSUID | NODEV | NOEXEC;
-        sys::mount_setattr(view.as_fd(), u64::from(attributes.bits()), None)
-            .map_err(at(step()))?;
+        sys::mount_setattr(view.as_fd(), u64::from(attributes.bits()), None).map_err(at(step()))?;
         views.push((name, view));
     }
     Ok(views)
