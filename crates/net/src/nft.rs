@@ -93,6 +93,7 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
+    pub(crate) const RAW_PREROUTING: Self = Self { kind: "filter", number: 0, priority: -300 };
     pub(crate) const NAT_PREROUTING: Self = Self { kind: "nat", number: 0, priority: -100 };
     pub(crate) const NAT_OUTPUT: Self = Self { kind: "nat", number: 3, priority: -100 };
     pub(crate) const NAT_POSTROUTING: Self = Self { kind: "nat", number: 4, priority: 100 };
@@ -192,6 +193,11 @@ impl Batch {
                 }
             }
             a.u32(10, id);
+            if shape.key_type == types::COUNTER {
+                // Only for the `nft` program: the key's byte order is the host's.
+                let [a0, a1, a2, a3] = 1_u32.to_ne_bytes();
+                a.bytes(13, &[0, 4, a0, a1, a2, a3]);
+            }
         });
         for part in elements.chunks(ELEMENTS_PER_MESSAGE) {
             self.message(

@@ -8,6 +8,7 @@
 //!   map node_ports      protocol . port : goto s<n>
 //!   set hairpin    backends as (ip . ip): a pod that reaches itself
 //!   chain s<n>     round robin over the backends of one service port
+//!   chain arriving  drops what pretends to come from outside the pod network
 //!   chains prerouting, output (dnat), postrouting (masquerade),
 //!          forwarding, outgoing (refuse what has no backend, clamp, accept)
 //! ```
@@ -41,6 +42,7 @@ pub(crate) fn batch(place: &Place, services: &[Service]) -> Batch {
     let mut batch = Batch::new(&place.table);
     batch.clear_table(true);
     for (name, hook) in [
+        ("arriving", Hook::RAW_PREROUTING),
         ("prerouting", Hook::NAT_PREROUTING),
         ("output", Hook::NAT_OUTPUT),
         ("postrouting", Hook::NAT_POSTROUTING),
@@ -175,6 +177,11 @@ fn translate(batch: &mut Batch, place: &Place, node_ports: bool) {
 
 /// Refusal of service addresses nobody answers, segment sizes, forwarding.
 fn filter(batch: &mut Batch, place: &Place) {
+    let mut rule = name_is(Meta::InputName, &place.bridge);
+    let (masked, network) = address_masked(12, place.pod_cidr);
+    rule.extend(masked);
+    rule.extend([Expression::NotEqual(network), Expression::End(Verdict::Drop)]);
+    batch.rule("arriving", &rule);
     // What still carries a service address here was not translated: no such
     // service, no such port, or no ready backend.
     for (chain, only) in
@@ -228,13 +235,19 @@ fn transport_is(protocol: u8) -> Vec<Expression> {
 }
 
 /// The address at `offset` of the IPv4 header lies in `network/prefix`.
-fn address_in(offset: u32, (network, prefix): (Ipv4Addr, u8)) -> Vec<Expression> {
+fn address_in(offset: u32, cidr: (Ipv4Addr, u8)) -> Vec<Expression> {
+    let (mut rule, network) = address_masked(offset, cidr);
+    rule.push(Expression::Equal(network));
+    rule
+}
+
+/// Loads the network part of an address, and what it is in `network/prefix`.
+fn address_masked(offset: u32, cidr: (Ipv4Addr, u8)) -> (Vec<Expression>, Vec<u8>) {
+    let (network, prefix) = cidr;
     let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-    vec![
-        Expression::Payload { base: Base::Network, offset, bytes: 4, to: R1 },
-        Expression::Mask(mask.to_be_bytes().to_vec()),
-        Expression::Equal((network.to_bits() & mask).to_be_bytes().to_vec()),
-    ]
+    let load = Expression::Payload { base: Base::Network, offset, bytes: 4, to: R1 };
+    let masked = vec![load, Expression::Mask(mask.to_be_bytes().to_vec())];
+    (masked, (network.to_bits() & mask).to_be_bytes().to_vec())
 }
 
 /// An interface name as the kernel compares it: 16 bytes, zero filled.

@@ -111,9 +111,52 @@ pub(crate) fn root_overlaps_are_refused(scene: &Scene) {
     run("ip", &["route", "add", "10.88.0.0/13", "dev", "vpn0"]);
     run("ip", &["route", "add", "10.112.0.0/12", "dev", "vpn0"]);
     let net = scene.wait(Net::start(settings)).unwrap();
-    let [a, b, ..] = net.pod_cidr().0.octets();
-    assert!(a == 10 && (98..112).contains(&b), "{:?}", net.pod_cidr());
+    let [a, b, c, _] = net.pod_cidr().0.octets();
+    assert_ne!([a, b, c], [10, 96, 0]);
+    assert!(a == 10 && (96..112).contains(&b) && b != 97, "{:?}", net.pod_cidr());
     let door = SocketAddr::from((net.dns_address(), 8080));
     assert!(TcpStream::connect(door).is_ok());
+    scene.wait(net.shutdown(true)).unwrap();
+}
+
+/// Pods with a user namespace own their network namespace through it.
+pub(crate) fn root_a_pod_may_have_a_user_namespace(scene: &Scene) {
+    let net = scene.net();
+    let mut child = std::process::Command::new("unshare")
+        .args(["--user", "--net", "--", "sleep", "100"])
+        .spawn()
+        .unwrap();
+    let path = format!("/proc/{}/ns/net", child.id());
+    let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+    eventually("it has a namespace", || std::fs::read_link(&path).is_ok_and(|ns| ns != own));
+    let netns = std::fs::File::open(&path).unwrap().into();
+    let mut pod = Pod { netns, ip: Ipv4Addr::UNSPECIFIED };
+    pod.ip = scene.wait(net.attach("a", pod.netns.try_clone().unwrap())).unwrap().ip;
+    let server = pod.serve(80, "a");
+    assert_eq!(who(server.address).unwrap(), "a");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    scene.wait(net.shutdown(true)).unwrap();
+}
+
+/// A pod cannot pass for somebody outside the pod network.
+pub(crate) fn root_foreign_source_addresses_are_dropped(scene: &Scene) {
+    let world = world();
+    let net = scene.net();
+    let pod = scene.pod(&net, "a");
+    let listener = world.inside(|| std::net::UdpSocket::bind("203.0.113.1:9000").unwrap());
+    listener.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+    world.inside(|| run("ip", &["route", "add", "198.51.100.0/24", "via", "203.0.113.2"]));
+    pod.inside(|| {
+        run("ip", &["address", "add", "198.51.100.5/32", "dev", "eth0"]);
+        for (source, word) in [("198.51.100.5", "forged"), (&pod.ip.to_string(), "honest")] {
+            let socket = std::net::UdpSocket::bind((source, 0)).unwrap();
+            socket.send_to(word.as_bytes(), "203.0.113.1:9000").unwrap();
+        }
+    });
+    let mut buffer = [0; 16];
+    let (length, _) = listener.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"honest");
+    assert!(listener.recv_from(&mut buffer).is_err());
     scene.wait(net.shutdown(true)).unwrap();
 }

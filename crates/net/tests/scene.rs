@@ -172,7 +172,7 @@ impl Server {
             let path = request.head.split(' ').nth(1).unwrap_or_default().to_owned();
             self.served.fetch_add(1, Ordering::SeqCst);
             match path.as_str() {
-                "/close" => return Ok(()),
+                "/close" => return stream.shutdown(std::net::Shutdown::Both),
                 "/slow" => std::thread::sleep(Duration::from_millis(700)),
                 "/ws" => {
                     stream.write_all(

@@ -135,7 +135,7 @@ pub(crate) fn root_the_table_reads_as_meant(scene: &Scene) {
     // The table is replaced, not added to.
     scene.wait(net.set_services(vec![])).unwrap();
     let table = run("nft", &["list", "ruleset"]);
-    assert!(!table.contains("s0") && table.matches("hook prerouting").count() == 1, "{table}");
+    assert!(!table.contains("s0") && table.matches("nat hook prerouting").count() == 1, "{table}");
     // Many services go in one transaction.
     let many = (0..2000_u32)
         .map(|n| {

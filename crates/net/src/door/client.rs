@@ -1,9 +1,11 @@
 //! The daemon's side of the door: find one, or start one, and see that it has
 //! the sockets and the configuration it should have.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -125,6 +127,8 @@ impl Door {
                 fs::remove_file(&staged)?;
             }
             let listener = UnixListener::bind(&staged)?;
+            // Whoever may connect may change where traffic goes.
+            fs::set_permissions(&staged, Permissions::from_mode(0o600))?;
             fs::rename(&staged, &self.socket)?;
             Ok(listener)
         };
