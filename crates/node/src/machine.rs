@@ -1,0 +1,157 @@
+//! The machine itself: its Node object, its signs of life, what it has to give.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::downward::Facts;
+use crate::error::Error;
+use crate::shared::{Shared, api_error};
+
+/// Pods one machine takes, as upstream.
+const PODS: u32 = 110;
+
+/// The address other machines reach this one by: that of the default route. No packet is sent.
+pub(crate) fn address() -> Ipv4Addr {
+    let probe = || -> std::io::Result<SocketAddr> {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        // Any address outside works: connecting a datagram socket only looks the route up.
+        socket.connect((Ipv4Addr::new(198, 51, 100, 1), 9))?;
+        socket.local_addr()
+    };
+    match probe() {
+        Ok(SocketAddr::V4(address)) => *address.ip(),
+        // Without a default route the machine is alone.
+        _ => Ipv4Addr::LOCALHOST,
+    }
+}
+
+fn cpu_millis() -> i128 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as i128) * 1000
+}
+
+fn memory_bytes() -> i128 {
+    let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<i128>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// What a pod may be told of itself and this machine.
+pub(crate) fn facts(pod_ip: Ipv4Addr, host_ip: Ipv4Addr) -> Facts {
+    Facts {
+        pod_ip: pod_ip.to_string(),
+        host_ip: host_ip.to_string(),
+        cpu_millis: cpu_millis(),
+        memory_bytes: memory_bytes(),
+    }
+}
+
+/// Makes the Node object, or finds it, and says that the machine is ready.
+pub(crate) async fn register(shared: &Shared) -> Result<(), Error> {
+    let name = shared.settings.name.as_str();
+    let nodes: Api<Node> = Api::all(shared.client.clone());
+    let node: Node = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": architecture(),
+        }},
+        "spec": {},
+    }))
+    .unwrap_or_default();
+    match nodes.create(&PostParams::default(), &node).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
+        Err(error) => return Err(api_error("register node", name)(error)),
+    }
+    tell(shared, full_status(shared)).await
+}
+
+/// Says that the machine is alive, for ever.
+pub(crate) async fn heartbeat(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(shared.settings.heartbeat);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        match tell(&shared, json!({"conditions": conditions()})).await {
+            Ok(()) => {}
+            // Somebody deleted the object: a machine that is there has one.
+            Err(Error::Api { source, .. })
+                if matches!(&*source, kube::Error::Api(status) if status.code == 404) =>
+            {
+                if let Err(error) = register(&shared).await {
+                    tracing::warn!(error = error.chain(), "node not registered");
+                }
+            }
+            Err(error) => tracing::warn!(error = error.chain(), "no sign of life given"),
+        }
+    }
+}
+
+async fn tell(shared: &Shared, status: Value) -> Result<(), Error> {
+    let nodes: Api<Node> = Api::all(shared.client.clone());
+    let name = shared.settings.name.as_str();
+    let patch = Patch::Merge(json!({"status": status}));
+    let told = nodes.patch_status(name, &PatchParams::default(), &patch).await;
+    told.map(drop).map_err(api_error("write status of node", name))
+}
+
+/// Pressure is not measured yet, so those conditions are left out rather than claimed.
+fn conditions() -> Value {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    let since = *SINCE.get_or_init(|| now);
+    json!([{
+        "type": "Ready", "status": "True", "reason": "KubeletReady",
+        "message": "pods can be started here", "lastHeartbeatTime": now,
+        "lastTransitionTime": since,
+    }])
+}
+
+/// When this process said so first.
+static SINCE: std::sync::OnceLock<Timestamp> = std::sync::OnceLock::new();
+
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn full_status(shared: &Shared) -> Value {
+    let resources = json!({
+        "cpu": (cpu_millis() / 1000).to_string(),
+        "memory": format!("{}Ki", memory_bytes() / 1024),
+        "pods": PODS.to_string(),
+    });
+    let read = |path: &str| {
+        fs_err::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+    };
+    let os = read("/etc/os-release");
+    let os = os.lines().find_map(|l| l.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");
+    let version = concat!("shelf-", env!("CARGO_PKG_VERSION"));
+    json!({
+        "capacity": resources, "allocatable": resources, "conditions": conditions(),
+        "addresses": [
+            {"type": "InternalIP", "address": shared.host_ip.to_string()},
+            {"type": "Hostname", "address": shared.settings.name},
+        ],
+        "nodeInfo": {
+            "architecture": architecture(), "operatingSystem": "linux",
+            "osImage": os.trim_matches('"'),
+            "kernelVersion": read("/proc/sys/kernel/osrelease"),
+            "machineID": read("/etc/machine-id"), "systemUUID": read("/etc/machine-id"),
+            "bootID": read("/proc/sys/kernel/random/boot_id"),
+            "containerRuntimeVersion": format!("shelf://{}", env!("CARGO_PKG_VERSION")),
+            "kubeletVersion": version, "kubeProxyVersion": "",
+        },
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+    })
+}
