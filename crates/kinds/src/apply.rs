@@ -140,6 +140,8 @@ pub fn server_side_subresource(
     }
     drop_nulls(schema, &mut wanted);
     drop_unknown(schema, &mut wanted);
+    // Owned where it is stored, not where it was written.
+    (kind.hooks.canonical)(&mut wanted);
     writer.ignore(&mut wanted);
     let wanted_set = walk::field_set(schema, &wanted)?;
 
@@ -182,8 +184,8 @@ pub fn server_side_subresource(
 
 /// Records in `new.metadata.managedFields` who owns the fields in which `new` differs from `old`.
 ///
-/// Owners are those that `new` lists (a client may edit the list), else those of `old`; the list
-/// `[{}]` forgets all. Nothing changes if the objects do not differ.
+/// Owners are those that `new` lists (a client may edit the list), else those of `old`; an empty
+/// list, or `[{}]`, forgets all. Nothing changes if the objects do not differ.
 pub fn track(
     kind: &Kind,
     old: Option<&Value>,
@@ -196,9 +198,9 @@ pub fn track(
     let writer = Writer { kind, name: manager, operation, subresource };
     let empty = Value::Object(Map::new());
     let mut bare_old = old.unwrap_or(&empty).clone();
-    let forgets = new.pointer("/metadata/managedFields").and_then(Value::as_array).is_some_and(
-        |entries| !entries.is_empty() && entries.iter().all(|e| e.as_object().is_some_and(Map::is_empty)),
-    );
+    let listed = new.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let forgets = listed
+        .is_some_and(|entries| entries.iter().all(|e| e.as_object().is_some_and(Map::is_empty)));
     let mut managers = Managers::of(new);
     if managers.is_empty() && !forgets {
         managers = Managers::of(&bare_old);

@@ -67,6 +67,8 @@ pub struct Kind {
 /// What a kind adds to the generic steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Hooks {
+    /// Rewrites fields that exist for writing only, such as a Secret's `stringData`.
+    pub canonical: fn(&mut Value),
     /// Defaults that depend on other fields.
     pub default: fn(&mut Value),
     /// Faults beyond those of the schema.
@@ -80,7 +82,7 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// A kind that adds nothing but its cells.
     pub(crate) const fn row_only(row: fn(&Value, Timestamp) -> Vec<Value>) -> Self {
-        Self { default: |_| {}, validate: |_, _, _| {}, create: |_| {}, row }
+        Self { canonical: |_| {}, default: |_| {}, validate: |_, _, _| {}, create: |_| {}, row }
     }
 }
 
@@ -144,6 +146,7 @@ impl Kind {
     /// Fills in what the author left out, and removes nulls.
     pub fn default(&self, object: &mut Value) {
         schema::drop_nulls(&self.schema, object);
+        (self.hooks.canonical)(object);
         schema::fill(&self.schema, object);
         (self.hooks.default)(object);
     }

@@ -84,7 +84,7 @@ fn objects(
         let child = schema.and_then(|schema| schema.child(key));
         let merged = match (value, out.get(key)) {
             (Value::Object(map), old) => {
-                let old = old.and_then(Value::as_object);
+                let old = old.and_then(Value::as_object).filter(|_| !rule.replace);
                 objects(child, old, map, &at, depth + 1)?.map(Value::Object)
             }
             (Value::Array(items), old) if rule.merge => {

@@ -171,6 +171,7 @@ impl Components {
             _ => {}
         }
         let strategy = match (field.patch.retain_keys, field.patch.merge) {
+            _ if field.patch.replace => Some("replace"),
             (true, true) => Some("merge,retainKeys"),
             (true, false) => Some("retainKeys"),
             (false, true) => Some("merge"),

@@ -117,6 +117,8 @@ pub struct Patch {
     pub merge: bool,
     /// The key that tells list items apart; `None` for lists of plain values.
     pub key: Option<&'static str>,
+    /// An object is replaced rather than merged.
+    pub replace: bool,
     /// The patch may say which keys to keep.
     pub retain_keys: bool,
 }

@@ -52,10 +52,8 @@ fn every_generator_of_kubectl_makes_valid_objects() {
             // Arguments above are split at blanks.
             *schedule = Value::from(schedule.as_str().unwrap().replace('_', " "));
         }
-        let (group, version) = match object["apiVersion"].as_str().unwrap().split_once('/') {
-            Some(pair) => pair,
-            None => ("", "v1"),
-        };
+        let api_version = object["apiVersion"].as_str().unwrap();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", "v1"));
         let kind = kinds::find_kind(group, version, object["kind"].as_str().unwrap()).unwrap();
         if kind.namespaced {
             object["metadata"]["namespace"] = "default".into();

@@ -183,6 +183,22 @@ fn ports_of_one_number_differ_by_protocol() {
 }
 
 #[test]
+fn a_secrets_plain_values_are_owned_where_they_are_stored() {
+    let secrets = kind("", "secrets");
+    let wanted = |plain: Value| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": plain})
+    };
+    let both = wanted(json!({"a": "x", "b": "y"}));
+    let mut live = server_side(secrets, None, &both, "me", false, at(T0)).unwrap();
+    secrets.default(&mut live);
+    assert_eq!(live["data"], json!({"a": "eA==", "b": "eQ=="}));
+    assert_eq!(server_side(secrets, Some(&live), &both, "me", false, at(T1)).unwrap(), live);
+    let one = wanted(json!({"a": "x"}));
+    let out = server_side(secrets, Some(&live), &one, "me", false, at(T1)).unwrap();
+    assert_eq!(out["data"], json!({"a": "eA=="}));
+}
+
+#[test]
 fn atomic_values_have_one_owner() {
     let wanted = deployment(None, json!([{"name": "c", "image": "i", "args": ["a", "b"]}]));
     let live = apply(DEPLOYMENTS, None, &wanted, "me");

@@ -149,12 +149,13 @@ fn differ(
 ) {
     let (old, new) = (old.filter(|v| !v.is_null()), new.filter(|v| !v.is_null()));
     let Some(present) = new.or(old) else { return };
-    let same_shape = match (old, new) {
-        (Some(Value::Object(_)), Some(Value::Object(_))) => true,
-        (Some(Value::Array(_)), Some(Value::Array(_))) => true,
-        (None, _) | (_, None) => true,
-        _ => false,
-    };
+    let same_shape = matches!(
+        (old, new),
+        (Some(Value::Object(_)), Some(Value::Object(_)))
+            | (Some(Value::Array(_)), Some(Value::Array(_)))
+            | (None, _)
+            | (_, None)
+    );
     let both_empty = [old, new].into_iter().flatten().all(is_empty_container);
     let kind = if same_shape && !both_empty { node(schema, present) } else { Node::Leaf };
     match kind {

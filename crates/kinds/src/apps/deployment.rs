@@ -28,7 +28,7 @@ pub(crate) fn deployment() -> Kind {
             ("apps", "v1", "Deployment"),
             ("deployments", "deployment"),
             COLUMNS,
-            Hooks { default, validate, create: |_| {}, row },
+            Hooks { canonical: |_| {}, default, validate, create: |_| {}, row },
         )
     }
 }

@@ -29,6 +29,7 @@ pub(crate) fn replica_set() -> Kind {
             ("replicasets", "replicaset"),
             COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default: |object| {
                     if let Some(spec) = object.pointer_mut("/spec/template/spec") {
                         pod_spec::default(spec);

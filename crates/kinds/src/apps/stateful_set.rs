@@ -39,6 +39,7 @@ pub(crate) fn stateful_set() -> Kind {
             ("statefulsets", "statefulset"),
             COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default,
                 validate,
                 create: |object| {

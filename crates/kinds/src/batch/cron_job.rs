@@ -32,6 +32,7 @@ pub(crate) fn cron_job() -> Kind {
             ("cronjobs", "cronjob"),
             COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default: |object| {
                     if let Some(spec) = object.pointer_mut("/spec/jobTemplate/spec") {
                         job::default_spec(spec);

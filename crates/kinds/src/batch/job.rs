@@ -30,7 +30,7 @@ pub(crate) fn job() -> Kind {
             ("batch", "v1", "Job"),
             ("jobs", "job"),
             COLUMNS,
-            Hooks { default, validate, create, row },
+            Hooks { canonical: |_| {}, default, validate, create, row },
         )
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn secret() -> Kind {
             AGE,
         ] },
         Hooks {
-            default: fold_string_data,
+            canonical: fold_string_data,
             validate: |new, old, faults| {
                 keys(new, &["data"], faults);
                 frozen(new, old, &["data"], faults);

@@ -35,6 +35,7 @@ pub(crate) fn pod() -> Kind {
             ("pods", "pod"),
             COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default: |object| {
                     if let Some(spec) = object.get_mut("spec") {
                         pod_spec::default(spec);

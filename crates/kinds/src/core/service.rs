@@ -30,6 +30,7 @@ pub(crate) fn service() -> Kind {
             ("services", "service"),
             COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default,
                 validate,
                 create: |object| {

@@ -52,6 +52,7 @@ pub(crate) fn persistent_volume() -> Kind {
             ("persistentvolumes", "persistentvolume"),
             VOLUME_COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default: |object| {
                     if object.pointer("/spec/claimRef").is_some_and(Value::is_object)
                         && let Some(claim) = object.pointer_mut("/spec/claimRef")
@@ -78,6 +79,7 @@ pub(crate) fn persistent_volume_claim() -> Kind {
             ("persistentvolumeclaims", "persistentvolumeclaim"),
             CLAIM_COLUMNS,
             Hooks {
+                canonical: |_| {},
                 default: |_| {},
                 validate: validate_claim,
                 create: pending,

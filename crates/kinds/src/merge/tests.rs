@@ -120,6 +120,13 @@ fn retain_keys_drops_the_other_source_of_a_volume() {
 }
 
 #[test]
+fn a_budgets_selector_is_replaced() {
+    let live = json!({"spec": {"selector": {"matchLabels": {"a": "b"}}}});
+    let patch = json!({"spec": {"selector": {"matchLabels": {"c": "d"}}}});
+    assert_eq!(merged(("policy", "poddisruptionbudgets"), &live, &patch).unwrap(), patch);
+}
+
+#[test]
 fn ports_merge_by_container_port_and_services_by_port() {
     pods_merge(
         pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": "http"}]}])),

@@ -104,6 +104,7 @@ fn attribute(field: &mut Field, word: &'static str) {
             "atomic" => field.schema.atomic = true,
             "granular" => field.schema.atomic = false,
             "immutable" => field.immutable = true,
+            "replace" => field.patch.replace = true,
             "retainKeys" => field.patch.retain_keys = true,
             "patch" => field.patch.merge = true,
             "set" => set_list_kind(field, ListKind::Set),
