@@ -132,7 +132,10 @@ pub fn server_side_subresource(
     let writer = Writer { kind, name: manager, operation: "Apply", subresource };
     let schema = kind.schema();
     let mut wanted = applied.clone();
-    if wanted.pointer("/metadata/managedFields").is_some_and(|f| f.as_array().is_none_or(|a| !a.is_empty())) {
+    if wanted
+        .pointer("/metadata/managedFields")
+        .is_some_and(|f| f.as_array().is_none_or(|a| !a.is_empty()))
+    {
         return Err(ApplyError::Invalid {
             path: "metadata.managedFields".to_owned(),
             reason: "must not be set in an applied object".to_owned(),

@@ -104,7 +104,11 @@ impl FieldError {
 
     /// The value has more than `max_bytes` bytes.
     pub fn too_long(field: impl Into<String>, max_bytes: usize) -> Self {
-        Self::new(field, Reason::TooLong, format!("Too long: may not be more than {max_bytes} bytes"))
+        Self::new(
+            field,
+            Reason::TooLong,
+            format!("Too long: may not be more than {max_bytes} bytes"),
+        )
     }
 
     /// The list has more than `max_items` items.

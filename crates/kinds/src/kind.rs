@@ -193,7 +193,8 @@ impl Kind {
             map.insert("status".to_owned(), json!({}));
         }
         if let Some(meta) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-            for name in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"]
+            for name in
+                ["deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"]
             {
                 meta.shift_remove(name);
             }

@@ -38,7 +38,6 @@ pub mod quantity;
 pub mod schema;
 pub mod selector;
 
-
 pub use field::{FieldError, Reason};
 pub use kind::{Column, Kind, Subresource};
 pub use schema::Schema;

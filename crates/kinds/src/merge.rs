@@ -133,11 +133,14 @@ fn retain_keys(
     let Some(keys) = patch.get(RETAIN_KEYS) else { return Ok(()) };
     let keys = keys.as_array().ok_or_else(|| fault(path, "$retainKeys is no list"))?;
     let kept = |name: &str| keys.iter().any(|key| key == name);
-    let unnamed = patch.iter().find(|(name, value)| {
-        !name.starts_with('$') && !value.is_null() && !kept(name)
-    });
+    let unnamed = patch
+        .iter()
+        .find(|(name, value)| !name.starts_with('$') && !value.is_null() && !kept(name));
     if let Some((name, _)) = unnamed {
-        return Err(fault(path, format!("$retainKeys does not name {name:?}, which the patch sets")));
+        return Err(fault(
+            path,
+            format!("$retainKeys does not name {name:?}, which the patch sets"),
+        ));
     }
     out.retain(|name, _| kept(name));
     Ok(())

@@ -28,7 +28,12 @@ pub(crate) fn keep(new: &mut Map<String, Value>, old: &Value) {
 }
 
 /// Names, labels, annotations, finalizers, owners.
-pub(crate) fn validate(kind: &Kind, new: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
+pub(crate) fn validate(
+    kind: &Kind,
+    new: &Value,
+    old: Option<&Value>,
+    faults: &mut Vec<FieldError>,
+) {
     let empty = Value::Object(Map::new());
     let meta = new.get("metadata").unwrap_or(&empty);
     let text = |name: &str| meta.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -47,7 +52,11 @@ pub(crate) fn validate(kind: &Kind, new: &Value, old: Option<&Value>, faults: &m
         let before = old_meta.get(name).and_then(Value::as_str).unwrap_or_default();
         if before != text(name) {
             let value = meta.get(name).unwrap_or(&Value::Null);
-            faults.push(FieldError::invalid(format!("metadata.{name}"), value, "field is immutable"));
+            faults.push(FieldError::invalid(
+                format!("metadata.{name}"),
+                value,
+                "field is immutable",
+            ));
         }
     }
     if old_meta.get("deletionTimestamp").is_some() {

@@ -57,7 +57,9 @@ pub(crate) fn path_segment(text: &str) -> Option<String> {
     match text {
         "." => Some("may not be '.'".to_owned()),
         ".." => Some("may not be '..'".to_owned()),
-        _ => text.chars().find(|c| matches!(c, '/' | '%')).map(|c| format!("may not contain '{c}'")),
+        _ => {
+            text.chars().find(|c| matches!(c, '/' | '%')).map(|c| format!("may not contain '{c}'"))
+        }
     }
 }
 
@@ -178,6 +180,5 @@ pub(crate) fn port_name(text: &str) -> Option<&'static str> {
     if text.contains("--") {
         return Some("must not contain consecutive hyphens");
     }
-    (text.starts_with('-') || text.ends_with('-'))
-        .then_some("must not begin or end with a hyphen")
+    (text.starts_with('-') || text.ends_with('-')).then_some("must not begin or end with a hyphen")
 }

@@ -18,14 +18,16 @@ pub(crate) fn ingress() -> Kind {
         ..Kind::new(
             (GROUP, "v1", "Ingress"),
             ("ingresses", "ingress"),
-            const { &[
-                NAME,
-                cell::text("Class", "which front door serves it"),
-                cell::text("Hosts", "host names"),
-                cell::text("Address", "where the front door listens"),
-                cell::text("Ports", "80, and 443 with TLS"),
-                AGE,
-            ] },
+            const {
+                &[
+                    NAME,
+                    cell::text("Class", "which front door serves it"),
+                    cell::text("Hosts", "host names"),
+                    cell::text("Address", "where the front door listens"),
+                    cell::text("Ports", "80, and 443 with TLS"),
+                    AGE,
+                ]
+            },
             Hooks {
                 validate: validate_ingress,
                 create: |object| {
@@ -46,12 +48,14 @@ pub(crate) fn ingress_class() -> Kind {
         ..Kind::new(
             (GROUP, "v1", "IngressClass"),
             ("ingressclasses", "ingressclass"),
-            const { &[
-                NAME,
-                cell::text("Controller", "who serves its ingresses"),
-                cell::text("Parameters", "object with more settings"),
-                AGE,
-            ] },
+            const {
+                &[
+                    NAME,
+                    cell::text("Controller", "who serves its ingresses"),
+                    cell::text("Parameters", "object with more settings"),
+                    AGE,
+                ]
+            },
             Hooks::row_only(|object, now| {
                 let parameters = at(object, "/spec/parameters");
                 let text = match (str_at(parameters, "/kind"), str_at(parameters, "/apiGroup")) {

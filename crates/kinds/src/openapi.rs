@@ -25,7 +25,10 @@ const PATCH_TYPES: [&str; 4] = [
 /// Documents by path below `/openapi/v3/`, e.g. `apis/apps/v1`.
 static DOCUMENTS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
     let versions: BTreeSet<(&str, &str)> = all().iter().map(|k| (k.group, k.version)).collect();
-    versions.into_iter().map(|(group, version)| (path(group, version), document(group, version))).collect()
+    versions
+        .into_iter()
+        .map(|(group, version)| (path(group, version), document(group, version)))
+        .collect()
 });
 
 fn path(group: &str, version: &str) -> String {
@@ -265,7 +268,10 @@ fn add_paths(kind: &Kind, paths: &mut Map<String, Value>) {
         out.insert("put".to_owned(), operation(kind, "put", "put", &WRITE_PARAMETERS, false));
         out.insert("patch".to_owned(), operation(kind, "patch", "patch", &PATCH_PARAMETERS, false));
         if verbs_delete {
-            out.insert("delete".to_owned(), operation(kind, "delete", "delete", &DELETE_PARAMETERS, false));
+            out.insert(
+                "delete".to_owned(),
+                operation(kind, "delete", "delete", &DELETE_PARAMETERS, false),
+            );
         }
         out.insert("parameters".to_owned(), json!(named_scope));
         Value::Object(out)
@@ -288,7 +294,8 @@ const LIST_PARAMETERS: [&str; 9] = [
     "watch",
 ];
 const WRITE_PARAMETERS: [&str; 4] = ["dryRun", "fieldManager", "fieldValidation", "pretty"];
-const PATCH_PARAMETERS: [&str; 5] = ["dryRun", "fieldManager", "fieldValidation", "force", "pretty"];
+const PATCH_PARAMETERS: [&str; 5] =
+    ["dryRun", "fieldManager", "fieldValidation", "force", "pretty"];
 const DELETE_PARAMETERS: [&str; 4] =
     ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
 
@@ -302,9 +309,11 @@ fn operation(kind: &Kind, action: &str, method: &str, parameters: &[&str], is_li
         .map(|name| {
             let type_ = match *name {
                 "limit" | "gracePeriodSeconds" => "integer",
-                "allowWatchBookmarks" | "force" | "orphanDependents" | "sendInitialEvents" | "watch" => {
-                    "boolean"
-                }
+                "allowWatchBookmarks"
+                | "force"
+                | "orphanDependents"
+                | "sendInitialEvents"
+                | "watch" => "boolean",
                 _ => "string",
             };
             json!({"name": name, "in": "query", "schema": {"type": type_, "uniqueItems": true}})

@@ -16,13 +16,15 @@ pub(crate) fn pod_disruption_budget() -> Kind {
         ..Kind::new(
             ("policy", "v1", "PodDisruptionBudget"),
             ("poddisruptionbudgets", "poddisruptionbudget"),
-            const { &[
-                NAME,
-                cell::text("Min Available", "pods that must stay"),
-                cell::text("Max Unavailable", "pods that may be missing"),
-                cell::count("Allowed Disruptions", "pods that may be taken down now"),
-                AGE,
-            ] },
+            const {
+                &[
+                    NAME,
+                    cell::text("Min Available", "pods that must stay"),
+                    cell::text("Max Unavailable", "pods that may be missing"),
+                    cell::count("Allowed Disruptions", "pods that may be taken down now"),
+                    AGE,
+                ]
+            },
             Hooks {
                 validate: |new, _, faults| {
                     let spec = at(new, "/spec");
@@ -52,14 +54,16 @@ pub(crate) fn storage_class() -> Kind {
         ..Kind::new(
             ("storage.k8s.io", "v1", "StorageClass"),
             ("storageclasses", "storageclass"),
-            const { &[
-                NAME,
-                cell::text("Provisioner", "who makes its volumes"),
-                cell::text("ReclaimPolicy", "what happens to the data after the claim is gone"),
-                cell::text("VolumeBindingMode", "when the volume is made"),
-                cell::text("AllowVolumeExpansion", "whether volumes may grow"),
-                AGE,
-            ] },
+            const {
+                &[
+                    NAME,
+                    cell::text("Provisioner", "who makes its volumes"),
+                    cell::text("ReclaimPolicy", "what happens to the data after the claim is gone"),
+                    cell::text("VolumeBindingMode", "when the volume is made"),
+                    cell::text("AllowVolumeExpansion", "whether volumes may grow"),
+                    AGE,
+                ]
+            },
             Hooks {
                 default: |object| {
                     if let Some(map) = object.as_object_mut() {
@@ -67,7 +71,8 @@ pub(crate) fn storage_class() -> Kind {
                     }
                 },
                 ..Hooks::row_only(|object, now| {
-                    let default = if str_at(object, DEFAULT_CLASS) == "true" { " (default)" } else { "" };
+                    let default =
+                        if str_at(object, DEFAULT_CLASS) == "true" { " (default)" } else { "" };
                     let grows = object.get("allowVolumeExpansion") == Some(&Value::Bool(true));
                     vec![
                         json!(format!("{}{default}", str_at(object, "/metadata/name"))),
@@ -103,18 +108,21 @@ pub(crate) fn horizontal_pod_autoscaler() -> Kind {
         ..Kind::new(
             ("autoscaling", "v2", "HorizontalPodAutoscaler"),
             ("horizontalpodautoscalers", "horizontalpodautoscaler"),
-            const { &[
-                NAME,
-                cell::text("Reference", "what it scales"),
-                cell::text("Targets", "current and wanted load"),
-                cell::text("MinPods", "least number of pods"),
-                cell::text("MaxPods", "largest number of pods"),
-                cell::text("Replicas", "pods now"),
-                AGE,
-            ] },
+            const {
+                &[
+                    NAME,
+                    cell::text("Reference", "what it scales"),
+                    cell::text("Targets", "current and wanted load"),
+                    cell::text("MinPods", "least number of pods"),
+                    cell::text("MaxPods", "largest number of pods"),
+                    cell::text("Replicas", "pods now"),
+                    AGE,
+                ]
+            },
             Hooks {
                 validate: |new, _, faults| {
-                    let (low, high) = (int_at(new, "/spec/minReplicas"), int_at(new, "/spec/maxReplicas"));
+                    let (low, high) =
+                        (int_at(new, "/spec/minReplicas"), int_at(new, "/spec/maxReplicas"));
                     if high < 1 {
                         let detail = "must be greater than 0";
                         faults.push(FieldError::invalid("spec.maxReplicas", &json!(high), detail));

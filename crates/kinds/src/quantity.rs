@@ -74,7 +74,9 @@ fn suffix_value(suffix: &str) -> Option<(i128, i32)> {
         "Ti" => (1 << 40, 0),
         "Pi" => (1 << 50, 0),
         "Ei" => (1 << 60, 0),
-        other => (1, other.strip_prefix(['e', 'E'])?.parse().ok().filter(|e| (-99..=99).contains(e))?),
+        other => {
+            (1, other.strip_prefix(['e', 'E'])?.parse().ok().filter(|e| (-99..=99).contains(e))?)
+        }
     })
 }
 

@@ -366,7 +366,8 @@ mod tests {
 
     #[test]
     fn label_selectors_match() {
-        let object = json!({"metadata": {"labels": {"a": "b", "tier": "web", "n": "5", "x.io/y": ""}}});
+        let object =
+            json!({"metadata": {"labels": {"a": "b", "tier": "web", "n": "5", "x.io/y": ""}}});
         for (text, expected) in [
             ("", true),
             ("a=b", true),
@@ -394,14 +395,16 @@ mod tests {
 
     #[test]
     fn broken_label_selectors_are_refused() {
-        for text in ["=", "a=b,", "a in b", "a in (b", "a b", "a=b c=d", "!", "-a=b", "a=b/c", ","] {
+        for text in ["=", "a=b,", "a in b", "a in (b", "a b", "a=b c=d", "!", "-a=b", "a=b/c", ","]
+        {
             assert!(parse_label(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn field_selectors_match_paths() {
-        let object = json!({"metadata": {"name": "x,y"}, "status": {"phase": "Running"}, "spec": {"n": 1}});
+        let object =
+            json!({"metadata": {"name": "x,y"}, "status": {"phase": "Running"}, "spec": {"n": 1}});
         for (text, expected) in [
             ("metadata.name=x\\,y", true),
             ("status.phase!=Running", false),
@@ -424,6 +427,8 @@ mod tests {
         assert!(from_object(&json!({})).unwrap().matches_labels(&labels));
         assert!(!from_object(&Value::Null).unwrap().matches_labels(&labels));
         assert!(!from_labels(&Value::Null).matches_labels(&labels));
-        assert!(from_object(&json!({"matchExpressions": [{"key": "a", "operator": "x"}]})).is_err());
+        assert!(
+            from_object(&json!({"matchExpressions": [{"key": "a", "operator": "x"}]})).is_err()
+        );
     }
 }

@@ -18,59 +18,93 @@ fn created(group: &str, plural: &str, mut object: Value) -> Value {
 
 #[test]
 fn a_pod_gets_upstreams_defaults() {
-    let pod = created("", "pods", json!({"apiVersion": "v1", "kind": "Pod", "spec": {
+    let pod = created(
+        "",
+        "pods",
+        json!({"apiVersion": "v1", "kind": "Pod", "spec": {
         "volumes": [{"name": "v", "configMap": {"name": "c"}}, {"name": "h", "hostPath": {"path": "/x"}}],
         "containers": [{
             "name": "c", "image": "debian", "ports": [{"containerPort": 80}],
             "env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
             "resources": {"limits": {"memory": "1Gi"}},
             "livenessProbe": {"httpGet": {"port": 80}, "periodSeconds": 0},
-        }]}}));
+        }]}}),
+    );
     insta::assert_json_snapshot!(pod);
 }
 
 #[test]
 fn a_deployment_gets_upstreams_defaults() {
-    let out = created("apps", "deployments", json!({"apiVersion": "apps/v1", "kind": "Deployment",
+    let out = created(
+        "apps",
+        "deployments",
+        json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "status": {"replicas": 5}, "spec": {"selector": {"matchLabels": {"a": "b"}},
             "template": {"metadata": {"labels": {"a": "b"}, "creationTimestamp": null},
-                "spec": {"containers": [{"name": "c", "image": "debian:12"}]}}}}));
+                "spec": {"containers": [{"name": "c", "image": "debian:12"}]}}}}),
+    );
     insta::assert_json_snapshot!(out);
 }
 
 #[test]
 fn workloads_and_storage_get_upstreams_defaults() {
-    let set = created("apps", "statefulsets", json!({"spec": {"selector": {"matchLabels": {"a": "b"}},
+    let set = created(
+        "apps",
+        "statefulsets",
+        json!({"spec": {"selector": {"matchLabels": {"a": "b"}},
         "serviceName": "s", "template": {"spec": {"containers": [{"name": "c", "image": "i"}]}},
         "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "1Gi"}}}}]}}));
+            "resources": {"requests": {"storage": "1Gi"}}}}]}}),
+    );
     let spec = &set["spec"];
     assert_eq!(spec["podManagementPolicy"], "OrderedReady");
-    assert_eq!(spec["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
-    assert_eq!(spec["persistentVolumeClaimRetentionPolicy"], json!({"whenDeleted": "Retain", "whenScaled": "Retain"}));
+    assert_eq!(
+        spec["updateStrategy"],
+        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+    );
+    assert_eq!(
+        spec["persistentVolumeClaimRetentionPolicy"],
+        json!({"whenDeleted": "Retain", "whenScaled": "Retain"})
+    );
     let claim = &spec["volumeClaimTemplates"][0];
-    assert_eq!((&claim["kind"], &claim["spec"]["volumeMode"]), (&json!("PersistentVolumeClaim"), &json!("Filesystem")));
+    assert_eq!(
+        (&claim["kind"], &claim["spec"]["volumeMode"]),
+        (&json!("PersistentVolumeClaim"), &json!("Filesystem"))
+    );
     let claim = created("", "persistentvolumeclaims", json!({"spec": {}}));
     assert_eq!(claim["status"], json!({"phase": "Pending"}));
     let volume = created("", "persistentvolumes", json!({"spec": {"hostPath": {"path": "/d"}}}));
     assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], "Retain");
     assert_eq!(volume["spec"]["hostPath"]["type"], "");
     let class = created("storage.k8s.io", "storageclasses", json!({"provisioner": "p"}));
-    assert_eq!((&class["reclaimPolicy"], &class["volumeBindingMode"]), (&json!("Delete"), &json!("Immediate")));
+    assert_eq!(
+        (&class["reclaimPolicy"], &class["volumeBindingMode"]),
+        (&json!("Delete"), &json!("Immediate"))
+    );
 }
 
 #[test]
 fn a_job_is_tied_to_its_pods_by_its_uid() {
-    let job = created("batch", "jobs", json!({"spec": {"template": {"metadata": {"labels": {"x": "y"}},
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}));
+    let job = created(
+        "batch",
+        "jobs",
+        json!({"spec": {"template": {"metadata": {"labels": {"x": "y"}},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}),
+    );
     let spec = &job["spec"];
-    assert_eq!(spec["selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u-1"}}));
+    assert_eq!(
+        spec["selector"],
+        json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u-1"}})
+    );
     assert_eq!(
         spec["template"]["metadata"]["labels"],
         json!({"x": "y", "batch.kubernetes.io/controller-uid": "u-1", "controller-uid": "u-1",
             "batch.kubernetes.io/job-name": "a", "job-name": "a"})
     );
-    assert_eq!((&spec["completions"], &spec["parallelism"], &spec["backoffLimit"]), (&json!(1), &json!(1), &json!(6)));
+    assert_eq!(
+        (&spec["completions"], &spec["parallelism"], &spec["backoffLimit"]),
+        (&json!(1), &json!(1), &json!(6))
+    );
     assert_eq!(job["metadata"]["labels"], json!({"x": "y"}));
     assert!(kind("batch", "jobs").validate(&job, None).is_empty());
 }
@@ -87,7 +121,8 @@ fn services_namespaces_and_secrets_get_upstreams_defaults() {
     let namespace = created("", "namespaces", json!({}));
     assert_eq!(namespace["spec"], json!({"finalizers": ["kubernetes"]}));
     assert_eq!(namespace["metadata"]["labels"]["kubernetes.io/metadata.name"], "a");
-    let secret = created("", "secrets", json!({"data": {"a": "eA=="}, "stringData": {"a": "ä", "b": ""}}));
+    let secret =
+        created("", "secrets", json!({"data": {"a": "eA=="}, "stringData": {"a": "ä", "b": ""}}));
     assert_eq!(secret["data"], json!({"a": "w6Q=", "b": ""}));
     assert_eq!((secret.get("stringData"), &secret["type"]), (None, &json!("Opaque")));
 }
@@ -137,8 +172,11 @@ fn events_have_two_forms() {
     let event = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "note": "n", "regarding": {"name": "p"},
         "reportingController": "c", "reason": "r"});
     let stored = new.to_stored(&event);
-    assert_eq!(stored, json!({"apiVersion": "v1", "kind": "Event", "message": "n", "involvedObject": {"name": "p"},
-        "reportingComponent": "c", "reason": "r"}));
+    assert_eq!(
+        stored,
+        json!({"apiVersion": "v1", "kind": "Event", "message": "n", "involvedObject": {"name": "p"},
+        "reportingComponent": "c", "reason": "r"})
+    );
     assert_eq!(new.from_stored(&stored), event);
     assert_eq!(new.stored_as().group, "");
 }

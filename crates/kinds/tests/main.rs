@@ -6,6 +6,7 @@
 mod kubectl;
 mod lifecycle;
 mod openapi;
+mod page;
 mod properties;
 mod rows;
 mod server;

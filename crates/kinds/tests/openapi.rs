@@ -50,8 +50,12 @@ fn merge_keys_and_list_types_are_published() {
     let patch = document
         .pointer("/paths/~1apis~1apps~1v1~1namespaces~1{namespace}~1deployments~1{name}/patch")
         .unwrap();
-    assert_eq!(patch["x-kubernetes-group-version-kind"], json!({"group": "apps", "kind": "Deployment", "version": "v1"}));
-    let parameters: Vec<&Value> = patch["parameters"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group": "apps", "kind": "Deployment", "version": "v1"})
+    );
+    let parameters: Vec<&Value> =
+        patch["parameters"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
     assert_eq!(parameters, ["dryRun", "fieldManager", "fieldValidation", "force", "pretty"]);
 }
 

@@ -6,9 +6,32 @@ use serde_json::{Map, Value, json};
 
 /// Names that the schemas know, so that random objects reach deep.
 const NAMES: [&str; 26] = [
-    "metadata", "spec", "status", "labels", "annotations", "finalizers", "ownerReferences", "uid", "template",
-    "containers", "name", "image", "ports", "containerPort", "protocol", "env", "value", "volumes", "volumeMounts",
-    "selector", "matchLabels", "replicas", "data", "port", "$patch", "other",
+    "metadata",
+    "spec",
+    "status",
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+    "uid",
+    "template",
+    "containers",
+    "name",
+    "image",
+    "ports",
+    "containerPort",
+    "protocol",
+    "env",
+    "value",
+    "volumes",
+    "volumeMounts",
+    "selector",
+    "matchLabels",
+    "replicas",
+    "data",
+    "port",
+    "$patch",
+    "other",
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -16,21 +39,30 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         (-3..100_i64).prop_map(Value::from),
-        prop_oneof![Just("a"), Just("b"), Just(""), Just("delete"), Just("TCP")].prop_map(Value::from),
+        prop_oneof![Just("a"), Just("b"), Just(""), Just("delete"), Just("TCP")]
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(7, 60, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((prop::sample::select(&NAMES[..]), inner), 0..6).prop_map(|pairs| {
-                Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-            }),
+            prop::collection::vec((prop::sample::select(&NAMES[..]), inner), 0..6).prop_map(
+                |pairs| {
+                    Value::Object(
+                        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                    )
+                }
+            ),
         ]
     })
 }
 
 /// A well-formed Deployment with random parts.
 fn deployment() -> impl Strategy<Value = Value> {
-    let containers = prop::collection::btree_map("[a-d]", (0..3_u8, prop::collection::btree_map("[A-D]", "[xy]", 0..3)), 1..4);
+    let containers = prop::collection::btree_map(
+        "[a-d]",
+        (0..3_u8, prop::collection::btree_map("[A-D]", "[xy]", 0..3)),
+        1..4,
+    );
     let labels = prop::collection::btree_map("[a-c]", "[xy]", 0..3);
     (containers, labels, prop::option::of(0..3_i64)).prop_map(|(containers, labels, replicas)| {
         let containers: Vec<Value> = containers

@@ -33,7 +33,8 @@ fn answer(path: &str) -> Option<Value> {
             let groups: Vec<Value> = groups
                 .iter()
                 .map(|(group, version)| {
-                    let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
+                    let version =
+                        json!({"groupVersion": format!("{group}/{version}"), "version": version});
                     json!({"name": group, "versions": [version], "preferredVersion": version})
                 })
                 .collect();
@@ -48,16 +49,21 @@ fn answer(path: &str) -> Option<Value> {
                 Some(rest) => rest.split_once('/')?,
                 None => ("", path.strip_prefix("/api/")?),
             };
-            let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-            Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
-                "resources": resources(group, version)}))
+            let group_version =
+                if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+            Some(
+                json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+                "resources": resources(group, version)}),
+            )
         }
     }
 }
 
 fn document(path: &str) -> Option<Value> {
     match path.strip_prefix("apis/") {
-        Some(rest) => rest.split_once('/').and_then(|(group, version)| kinds::openapi::v3(group, version)),
+        Some(rest) => {
+            rest.split_once('/').and_then(|(group, version)| kinds::openapi::v3(group, version))
+        }
         None => kinds::openapi::v3("", path.strip_prefix("api/")?),
     }
 }
@@ -85,12 +91,19 @@ fn serve(listener: &TcpListener) {
         let path = request.split(' ').nth(1).unwrap_or("/");
         let (status, body) = match answer(path) {
             Some(body) => ("200 OK", body),
-            None => ("404 Not Found", json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
-                "reason": "NotFound", "code": 404})),
+            None => (
+                "404 Not Found",
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "reason": "NotFound", "code": 404}),
+            ),
         };
         let body = body.to_string();
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
         // A client that went away is no concern of the test.
-        let _sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+        let _sent =
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
     }
 }

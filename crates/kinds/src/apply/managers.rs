@@ -143,7 +143,11 @@ impl Managers {
             surplus -= 1;
             ancient = Some(match ancient {
                 None => Entry {
-                    manager: Manager { name: ANCIENT.to_owned(), subresource: None, ..entry.manager },
+                    manager: Manager {
+                        name: ANCIENT.to_owned(),
+                        subresource: None,
+                        ..entry.manager
+                    },
                     ..entry
                 },
                 Some(old) => {

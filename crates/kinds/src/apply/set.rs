@@ -112,7 +112,8 @@ impl Set {
 
     pub(super) fn to_fields_v1(&self) -> Value {
         let mut map = Map::new();
-        let children: Vec<_> = self.children.iter().filter(|(_, child)| !child.is_empty()).collect();
+        let children: Vec<_> =
+            self.children.iter().filter(|(_, child)| !child.is_empty()).collect();
         if self.member && !children.is_empty() {
             map.insert(".".to_owned(), Value::Object(Map::new()));
         }

@@ -57,7 +57,10 @@ fn a_first_apply_owns_what_it_states() {
 
 #[test]
 fn the_same_apply_again_changes_nothing_not_even_time() {
-    let wanted = deployment(Some(2), json!([{"name": "c", "image": "i", "env": [{"name": "A", "value": "1"}]}]));
+    let wanted = deployment(
+        Some(2),
+        json!([{"name": "c", "image": "i", "env": [{"name": "A", "value": "1"}]}]),
+    );
     let mut live = apply(DEPLOYMENTS, None, &wanted, "me");
     let deployments = kind("apps", "deployments");
     deployments.default(&mut live);
@@ -95,7 +98,12 @@ fn a_struct_given_up_goes_with_its_defaults() {
     let probe = json!([{"name": "c", "image": "i", "livenessProbe": {"tcpSocket": {"port": 1}}}]);
     let mut live = apply(DEPLOYMENTS, None, &deployment(None, probe), "me");
     kind("apps", "deployments").default(&mut live);
-    let out = apply(DEPLOYMENTS, Some(&live), &deployment(None, json!([{"name": "c", "image": "i"}])), "me");
+    let out = apply(
+        DEPLOYMENTS,
+        Some(&live),
+        &deployment(None, json!([{"name": "c", "image": "i"}])),
+        "me",
+    );
     assert_eq!(out.pointer("/spec/template/spec/containers/0/livenessProbe"), None);
 }
 
@@ -133,7 +141,8 @@ fn another_managers_value_is_a_conflict() {
 fn one_conflict_between_appliers_reads_as_upstream() {
     let live = apply(CONFIG_MAPS, None, &config(json!({"a": "1"})), "one");
     let maps = kind("", "configmaps");
-    let error = server_side(maps, Some(&live), &config(json!({"a": "2"})), "two", false, at(T0)).unwrap_err();
+    let error = server_side(maps, Some(&live), &config(json!({"a": "2"})), "two", false, at(T0))
+        .unwrap_err();
     assert_eq!(error.to_string(), "Apply failed with 1 conflict: conflict with \"one\": .data.a");
 }
 
@@ -151,7 +160,8 @@ fn status_is_nobodys_on_the_main_path() {
     let out = apply(DEPLOYMENTS, None, &wanted, "me");
     assert!(out.get("status").is_none());
     let mut live = out.clone();
-    live["status"] = json!({"replicas": 1, "conditions": [{"type": "Available", "status": "True"}]});
+    live["status"] =
+        json!({"replicas": 1, "conditions": [{"type": "Available", "status": "True"}]});
     let deployments = kind("apps", "deployments");
     track(deployments, Some(&out), &mut live, "control", "Update", Some("status"), at(T1));
     let entries = live["metadata"]["managedFields"].as_array().unwrap();
@@ -185,9 +195,7 @@ fn ports_of_one_number_differ_by_protocol() {
 #[test]
 fn a_secrets_plain_values_are_owned_where_they_are_stored() {
     let secrets = kind("", "secrets");
-    let wanted = |plain: Value| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": plain})
-    };
+    let wanted = |plain: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": plain});
     let both = wanted(json!({"a": "x", "b": "y"}));
     let mut live = server_side(secrets, None, &both, "me", false, at(T0)).unwrap();
     secrets.default(&mut live);
@@ -212,8 +220,12 @@ fn atomic_values_have_one_owner() {
 fn unowned_objects_get_an_owner_before_the_first_apply() {
     let live = config(json!({"a": "1"}));
     let out = apply(CONFIG_MAPS, Some(&live), &config(json!({"b": "2"})), "me");
-    let names: Vec<&Value> =
-        out["metadata"]["managedFields"].as_array().unwrap().iter().map(|e| &e["manager"]).collect();
+    let names: Vec<&Value> = out["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["manager"])
+        .collect();
     assert_eq!(names, ["me", "before-first-apply"]);
     assert_eq!(out["data"], json!({"a": "1", "b": "2"}));
 }
@@ -277,7 +289,10 @@ fn many_writers_are_folded_together() {
 fn faults_of_the_applied_object_are_named() {
     for (applied, path) in [
         (deployment(None, json!([{"image": "i"}])), "spec.template.spec.containers[0]"),
-        (deployment(None, json!([{"name": "c"}, {"name": "c"}])), "spec.template.spec.containers[1]"),
+        (
+            deployment(None, json!([{"name": "c"}, {"name": "c"}])),
+            "spec.template.spec.containers[1]",
+        ),
     ] {
         let deployments = kind("apps", "deployments");
         match server_side(deployments, None, &applied, "me", false, at(T0)) {
@@ -295,7 +310,10 @@ fn faults_of_the_applied_object_are_named() {
 fn repeated_variables_in_a_stored_object_are_survived() {
     let twice = json!([{"name": "c", "image": "i", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}]);
     let live = deployment(None, twice);
-    let wanted = deployment(None, json!([{"name": "c", "image": "i", "env": [{"name": "A", "value": "3"}]}]));
+    let wanted = deployment(
+        None,
+        json!([{"name": "c", "image": "i", "env": [{"name": "A", "value": "3"}]}]),
+    );
     let deployments = kind("apps", "deployments");
     let out = server_side(deployments, Some(&live), &wanted, "me", true, at(T0)).unwrap();
     let env = out.pointer("/spec/template/spec/containers/0/env").unwrap();

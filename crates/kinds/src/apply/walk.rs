@@ -58,7 +58,11 @@ fn element(item_schema: &Schema, kind: &ListKind, item: &Value) -> Result<Elemen
 }
 
 /// Items by element; an item without its keys is found by its whole value.
-fn index<'a>(item_schema: &Schema, kind: &ListKind, items: &'a [Value]) -> Vec<(Element, &'a Value)> {
+fn index<'a>(
+    item_schema: &Schema,
+    kind: &ListKind,
+    items: &'a [Value],
+) -> Vec<(Element, &'a Value)> {
     let by_value = |item: &Value| Element::Value(item.to_string());
     items
         .iter()
@@ -174,7 +178,8 @@ fn differ(
                 map.into_iter().flatten().map(|(name, _)| name.clone()).collect()
             };
             let mut names = fields(old);
-            names.extend(fields(new).into_iter().filter(|n| old.is_none_or(|o| o.get(n).is_none())));
+            names
+                .extend(fields(new).into_iter().filter(|n| old.is_none_or(|o| o.get(n).is_none())));
             for name in names {
                 let child = schema.and_then(|schema| schema.child(&name));
                 let (a, b) = (old.and_then(|o| o.get(&name)), new.and_then(|n| n.get(&name)));
@@ -322,7 +327,8 @@ fn prune_at(
         (Node::Fields, Value::Object(map)) => {
             let kept = map.into_iter().filter_map(|(name, child)| {
                 let element = Element::Field(name.clone());
-                let untouchable = is_root && matches!(name.as_str(), "metadata" | "kind" | "apiVersion");
+                let untouchable =
+                    is_root && matches!(name.as_str(), "metadata" | "kind" | "apiVersion");
                 let child_schema = schema.and_then(|schema| schema.child(&name));
                 let child = prune_child(child_schema, child, &element, (last, owned), untouchable)?;
                 Some((name, child))
@@ -330,10 +336,13 @@ fn prune_at(
             Value::Object(kept.collect())
         }
         (Node::Items(item_schema, kind), Value::Array(items)) => {
-            let kept = items.into_iter().filter_map(|item| match element(item_schema, kind, &item) {
-                Ok(element) => prune_child(Some(item_schema), item, &element, (last, owned), false),
-                Err(_) => Some(item),
-            });
+            let kept =
+                items.into_iter().filter_map(|item| match element(item_schema, kind, &item) {
+                    Ok(element) => {
+                        prune_child(Some(item_schema), item, &element, (last, owned), false)
+                    }
+                    Err(_) => Some(item),
+                });
             Value::Array(kept.collect())
         }
         (_, value) => value,

@@ -55,7 +55,8 @@ pub(super) fn workload(new: &Value, faults: &mut Vec<FieldError>) {
         faults.push(FieldError::required("spec", ""));
         return;
     };
-    for field in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
+    for field in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"]
+    {
         if let Some(value) = spec.get(field)
             && value.as_i64().is_some_and(|n| n < 0)
         {

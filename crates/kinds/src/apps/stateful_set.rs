@@ -57,12 +57,14 @@ pub(crate) fn controller_revision() -> Kind {
     Kind::new(
         ("apps", "v1", "ControllerRevision"),
         ("controllerrevisions", "controllerrevision"),
-        const { &[
-            NAME,
-            cell::text("Controller", "whose history it belongs to"),
-            cell::text("Revision", "number of the version"),
-            AGE,
-        ] },
+        const {
+            &[
+                NAME,
+                cell::text("Controller", "whose history it belongs to"),
+                cell::text("Revision", "number of the version"),
+                AGE,
+            ]
+        },
         Hooks::row_only(|object, now| {
             let owners = list_at(object, "/metadata/ownerReferences");
             let owner = owners.iter().find(|owner| owner["controller"] == true);

@@ -67,8 +67,13 @@ fn validate(new: &Value, _old: Option<&Value>, faults: &mut Vec<FieldError>) {
 
 /// What is wrong with a five-field schedule or `@` shorthand.
 fn schedule_fault(schedule: &str) -> Option<String> {
-    const FIELDS: [(&str, u32, u32); 5] =
-        [("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7)];
+    const FIELDS: [(&str, u32, u32); 5] = [
+        ("minute", 0, 59),
+        ("hour", 0, 23),
+        ("day of month", 1, 31),
+        ("month", 1, 12),
+        ("day of week", 0, 7),
+    ];
     const WORDS: [&str; 19] = [
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "sun",
         "mon", "tue", "wed", "thu", "fri", "sat",
@@ -92,7 +97,8 @@ fn schedule_fault(schedule: &str) -> Option<String> {
                     || bound.parse::<u32>().is_ok_and(|n| (low..=high).contains(&n))
                     || WORDS.contains(&bound.to_lowercase().as_str())
             });
-            if !bounds || !step.parse::<u32>().is_ok_and(|n| n > 0) || range.split('-').count() > 2 {
+            if !bounds || !step.parse::<u32>().is_ok_and(|n| n > 0) || range.split('-').count() > 2
+            {
                 return Some(format!("{name} {part:?} is not within {low} to {high}"));
             }
         }

@@ -61,7 +61,8 @@ pub(super) fn default_spec(spec: &mut Value) {
     put_if_absent(map, "parallelism", json!(1));
     let per_index = map.get("backoffLimitPerIndex").is_some();
     put_if_absent(map, "backoffLimit", json!(if per_index { i32::MAX } else { 6 }));
-    let policy = if map.get("podFailurePolicy").is_some() { "Failed" } else { "TerminatingOrFailed" };
+    let policy =
+        if map.get("podFailurePolicy").is_some() { "Failed" } else { "TerminatingOrFailed" };
     put_if_absent(map, "podReplacementPolicy", json!(policy));
 }
 

@@ -34,12 +34,14 @@ pub(crate) fn secret() -> Kind {
     Kind::new(
         ("", "v1", "Secret"),
         ("secrets", "secret"),
-        const { &[
-            NAME,
-            cell::text("Type", "what the values are for"),
-            cell::count("Data", "number of values"),
-            AGE,
-        ] },
+        const {
+            &[
+                NAME,
+                cell::text("Type", "what the values are for"),
+                cell::count("Data", "number of values"),
+                AGE,
+            ]
+        },
         Hooks {
             canonical: fold_string_data,
             validate: |new, old, faults| {
@@ -107,12 +109,17 @@ fn keys(object: &Value, fields: &[&str], faults: &mut Vec<FieldError>) {
         for key in data_keys.into_iter().flatten().map(|(key, _)| key) {
             if object.get(*binary).and_then(|b| b.get(key)).is_some() {
                 let at = format!("{binary}[{key}]");
-                faults.push(FieldError::invalid(at, &json!(key), "duplicate of key present in data"));
+                faults.push(FieldError::invalid(
+                    at,
+                    &json!(key),
+                    "duplicate of key present in data",
+                ));
             }
         }
     }
     // Base64 is a third longer than what it carries.
-    let limit_bytes = if fields.contains(&"binaryData") { MAX_BYTES } else { MAX_BYTES / 3 * 4 + 4 };
+    let limit_bytes =
+        if fields.contains(&"binaryData") { MAX_BYTES } else { MAX_BYTES / 3 * 4 + 4 };
     if size_bytes > limit_bytes {
         faults.push(FieldError::too_long("data", MAX_BYTES));
     }

@@ -32,13 +32,15 @@ pub(crate) fn endpoint_slice() -> Kind {
         ..Kind::new(
             ("discovery.k8s.io", "v1", "EndpointSlice"),
             ("endpointslices", "endpointslice"),
-            const { &[
-                NAME,
-                cell::text("AddressType", "IPv4, IPv6 or FQDN"),
-                cell::text("Ports", "ports of every address"),
-                cell::text("Endpoints", "addresses"),
-                AGE,
-            ] },
+            const {
+                &[
+                    NAME,
+                    cell::text("AddressType", "IPv4, IPv6 or FQDN"),
+                    cell::text("Ports", "ports of every address"),
+                    cell::text("Endpoints", "addresses"),
+                    AGE,
+                ]
+            },
             Hooks { validate: validate_slice, ..Hooks::row_only(slice_row) },
         )
     }
@@ -60,7 +62,11 @@ fn validate_slice(new: &Value, _old: Option<&Value>, faults: &mut Vec<FieldError
             };
             if !fits {
                 let field = format!("endpoints[{index}].addresses[{at}]");
-                faults.push(FieldError::invalid(field, address, &format!("must be an {kind} address")));
+                faults.push(FieldError::invalid(
+                    field,
+                    address,
+                    &format!("must be an {kind} address"),
+                ));
             }
         }
     }

@@ -66,7 +66,11 @@ pub(crate) fn to_events_v1(object: &Value) -> Value {
     })
 }
 
-fn renamed(object: &Value, version: &str, new_name: impl Fn(&str) -> Option<&'static str>) -> Value {
+fn renamed(
+    object: &Value,
+    version: &str,
+    new_name: impl Fn(&str) -> Option<&'static str>,
+) -> Value {
     let mut out = Map::new();
     for (name, value) in object.as_object().into_iter().flatten() {
         let name = new_name(name).unwrap_or(name);

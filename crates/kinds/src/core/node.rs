@@ -28,9 +28,8 @@ pub(crate) fn node() -> Kind {
 }
 
 fn row(object: &Value, now: Timestamp) -> Vec<Value> {
-    let ready = list_at(object, "/status/conditions")
-        .iter()
-        .find(|condition| condition["type"] == "Ready");
+    let ready =
+        list_at(object, "/status/conditions").iter().find(|condition| condition["type"] == "Ready");
     let mut status = match ready.map(|condition| condition["status"].as_str()) {
         Some(Some("True")) => "Ready".to_owned(),
         Some(_) => "NotReady".to_owned(),

@@ -4,12 +4,12 @@
 
 mod row;
 
+use crate::FieldError;
 use crate::cell::{self, AGE, NAME, str_at};
 use crate::kind::{Column, Hooks, Kind, Subresource};
 use crate::pod_spec::{self, Restart};
 use crate::quantity;
 use crate::schema::put_if_absent;
-use crate::FieldError;
 use serde_json::{Value, json};
 
 const COLUMNS: &[Column] = &[

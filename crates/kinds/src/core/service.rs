@@ -67,7 +67,11 @@ fn default(object: &mut Value) {
         put_if_absent(spec, "allocateLoadBalancerNodePorts", json!(true));
     }
     if spec.get("sessionAffinity").is_some_and(|a| a == "ClientIP") {
-        put_if_absent(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+        put_if_absent(
+            spec,
+            "sessionAffinityConfig",
+            json!({"clientIP": {"timeoutSeconds": 10800}}),
+        );
     }
     // The two spellings of the address follow each other.
     if let Some(address) = spec.get("clusterIP").filter(|a| a.as_str() != Some("")).cloned() {

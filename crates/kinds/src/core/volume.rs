@@ -240,10 +240,11 @@ fn amount(object: &Value, pointer: &str) -> Value {
 }
 
 fn volume_row(object: &Value, now: Timestamp) -> Vec<Value> {
-    let claim = match (str_at(object, "/spec/claimRef/namespace"), str_at(object, "/spec/claimRef/name")) {
-        (_, "") => String::new(),
-        (namespace, name) => format!("{namespace}/{name}"),
-    };
+    let claim =
+        match (str_at(object, "/spec/claimRef/namespace"), str_at(object, "/spec/claimRef/name")) {
+            (_, "") => String::new(),
+            (namespace, name) => format!("{namespace}/{name}"),
+        };
     vec![
         cell::name(object),
         amount(object, "/spec/capacity/storage"),
@@ -267,7 +268,11 @@ fn claim_row(object: &Value, now: Timestamp) -> Vec<Value> {
         terminating(object),
         json!(volume),
         if bound { amount(object, "/status/capacity/storage") } else { json!("") },
-        json!(if bound { short_modes(list_at(object, "/status/accessModes")) } else { String::new() }),
+        json!(if bound {
+            short_modes(list_at(object, "/status/accessModes"))
+        } else {
+            String::new()
+        }),
         json!(class(object)),
         unset(str_at(object, "/spec/volumeAttributesClassName")),
         cell::age(object, now),

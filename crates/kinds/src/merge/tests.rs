@@ -132,8 +132,10 @@ fn ports_merge_by_container_port_and_services_by_port() {
         pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": "http"}]}])),
         json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80, "protocol": "TCP"},
             {"containerPort": 81}]}]}}),
-        pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": "http", "protocol": "TCP"},
-            {"containerPort": 81}]}])),
+        pod(
+            json!([{"name": "a", "ports": [{"containerPort": 80, "name": "http", "protocol": "TCP"},
+            {"containerPort": 81}]}]),
+        ),
     );
 }
 

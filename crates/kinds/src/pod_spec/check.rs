@@ -216,8 +216,10 @@ fn environment(item: &Value, path: &str, faults: &mut Vec<FieldError>) {
         }
         let Some(source) = variable.get("valueFrom").and_then(Value::as_object) else { continue };
         let detail = match (source.len(), str_at(variable, "/value").is_empty()) {
-            (0, _) => "must specify one of: `configMapKeyRef`, `fieldRef`, `fileKeyRef`, \
-                       `resourceFieldRef` or `secretKeyRef`",
+            (0, _) => {
+                "must specify one of: `configMapKeyRef`, `fieldRef`, `fileKeyRef`, \
+                       `resourceFieldRef` or `secretKeyRef`"
+            }
             (1, true) => continue,
             (1, false) => "may not be specified when `value` is not empty",
             _ => "may not have more than one field specified at a time",
@@ -241,9 +243,8 @@ fn environment(item: &Value, path: &str, faults: &mut Vec<FieldError>) {
 }
 
 fn resources(item: &Value, path: &str, faults: &mut Vec<FieldError>) {
-    let amounts = |field: &str| {
-        item.pointer(&format!("/resources/{field}")).and_then(Value::as_object)
-    };
+    let amounts =
+        |field: &str| item.pointer(&format!("/resources/{field}")).and_then(Value::as_object);
     for field in ["limits", "requests"] {
         for (resource, value) in amounts(field).into_iter().flatten() {
             let at = format!("{path}.resources.{field}[{resource}]");
@@ -293,7 +294,11 @@ fn probe(value: &Value, probe_name: &str, path: &str, faults: &mut Vec<FieldErro
     }
     let threshold = value.get("successThreshold").unwrap_or(&Value::Null);
     if probe_name != "readinessProbe" && threshold.as_i64().is_some_and(|n| n != 1) {
-        faults.push(FieldError::invalid(format!("{path}.successThreshold"), threshold, "must be 1"));
+        faults.push(FieldError::invalid(
+            format!("{path}.successThreshold"),
+            threshold,
+            "must be 1",
+        ));
     }
 }
 

@@ -192,16 +192,10 @@ pub(crate) fn check(
     }
 }
 
-fn check_field(
-    field: &super::Field,
-    value: Option<&Value>,
-    at: &str,
-    faults: &mut Faults,
-) {
+fn check_field(field: &super::Field, value: Option<&Value>, at: &str, faults: &mut Faults) {
     let Some(value) = value else {
         // An absent number or boolean is zero or false to every client library.
-        let has_zero =
-            matches!(field.schema.shape, Shape::Int32 | Shape::Int64 | Shape::Boolean);
+        let has_zero = matches!(field.schema.shape, Shape::Int32 | Shape::Int64 | Shape::Boolean);
         if field.required && !has_zero {
             faults.push(FieldError::required(at, ""));
         }
@@ -214,7 +208,8 @@ fn check_field(
     } else if !field.allowed.is_empty()
         && !value.as_str().is_some_and(|text| field.allowed.contains(&text))
     {
-        let supported: Vec<&str> = field.allowed.iter().copied().filter(|a| !a.is_empty()).collect();
+        let supported: Vec<&str> =
+            field.allowed.iter().copied().filter(|a| !a.is_empty()).collect();
         faults.push(FieldError::not_supported(at, value, &supported));
     }
 }

@@ -27,7 +27,10 @@ pub(super) fn registry(texts: &[&'static str]) -> Registry {
                 names.atomic.insert(component.clone());
             }
             let id = StructId(names.by_component.len());
-            assert!(names.by_component.insert(component.clone(), id).is_none(), "{component} twice");
+            assert!(
+                names.by_component.insert(component.clone(), id).is_none(),
+                "{component} twice"
+            );
         }
     }
     let mut structs: Vec<Struct> = Vec::with_capacity(names.by_component.len());

@@ -9,13 +9,15 @@ pub(super) fn row(object: &Value, now: Timestamp) -> Vec<Value> {
     let main = list_at(object, "/status/containerStatuses");
     let ready = main.iter().filter(|c| c["ready"] == true && c["state"].get("running").is_some());
     let sidecars = init_specs(object).filter(|(_, sidecar)| *sidecar).map(|(name, _)| name);
-    let sidecar_statuses: Vec<&Value> =
-        sidecars.filter_map(|name| status_of(object, "/status/initContainerStatuses", name)).collect();
+    let sidecar_statuses: Vec<&Value> = sidecars
+        .filter_map(|name| status_of(object, "/status/initContainerStatuses", name))
+        .collect();
     let ready_sidecars = sidecar_statuses.iter().filter(|c| c["ready"] == true).count();
     let all = list_at(object, "/spec/containers").len()
         + init_specs(object).filter(|(_, sidecar)| *sidecar).count();
     let gates = list_at(object, "/spec/readinessGates");
-    let held = gates.iter().filter(|gate| condition(object, str_at(gate, "/conditionType")) == "True");
+    let held =
+        gates.iter().filter(|gate| condition(object, str_at(gate, "/conditionType")) == "True");
     vec![
         cell::name(object),
         json!(format!("{}/{all}", ready.count() + ready_sidecars)),
@@ -25,7 +27,11 @@ pub(super) fn row(object: &Value, now: Timestamp) -> Vec<Value> {
         or_none(str_at(object, "/status/podIP")),
         or_none(str_at(object, "/spec/nodeName")),
         or_none(str_at(object, "/status/nominatedNodeName")),
-        if gates.is_empty() { or_none("") } else { json!(format!("{}/{}", held.count(), gates.len())) },
+        if gates.is_empty() {
+            or_none("")
+        } else {
+            json!(format!("{}/{}", held.count(), gates.len()))
+        },
     ]
 }
 
@@ -117,12 +123,11 @@ fn main_status(object: &Value, status: &str) -> Option<String> {
         if !waiting.is_empty() {
             found = Some(waiting.to_owned());
         } else if let Some(terminated) = state.get("terminated") {
-            found =
-                Some(match (str_at(terminated, "/reason"), int_at(terminated, "/signal")) {
-                    ("", 0) => format!("ExitCode:{}", int_at(terminated, "/exitCode")),
-                    ("", signal) => format!("Signal:{signal}"),
-                    (reason, _) => reason.to_owned(),
-                });
+            found = Some(match (str_at(terminated, "/reason"), int_at(terminated, "/signal")) {
+                ("", 0) => format!("ExitCode:{}", int_at(terminated, "/exitCode")),
+                ("", signal) => format!("Signal:{signal}"),
+                (reason, _) => reason.to_owned(),
+            });
         } else if container["ready"] == true && state.get("running").is_some() {
             running = true;
         }
