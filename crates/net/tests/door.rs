@@ -25,7 +25,8 @@ pub(crate) fn root_a_dead_backend_costs_no_request(scene: &Scene) {
     let backends = [servers[0].address, servers[1].address];
     scene.wait(net.set_routes(vec![route("shop.localhost", "/", &backends)])).unwrap();
     let mut ask = |n: usize| {
-        let (method, body) = if n % 2 == 0 { ("GET", &b""[..]) } else { ("POST", &b"order"[..]) };
+        let (method, body) =
+            if n.is_multiple_of(2) { ("GET", &b""[..]) } else { ("POST", &b"order"[..]) };
         let answer = http(door(&net), method, HOST, "/x", body).unwrap();
         assert_eq!(answer.status(), 200, "{n}: {}", answer.text());
         answer.text().lines().next().unwrap().to_owned()

@@ -287,13 +287,10 @@ impl Door {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         loop {
             let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await else { return };
-            let (stream, from) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    // Out of descriptors, or the client left: let some go first.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
+            let Ok((stream, from)) = listener.accept().await else {
+                // Out of descriptors, or the client left: let some go first.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
             };
             let door = Arc::clone(&self);
             tokio::spawn(async move {
