@@ -47,6 +47,9 @@ struct State {
     uids: HashMap<String, (Resource, Key)>,
     /// Objects by the uid of each of their owners.
     dependents: HashMap<String, HashSet<(Resource, Key)>>,
+    /// Uids of objects that went by our own hand, until the watch says so too: what it still
+    /// tells of their life is old.
+    buried: HashMap<String, Resource>,
 }
 
 impl Cache {
@@ -107,6 +110,9 @@ impl Cache {
         let object = Arc::new(object);
         let old = {
             let mut state = self.state.write().expect("cache lock");
+            if state.buried.contains_key(object.uid()) {
+                return object;
+            }
             let known = state.tables.get(&object.resource).and_then(|table| table.get(&object.key()));
             if let Some(known) = known
                 && known.revision() >= object.revision()
@@ -120,11 +126,12 @@ impl Cache {
         object
     }
 
-    /// Forgets an object that is gone. `revision` is that of its deletion, if known:
-    /// a later namesake stays.
+    /// Forgets an object that the watch says is gone. `revision` is that of its deletion, if
+    /// known: a later namesake stays.
     pub(crate) fn remove(&self, resource: Resource, key: &Key, uid: &str, revision: Option<u64>) {
         let old = {
             let mut state = self.state.write().expect("cache lock");
+            state.buried.remove(uid);
             let Some(known) = state.tables.get(&resource).and_then(|table| table.get(key)) else { return };
             let other = !uid.is_empty() && known.uid() != uid;
             if other && revision.is_none_or(|revision| known.revision() > revision) {
@@ -134,6 +141,22 @@ impl Cache {
         };
         if old.is_some() {
             self.notify(&Change { resource, old, new: None });
+        }
+    }
+
+    /// Forgets an object that went by our own hand, before the watch says so.
+    pub(crate) fn bury(&self, object: &Object) {
+        let old = {
+            let mut state = self.state.write().expect("cache lock");
+            let known = state.tables.get(&object.resource).and_then(|table| table.get(&object.key()));
+            if known.is_none_or(|known| known.uid() != object.uid()) {
+                return;
+            }
+            state.buried.insert(object.uid().to_owned(), object.resource);
+            state.take(object.resource, &object.key())
+        };
+        if old.is_some() {
+            self.notify(&Change { resource: object.resource, old, new: None });
         }
     }
 
@@ -149,6 +172,8 @@ impl Cache {
                 .map(|(key, object)| (key.clone(), object.uid().to_owned()))
                 .collect()
         };
+        // The list is newer than anything the old watch had to tell.
+        self.state.write().expect("cache lock").buried.retain(|_, buried| *buried != resource);
         for (key, uid) in gone {
             self.remove(resource, &key, &uid, None);
         }
@@ -233,6 +258,19 @@ mod tests {
         assert!(cache.by_uid("2").is_none());
         assert!(cache.dependents("o").is_empty());
         assert!(cache.list(REPLICA_SET, "a").is_empty());
+    }
+
+    #[test]
+    fn what_we_deleted_does_not_come_back_by_an_old_event() {
+        let cache = Cache::default();
+        let created = cache.put(pod("p", "1", 5, "o"));
+        cache.bury(&created);
+        cache.put(pod("p", "1", 6, "o"));
+        assert!(cache.by_uid("1").is_none());
+        cache.put(pod("p", "2", 8, "o"));
+        cache.remove(POD, &Key::new("a", "p"), "1", Some(7));
+        assert!(cache.by_uid("2").is_some());
+        assert!(cache.read().buried.is_empty());
     }
 
     #[test]

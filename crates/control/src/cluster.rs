@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::event::Recorder;
 use crate::object::Object;
-use crate::resource::{POD, Resource};
+use crate::resource::{NAMESPACE, Resource};
 use http::{Method, Request};
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
@@ -93,16 +93,16 @@ impl Cluster {
         match self.send(Method::PATCH, &path, Some(form), Some(&patch)).await {
             Ok(raw) => {
                 let patched = Object::from_api(object.resource, raw);
-                if patched.deleting() && patched.finalizers().is_empty() && object.resource != POD {
+                if is_released(&patched) {
                     // The patch took the last finalizer away: the object is gone now.
-                    self.cache.remove(object.resource, &object.key(), object.uid(), None);
+                    self.cache.bury(object);
                     return Ok(Arc::new(patched));
                 }
                 Ok(self.cache.put(patched))
             }
             Err(error) => {
                 if error.is_not_found() {
-                    self.cache.remove(object.resource, &object.key(), object.uid(), None);
+                    self.cache.bury(object);
                 }
                 Err(error)
             }
@@ -123,24 +123,18 @@ impl Cluster {
         let answer: Value = match self.send(Method::DELETE, &path, Some("application/json"), Some(&options)).await {
             Ok(answer) => answer,
             Err(error) if error.is_not_found() => {
-                self.cache.remove(object.resource, &object.key(), object.uid(), None);
+                self.cache.bury(object);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        // Either the object with its deletion time stamp (it still waits for someone), or
-        // what it was when it went, or a Status.
-        let waits = answer["metadata"]["deletionTimestamp"].is_string()
-            && (object.resource == POD || answer["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty()));
-        if waits && let Ok(raw) = serde_json::from_value::<DynamicObject>(answer) {
-            let raw = Object::from_api(object.resource, raw);
-            let immediate = raw.finalizers().is_empty() && raw.meta.deletion_grace_period_seconds == Some(0);
-            if !immediate {
-                self.cache.put(raw);
-                return Ok(());
-            }
+        // The object with its deletion time stamp when it still waits for someone; else what
+        // it was at last, or a Status.
+        let left = answer["metadata"]["deletionTimestamp"].is_string().then(|| serde_json::from_value(answer).ok()).flatten();
+        match left.map(|raw| Object::from_api(object.resource, raw)).filter(|left| !is_released(left)) {
+            Some(left) => drop(self.cache.put(left)),
+            None => self.cache.bury(object),
         }
-        self.cache.remove(object.resource, &object.key(), object.uid(), None);
         Ok(())
     }
 
@@ -171,4 +165,12 @@ impl Cluster {
             source: Box::new(source),
         })
     }
+}
+
+/// Whether nothing holds an object whose deletion has begun: the API has removed it.
+fn is_released(object: &Object) -> bool {
+    object.deleting()
+        && object.finalizers().is_empty()
+        && object.meta.deletion_grace_period_seconds.unwrap_or(0) == 0
+        && object.resource != NAMESPACE
 }

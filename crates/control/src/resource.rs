@@ -48,6 +48,39 @@ pub(crate) const DISRUPTION_BUDGET: Resource =
     grouped("policy", "poddisruptionbudgets", "PodDisruptionBudget");
 pub(crate) const STORAGE_CLASS: Resource =
     cluster_wide(grouped("storage.k8s.io", "storageclasses", "StorageClass"));
+
+/// How much of an object the cache keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Everything but `managedFields`.
+    Whole,
+    /// Metadata only: enough for ownership and for emptying a namespace.
+    Metadata,
+}
+
+impl Resource {
+    /// Every kind the server has, except events (they own nothing and are owned by nobody).
+    pub(crate) fn all() -> Vec<Self> {
+        kinds::all()
+            .iter()
+            .filter(|kind| kind.kind != "Event")
+            .map(|kind| Self {
+                group: kind.group,
+                version: kind.version,
+                plural: kind.plural,
+                kind: kind.kind,
+                namespaced: kind.namespaced,
+            })
+            .collect()
+    }
+
+    /// How much of this kind the cache keeps: only kinds some loop reads are kept whole.
+    pub(crate) fn depth(&self) -> Depth {
+        let whole = [
+            NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, VOLUME, CLAIM, DEPLOYMENT, REPLICA_SET,
+            STATEFUL_SET, CONTROLLER_REVISION, JOB, CRON_JOB, ENDPOINT_SLICE, DISRUPTION_BUDGET,
+            STORAGE_CLASS,
+        ];
         if whole.contains(self) { Depth::Whole } else { Depth::Metadata }
     }
 
