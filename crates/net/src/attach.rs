@@ -43,7 +43,7 @@ impl Net {
             inner.links.delete(&name).await.map_err(failed("remove", &name))?;
             inner
                 .links
-                .add_pod_link(&name, inner.bridge, inner.mtu, netns.as_fd())
+                .add_pod_link(&name, inner.bridge, inner.mtu, (netns.as_fd(), ip))
                 .await
                 .map_err(failed("make the interface of", pod_id))?;
         }
@@ -51,6 +51,10 @@ impl Net {
         configure_inside(netns, ip, gateway)
             .await
             .map_err(failed("configure the interface of", pod_id))?;
+        // The first pod wakes the bridge itself as well.
+        for link in [&name, &inner.place.bridge] {
+            inner.links.wait_operational(link).await.map_err(failed("bring up", link))?;
+        }
         Ok(Attachment { ip, prefix: inner.pods.prefix, gateway, mtu: inner.mtu })
     }
 

@@ -5,12 +5,14 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use fs_err as fs;
 use futures::TryStreamExt;
 use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::{InfoBridgePort, LinkAttribute, LinkMessage};
-use rtnetlink::packet_route::link::{InfoData, InfoVeth};
+use rtnetlink::packet_route::link::{
+    InfoBridgePort, InfoData, InfoVeth, LinkAttribute, LinkMessage, State,
+};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteProtocol, RouteScope};
 use rtnetlink::{
     Handle, LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth,
@@ -189,8 +191,8 @@ impl Links {
         } else {
             // A fixed hardware address: otherwise the bridge takes the lowest of
             // its ports' and changes it under the pods' neighbour tables.
-            let [a, b, c, d] = pods.gateway().octets();
-            let bridge = LinkBridge::new(name).mtu(mtu).address(vec![0x0a, 0x58, a, b, c, d]);
+            let address = hardware_address(pods.gateway());
+            let bridge = LinkBridge::new(name).mtu(mtu).address(address);
             self.handle.link().add(bridge.build()).execute().await.map_err(|e| plain(&e))?;
             quieten(name);
             self.index(name).await?.ok_or_else(|| io::Error::other("it vanished"))?
@@ -228,11 +230,13 @@ impl Links {
         name: &str,
         bridge: u32,
         mtu: u32,
-        netns: BorrowedFd<'_>,
+        inside: (BorrowedFd<'_>, Ipv4Addr),
     ) -> io::Result<()> {
+        let (netns, ip) = inside;
         let inner = LinkMessageBuilder::<LinkUnspec>::new()
             .name(INSIDE.to_owned())
             .mtu(mtu)
+            .address(hardware_address(ip))
             .setns_by_fd(netns.as_raw_fd())
             .build();
         let outer = LinkMessageBuilder::<LinkVeth>::new(name, INSIDE)
@@ -263,6 +267,25 @@ impl Links {
             Err(error) if errno(&error) == Some(libc::ENODEV) => Ok(()),
             Err(error) => Err(plain(&error)),
         }
+    }
+
+    /// Waits until the kernel lets packets pass. Its link watch may take a second
+    /// to notice a carrier, and drops what comes before; since 6.8 merely asking
+    /// for the link makes it look at once, older ones are asked again.
+    pub(crate) async fn wait_operational(&self, name: &str) -> io::Result<()> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        for _ in 0..150 {
+            let link = self.get(name).await?;
+            let state = link.iter().flat_map(|link| &link.attributes).find_map(|a| match a {
+                LinkAttribute::OperState(state) => Some(*state),
+                _ => None,
+            });
+            if state == Some(State::Up) {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} has no carrier")))
     }
 
     async fn add_address(&self, index: u32, ip: Ipv4Addr, prefix: u8) -> io::Result<()> {
@@ -308,7 +331,8 @@ pub(crate) async fn configure_inside(
         .output_interface(eth0)
         .pref_source(ip)
         .build();
-    present(links.handle.route().add(default).execute().await)
+    present(links.handle.route().add(default).execute().await)?;
+    links.wait_operational(INSIDE).await
 }
 
 /// Switches IPv6 off on a link of ours: pods have IPv4 only, and its discovery
@@ -327,6 +351,13 @@ fn quieten_inside() {
     // As container engines do: a pod has its ports for itself.
     drop(fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
     drop(fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"));
+}
+
+/// Follows from the IP address, so that neighbour tables stay right when a pod
+/// comes back under its old address. Locally administered, unicast.
+fn hardware_address(ip: Ipv4Addr) -> Vec<u8> {
+    let [a, b, c, d] = ip.octets();
+    vec![0x0a, 0x58, a, b, c, d]
 }
 
 fn link_name(link: &LinkMessage) -> Option<&str> {

@@ -35,7 +35,8 @@ tests! {
     pods: root_two_pods_reach_each_other, root_attach_is_idempotent_and_remembered,
         root_the_world_is_reached_by_masquerade_with_its_mtu,
         root_retain_removes_what_a_crash_left, root_overlaps_are_refused,
-        root_a_pod_may_have_a_user_namespace, root_foreign_source_addresses_are_dropped;
+        root_a_pod_may_have_a_user_namespace, root_foreign_source_addresses_are_dropped,
+        root_many_pods_have_many_addresses;
     services: root_connections_go_round_the_backends, root_a_pod_reaches_itself_by_its_service,
         root_services_work_where_bridges_are_filtered,
         root_a_service_without_backends_refuses_at_once, root_the_host_reaches_services_and_node_ports,

@@ -1,7 +1,9 @@
 //! Interfaces, addresses, the way out.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
 
 use net::{Error, Net};
 
@@ -158,5 +160,32 @@ pub(crate) fn root_foreign_source_addresses_are_dropped(scene: &Scene) {
     let (length, _) = listener.recv_from(&mut buffer).unwrap();
     assert_eq!(&buffer[..length], b"honest");
     assert!(listener.recv_from(&mut buffer).is_err());
+    scene.wait(net.shutdown(true)).unwrap();
+}
+
+pub(crate) fn root_many_pods_have_many_addresses(scene: &Scene) {
+    let net = scene.net();
+    let pods: Vec<Pod> = (0..50).map(|_| Pod::bare()).collect();
+    let start = Instant::now();
+    // At once, as after a reboot.
+    let attached = scene.wait(async {
+        let tasks: Vec<_> = pods
+            .iter()
+            .enumerate()
+            .map(|(n, pod)| {
+                let (net, netns) = (net.clone(), pod.netns.try_clone().unwrap());
+                tokio::spawn(async move { net.attach(&n.to_string(), netns).await.unwrap().ip })
+            })
+            .collect();
+        let mut all = BTreeSet::new();
+        for task in tasks {
+            all.insert(task.await.unwrap());
+        }
+        all
+    });
+    println!("50 pods attached in {:?}", start.elapsed());
+    assert_eq!(attached.len(), 50);
+    assert_eq!(net.attachments().len(), 50);
+    scene.wait(net.retain(&[])).unwrap();
     scene.wait(net.shutdown(true)).unwrap();
 }
