@@ -26,7 +26,8 @@ pub(crate) struct Opened {
 
 impl Pods {
     /// Starts a container in a pod that is alive. The same name may be started again with a higher
-    /// attempt once the last one ended; the last two attempts keep their logs.
+    /// attempt once the last one ended; the last two attempts keep their logs. A program that is
+    /// not found or not executable is an error and also counts as ended, with 127 or 126.
     pub fn start_container(
         &self,
         pod_id: &str,
@@ -117,7 +118,22 @@ impl Pods {
             Ok(_) => Ok(record),
             Err(source) => {
                 let mut state = lock(&pod.state);
-                state.containers = before;
+                if matches!(source.exit_code(), 126 | 127) {
+                    // The program cannot be executed: that is how this container ended.
+                    let exit = crate::Exit {
+                        code: source.exit_code(),
+                        signal: None,
+                        oom_killed: false,
+                        finished_at: Timestamp::now(),
+                        unseen: false,
+                    };
+                    let mut failed = state.containers.iter_mut();
+                    if let Some(failed) = failed.find(|c| c.name == record.name) {
+                        failed.exit = Some(exit);
+                    }
+                } else {
+                    state.containers = before;
+                }
                 save(&pod.dir, &state)?;
                 Err(Error::Engine { action: "start", id: format!("{pod_id}/{}", spec.id), source })
             }

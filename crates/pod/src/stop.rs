@@ -65,6 +65,38 @@ impl Pods {
         remove_dir(&containers)
     }
 
+    /// Ends everything in the pod in good order (all at once, each with its signal and at most
+    /// `grace`) as if the machine was switched off: volumes, logs and state stay, containers that
+    /// ran count as ended unseen, and the next [`Pods::create`] of the pod goes on from there.
+    pub fn end(&self, pod_id: &str, grace: Duration) -> Result<(), Error> {
+        let pod = self.inner.pod(pod_id)?;
+        let ran: Vec<String> = {
+            let state = lock(&pod.state);
+            state.containers.iter().filter(|c| c.running()).map(|c| c.name.clone()).collect()
+        };
+        std::thread::scope(|scope| {
+            for name in &ran {
+                scope.spawn(move || {
+                    if let Err(error) = self.stop_container(pod_id, name, grace) {
+                        tracing::warn!(pod = pod_id, container = name, %error, "not stopped");
+                    }
+                });
+            }
+        });
+        let _door = lock(&pod.door);
+        self.inner.tear_down(pod_id, &pod)?;
+        memory::unmount(&self.inner.settings.memory_dir(pod_id));
+        let mut state = lock(&pod.state);
+        state.alive = false;
+        end_unseen(&mut state.containers);
+        for container in state.containers.iter_mut().filter(|c| ran.contains(&c.name)) {
+            if let Some(exit) = &mut container.exit {
+                exit.unseen = true;
+            }
+        }
+        save(&pod.dir, &state)
+    }
+
     /// Ends and removes a pod with its volumes, scratch and logs. One that is not here is fine.
     pub fn remove(&self, pod_id: &str) -> Result<(), Error> {
         let Ok(pod) = self.inner.pod(pod_id) else { return Ok(()) };
