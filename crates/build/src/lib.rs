@@ -5,13 +5,29 @@
 //! mounted root. Start reading at `plan.rs` (which stages, all errors first), then `stage.rs`
 //! (one instruction after the other) and `copy.rs`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use image::{ImageConfig, Images, Reference};
 use pod::Pods;
 
-mod error;
+use crate::ignore::Ignore;
+use crate::sources::Tree;
+use crate::stage::{Builder, Runner};
 
-pub use error::Error;
+mod add;
+mod copy;
+mod dockerfile;
+mod error;
+mod ignore;
+mod plan;
+mod run;
+mod settings;
+mod sources;
+mod stage;
+mod words;
+
+pub use error::{Error, Problem};
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -71,11 +87,89 @@ pub struct Built {
 }
 
 /// Builds an image. Nothing half-made is visible when it fails or is cancelled.
+///
+/// # Errors
+/// [`Error::Syntax`] with all errors of the Dockerfile before anything is run; otherwise the
+/// first step that failed, with its line, its last output and what to try.
 pub fn build(
-    _images: &image::Images,
-    _pods: &Pods,
-    _request: &Request,
-    _progress: &mut dyn FnMut(Event),
+    images: &Images,
+    pods: &Pods,
+    request: &Request,
+    progress: &mut dyn FnMut(Event),
 ) -> Result<Built> {
-    unimplemented!()
+    build_with(images, &mut |step| pods.run_step(step), request, progress)
 }
+
+fn build_with<'a>(
+    images: &'a Images,
+    run: &'a mut Runner<'a>,
+    request: &'a Request,
+    progress: &'a mut dyn FnMut(Event),
+) -> Result<Built> {
+    if let Some(name) = &request.name {
+        Reference::parse(name).map_err(Error::Store)?;
+    }
+    let path = request.dockerfile.clone().unwrap_or_else(|| request.context.join("Dockerfile"));
+    let text = read(&path)?.ok_or_else(|| Error::Request {
+        what: format!("there is no Dockerfile at {}", path.display()),
+        help: "write one that begins with FROM debian:12, or name another".to_owned(),
+    })?;
+    let syntax = |problems| Error::Syntax { path: path.clone(), problems };
+    let instructions = dockerfile::parse(&text).map_err(syntax)?;
+    let plan = plan::plan(instructions, &request.args, request.target.as_deref()).map_err(syntax)?;
+    let context = Tree {
+        root: image::rooted::directory(&request.context).map_err(|errno| Error::Io {
+            operation: "open build context",
+            path: request.context.clone(),
+            source: errno.into(),
+        })?,
+        ignore: ignore_file(&request.context, &path)?,
+        keeps_owners: false,
+    };
+    let _hold = images.hold();
+    let mut builder = Builder {
+        images,
+        run,
+        request,
+        progress,
+        path: path.clone(),
+        context,
+        plan,
+        done: BTreeMap::new(),
+        index: 0,
+        cached: 0,
+        added: 0,
+    };
+    let state = builder.all()?;
+    let (cached_steps, steps) = (builder.cached, builder.index);
+    let mut config = ImageConfig::empty();
+    config.config = state.config;
+    config.author = state.author;
+    config.history = state.history;
+    let image = images.write(None, config, state.layers, request.name.as_deref()).map_err(Error::Store)?;
+    Ok(Built { digest: image.digest.clone(), image, cached_steps, steps })
+}
+
+/// The ignore file: `<Dockerfile>.dockerignore` beside it, or the context's own.
+fn ignore_file(context: &Path, dockerfile: &Path) -> Result<Ignore> {
+    let mut name = dockerfile.as_os_str().to_owned();
+    name.push(".dockerignore");
+    for path in [PathBuf::from(name), context.join(".dockerignore")] {
+        if let Some(text) = read(&path)? {
+            return Ok(Ignore::parse(&text));
+        }
+    }
+    Ok(Ignore::default())
+}
+
+/// A text file; None when there is none.
+fn read(path: &Path) -> Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Io { operation: "read", path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

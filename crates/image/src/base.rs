@@ -262,16 +262,27 @@ fn finish_root(fs: &Path) -> Result<()> {
             }
         }
     }
+    // The mount point for a container's devices; the tool leaves it out with them.
+    let dev = fs.join("dev");
+    if !dev.exists() {
+        make_root(&dev)?;
+        set_time(&dev)?;
+    }
     for (path, mode, text) in FILES {
         let path = fs.join(path);
         fs_err::write(&path, text).map_err(Error::io("write", &path))?;
         let permissions = std::fs::Permissions::from_mode(mode);
         fs_err::set_permissions(&path, permissions).map_err(Error::io("open up", &path))?;
-        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(EPOCH.parse().unwrap_or(0));
-        let file = std::fs::File::options().write(true).open(&path).map_err(Error::io("open", &path))?;
-        file.set_modified(time).map_err(Error::io("set the time of", &path))?;
+        set_time(&path)?;
     }
     Ok(())
+}
+
+/// Our own files and directories are as old as the rest.
+fn set_time(path: &Path) -> Result<()> {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(EPOCH.parse().unwrap_or(0));
+    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    file.set_modified(time).map_err(Error::io("set the time of", path))
 }
 
 #[cfg(test)]

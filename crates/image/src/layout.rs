@@ -23,6 +23,7 @@ use crate::manifest::{
     CONFIG_TYPE, DOCUMENT_MAX, Descriptor, INDEX_TYPE, Index, LAYER_TYPE, MANIFEST_TYPE, Manifest,
     REF_NAME,
 };
+use crate::scratch::Keys;
 use crate::{Error, ImageConfig, Layer, Result, rooted};
 
 /// Version of everything in the store that OCI does not describe.
@@ -43,6 +44,7 @@ pub(crate) struct Layout {
     pub(crate) holds: Arc<AtomicUsize>,
     /// One base image is made at a time.
     pub(crate) base: Mutex<()>,
+    pub(crate) keys: Keys,
 }
 
 /// What `index.json` says, in memory.
@@ -66,7 +68,7 @@ pub(crate) struct Stored {
 /// A directory below `stage/`, removed when dropped.
 pub(crate) struct Stage<'a> {
     layout: &'a Layout,
-    name: CString,
+    pub(crate) name: CString,
     pub(crate) path: PathBuf,
 }
 
@@ -101,6 +103,7 @@ impl Layout {
             layers,
             holds: Arc::default(),
             base: Mutex::default(),
+            keys: Keys::default(),
         };
         layout.check_format()?;
         layout.clear_stages()?;
@@ -327,13 +330,7 @@ impl Drop for Layout {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
-        let parent = self.layout.path.join("stage");
-        let removed = rooted::directory(&parent)
-            .and_then(|parent| rooted::remove_tree(parent.as_fd(), &self.name));
-        if let Err(error) = removed {
-            // The next start of the store removes it.
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a stage");
-        }
+        self.layout.remove_stage(&self.name);
     }
 }
 

@@ -33,17 +33,19 @@ mod pack;
 mod record;
 mod reference;
 pub mod rooted;
+mod scratch;
 mod sys;
 mod tar;
 
 pub use collect::Collected;
-pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
+pub use config::{ContainerConfig, Empty, Healthcheck, History, ImageConfig, RootFs};
 pub use digest::{Hasher, sha256};
 pub use error::Error;
 pub use extract::{Budget, Meaning, extract};
 pub use images::{Hold, Image, Images, Layer};
 pub use record::Record;
 pub use reference::Reference;
+pub use scratch::{Exclusive, Scratch};
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
