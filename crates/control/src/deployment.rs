@@ -108,12 +108,11 @@ impl Deployments {
 
     async fn roll(&self, view: &mut View) -> Result<()> {
         if view.new.is_none() {
-            let total = view.old.iter().map(|set| replicas(set)).sum();
+            let total = self.total(view);
             self.create_new(view, view.limits.grow_new(0, total)).await?;
         }
         let Some(new) = view.new.clone() else { return Ok(()) };
-        let total: i64 = replicas(&new) + view.old.iter().map(|set| replicas(set)).sum::<i64>();
-        let wanted = view.limits.grow_new(replicas(&new), total);
+        let wanted = view.limits.grow_new(replicas(&new), self.total(view));
         let new = self.scale(view, &new, wanted).await?;
         view.new = Some(new.clone());
         let counts: Vec<Count> = view.old.iter().map(|set| self.count(view, set)).collect();
@@ -268,6 +267,15 @@ impl Deployments {
             self.cluster.delete(set, Propagation::Background).await?;
         }
         Ok(())
+    }
+
+    /// Pods asked for, or still there although no longer asked for: the surge bounds both.
+    fn total(&self, view: &View) -> i64 {
+        let there = |set: &Object| {
+            let pods = self.cluster.cache.controlled(POD, set.uid());
+            i64::try_from(pods.iter().filter(|pod| pod::is_active(pod)).count()).unwrap_or(i64::MAX)
+        };
+        view.sets().map(|set| replicas(set).max(there(set))).sum()
     }
 
     fn count(&self, view: &View, set: &Object) -> Count {

@@ -30,7 +30,7 @@ fn is_done(deployment: &Value) -> bool {
 }
 
 fn set_image(image: &str) -> Value {
-    json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": image}]}}}})
+    json!({"spec": {"template": template("web", image, "ready")}})
 }
 
 async fn start(world: &World, replicas: i64, strategy: Value) {

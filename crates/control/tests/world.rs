@@ -183,7 +183,7 @@ impl Sampler {
         let task = tokio::spawn(async move {
             let mut sender = Some(sender);
             let mut pods: HashMap<String, Value> = HashMap::new();
-            let mut uids = HashSet::new();
+            let (mut uids, mut before) = (HashSet::new(), HashSet::new());
             let mut changes = std::pin::pin!(pod_changes(client));
             while let Some((there, pod)) = changes.next().await {
                 if pod["metadata"]["namespace"] != namespace.as_str() {
@@ -201,14 +201,14 @@ impl Sampler {
                 if ready >= available
                     && let Some(sender) = sender.take()
                 {
-                    uids.clear();
+                    before.clone_from(&uids);
                     let _ = sender.send(());
                 }
                 if sender.is_none() {
                     let mut record = record.lock().unwrap();
                     record.least_available = record.least_available.min(ready);
                     record.most = record.most.max(total);
-                    record.created = uids.len();
+                    record.created = uids.difference(&before).count();
                 }
             }
         });
