@@ -35,6 +35,7 @@ mod namespace;
 mod object;
 mod output;
 mod patch;
+mod protobuf;
 mod read;
 mod review;
 mod service;

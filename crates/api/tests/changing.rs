@@ -262,6 +262,8 @@ async fn bodies_have_limits_and_forms() {
     let request =
         Request::post(MAPS).header("content-type", "application/vnd.kubernetes.protobuf");
     server.send(request.body(Body::from("k8s\0")).unwrap()).await.expect(415);
+    let request = Request::post(MAPS).header("content-type", "application/cbor");
+    server.send(request.body(Body::from("\u{1}")).unwrap()).await.expect(415);
     let request = Request::post(MAPS).body(Body::from("{\"a\":")).unwrap();
     server.send(request).await.expect(400);
 }
