@@ -234,9 +234,10 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<(u64, Wire<'a>)> {
 fn is_blank(wire: &Wire<'_>, depth: usize) -> bool {
     match wire {
         Wire::Number(number) => *number == 0,
-        Wire::Bytes(mut bytes) => {
-            while !bytes.is_empty() {
-                match next(&mut bytes) {
+        Wire::Bytes(bytes) => {
+            let mut rest = *bytes;
+            while !rest.is_empty() {
+                match next(&mut rest) {
                     Some((number, wire)) if number > 0 && depth > 0 && is_blank(&wire, depth - 1) => {}
                     _ => return false,
                 }
