@@ -1,1 +1,49 @@
-//! apps
+//! The verbs on an app: check, plan, go, status, stop, start, destroy, url.
+//!
+//! A verb reads the app's folder, asks the pure composer what it means, builds the images that
+//! are missing and writes plain Kubernetes objects through a kube client. It knows nothing of
+//! HTTP, terminals or containers, and keeps no state of its own: what was done is in the objects.
+//! Dropping a verb's future stops the waiting, nothing else; the next `go` carries on.
+//!
+//! Start reading at [`go`], then `changes.rs` (what differs), `apply.rs` (how objects are written)
+//! and `observe.rs` (how a verb waits).
+
+mod apply;
+mod changes;
+mod destroy;
+mod error;
+mod event;
+mod failure;
+mod folder;
+mod go;
+mod images;
+mod live;
+mod load;
+mod observe;
+mod plan;
+mod progress;
+mod release;
+mod report;
+mod scale;
+mod secrets;
+mod status;
+mod stock;
+mod target;
+
+pub use destroy::{DestroyOptions, destroy};
+pub use error::{Error, ErrorReport};
+pub use event::{BlockState, Event, Events, WireState};
+pub use go::{GoOptions, go};
+pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
+pub use load::{app_name, check};
+pub use plan::plan;
+pub use report::{
+    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport,
+    ScaleReport, StatusReport,
+};
+pub use scale::{start, stop};
+pub use status::{apps, status, url};
+pub use target::Target;
+
+/// The result of every door of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

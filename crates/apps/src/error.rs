@@ -1,0 +1,259 @@
+//! What can go wrong with a verb, and how it is told: what was tried, why not, what next.
+//! Where next: `failure.rs`, which finds out why a copy does not come up.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use composer::Diagnostic;
+use serde::{Deserialize, Serialize};
+
+/// Why a verb did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of the app could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The app is wrong; every reason is listed.
+    #[error("{}", summary(.0))]
+    Wrong(Vec<Diagnostic>),
+    /// A block's source folder is missing, or has no Dockerfile.
+    #[error("block {block} cannot be built: {reason}")]
+    Source {
+        /// The block.
+        block: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// There is no such app on the target.
+    #[error("there is no app {0} here")]
+    Absent(String),
+    /// An image could not be built.
+    #[error("cannot build {block}")]
+    Build {
+        /// The block, or the name of the image.
+        block: String,
+        /// Why.
+        #[source]
+        source: build::Error,
+        /// The last lines that the failing step printed.
+        lines: Vec<String>,
+    },
+    /// The image store refused something.
+    #[error("image store: {what}")]
+    Image {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: image::Error,
+    },
+    /// The Kubernetes API refused something or could not be reached.
+    #[error("cannot {what}")]
+    Api {
+        /// What was tried on which object.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// Watching the app's objects failed.
+    #[error("cannot watch the objects of {app}")]
+    Watch {
+        /// The app.
+        app: String,
+        /// Why.
+        #[source]
+        source: Box<kube::runtime::watcher::Error>,
+    },
+    /// A copy of a block does not stay up, or cannot be started at all.
+    #[error("{block} {what}")]
+    Start {
+        /// The block.
+        block: String,
+        /// What happened to which pod.
+        what: String,
+        /// The last lines it printed.
+        lines: Vec<String>,
+        /// Where an older version still answers, if one does.
+        still_at: Option<String>,
+    },
+    /// A step before the start failed.
+    #[error("the step {step} of {block} failed; no new copy was started")]
+    Step {
+        /// The block.
+        block: String,
+        /// The step.
+        step: String,
+        /// The last lines it printed.
+        lines: Vec<String>,
+    },
+    /// The login of a wire could not be made.
+    #[error("{provider} could not make a login for {wire}")]
+    Grant {
+        /// `consumer.socket`.
+        wire: String,
+        /// The block that gives.
+        provider: String,
+        /// The last lines its program printed.
+        lines: Vec<String>,
+    },
+    /// Something was not ready in time; it goes on starting.
+    #[error("not ready after {seconds} s: {waiting}")]
+    Timeout {
+        /// How long was waited.
+        seconds: u64,
+        /// What is missing.
+        waiting: String,
+        /// The last lines of what is missing.
+        lines: Vec<String>,
+    },
+    /// A task of ours ended badly; this is a bug.
+    #[error("a task of {what} ended badly")]
+    Task {
+        /// What it did.
+        what: String,
+        /// How it ended.
+        #[source]
+        source: tokio::task::JoinError,
+    },
+}
+
+/// An error as data: for `--json`, for HTTP, and as text for a terminal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// A stable code such as `start/crash`.
+    pub code: String,
+    /// One line.
+    pub message: String,
+    /// The causes below it, joined.
+    pub cause: Option<String>,
+    /// The next thing to try.
+    pub hint: Option<String>,
+    /// Everything as text, at most one screen, without colour.
+    pub rendered: String,
+    /// Every diagnostic, if the app itself is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Error {
+    pub(crate) fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Api { what, source: Box::new(source) }
+    }
+
+    /// The error as data.
+    pub fn report(&self) -> ErrorReport {
+        if let Self::Wrong(diagnostics) = self {
+            return ErrorReport {
+                code: diagnostics.first().map_or("app/wrong".into(), |one| one.code.clone()),
+                message: self.to_string(),
+                cause: None,
+                hint: None,
+                rendered: composer::render(diagnostics),
+                diagnostics: diagnostics.clone(),
+            };
+        }
+        let (code, message, cause) = (self.code(), self.to_string(), self.cause());
+        let hint = self.hint();
+        let mut rendered = format!("error[{code}]: {message}\n");
+        if let Some(cause) = &cause {
+            let _ = writeln!(rendered, "  {cause}");
+        }
+        for (index, line) in self.lines().iter().enumerate() {
+            let lead = if index == 0 { "last lines:" } else { "" };
+            let _ = writeln!(rendered, "  {lead:<11} {line}");
+        }
+        if let Self::Start { still_at: Some(url), .. } = self {
+            let _ = writeln!(rendered, "  the old version still serves {url}");
+        }
+        if let Some(hint) = &hint {
+            let _ = writeln!(rendered, "help: {hint}");
+        }
+        ErrorReport {
+            code: code.to_owned(),
+            message,
+            cause,
+            hint,
+            rendered,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "app/read",
+            Self::Wrong(_) => "app/wrong",
+            Self::Source { .. } => "block/source",
+            Self::Absent(_) => "app/absent",
+            Self::Build { .. } => "build/failed",
+            Self::Image { .. } => "image/store",
+            Self::Api { .. } => "api/refused",
+            Self::Watch { .. } => "api/watch",
+            Self::Start { .. } => "start/crash",
+            Self::Step { .. } => "start/step",
+            Self::Grant { .. } => "wire/grant",
+            Self::Timeout { .. } => "start/timeout",
+            Self::Task { .. } => "internal/task",
+        }
+    }
+
+    fn lines(&self) -> &[String] {
+        match self {
+            Self::Build { lines, .. }
+            | Self::Start { lines, .. }
+            | Self::Step { lines, .. }
+            | Self::Grant { lines, .. }
+            | Self::Timeout { lines, .. } => lines,
+            _ => &[],
+        }
+    }
+
+    fn cause(&self) -> Option<String> {
+        let mut causes: Vec<String> = Vec::new();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Some libraries repeat their source in their own message.
+            if causes.last().is_none_or(|last| !last.contains(&text)) {
+                causes.push(text);
+            }
+            next = error.source();
+        }
+        (!causes.is_empty()).then(|| causes.join(": "))
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Absent(app) => format!("go into the folder of {app} and say:  shelf go"),
+            Self::Build { .. } => "every finished step is cached; correct it, then:  shelf go".into(),
+            Self::Start { block, .. } => format!(
+                "correct it, then:  shelf go        whole log:  shelf logs {block} --previous"
+            ),
+            Self::Step { block, .. } => {
+                format!("correct it, then:  shelf go        whole log:  shelf logs {block}")
+            }
+            Self::Grant { provider, .. } => format!("look:  shelf logs {provider}"),
+            Self::Timeout { .. } => {
+                "it goes on starting; look:  shelf status        wait longer:  shelf go".into()
+            }
+            Self::Source { .. } => "give it a Dockerfile".into(),
+            _ => return None,
+        })
+    }
+}
+
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    match diagnostics {
+        [] => "the app is wrong".to_owned(),
+        [one] => one.message.clone(),
+        [first, rest @ ..] => format!("{}, and {} more", first.message, rest.len()),
+    }
+}

@@ -1,0 +1,93 @@
+//! An app's folder, read and checked. Where next: `go.rs`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use composer::graph::{From, Wire};
+use composer::{App, Graph};
+use fs_err as fs;
+
+use crate::report::CheckReport;
+use crate::{Error, Result, folder, stock};
+
+/// A checked app and where its sources are.
+pub(crate) struct Loaded {
+    pub(crate) dir: PathBuf,
+    pub(crate) graph: Graph,
+}
+
+/// Reads and checks the app in `dir`.
+pub(crate) fn load(dir: &Path) -> Result<Loaded> {
+    let app = parse(dir)?;
+    let graph = composer::check(&app, &stock::catalogue()?).map_err(Error::Wrong)?;
+    for part in &graph.blocks {
+        let From::Source { path } = &part.from else { continue };
+        let source = dir.join(path);
+        let missing = |what: String| Error::Source { block: part.name.clone(), reason: what };
+        if !source.is_dir() {
+            return Err(missing(format!("there is no folder {}", source.display())));
+        }
+        if !source.join("Dockerfile").is_file() {
+            return Err(missing(format!("there is no Dockerfile in {}", source.display())));
+        }
+    }
+    Ok(Loaded { dir: dir.to_owned(), graph })
+}
+
+fn parse(dir: &Path) -> Result<App> {
+    let path = dir.join("app.toml");
+    let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
+    App::parse("app.toml", &text).map_err(Error::Wrong)
+}
+
+/// Checks the app in `dir`: file, types, versions. Needs no target.
+///
+/// # Errors
+/// The folder cannot be read, or the app is wrong; then every diagnostic is in the error.
+pub fn check(dir: &Path) -> Result<CheckReport> {
+    let Loaded { graph, .. } = load(dir)?;
+    Ok(CheckReport {
+        blocks: graph.blocks.iter().map(|part| part.name.clone()).collect(),
+        wires: graph.wires.iter().map(wire_line).collect(),
+        assumptions: graph.assumptions,
+        app: graph.app,
+    })
+}
+
+/// The name of the app in `dir`.
+///
+/// # Errors
+/// The app file cannot be read or parsed.
+pub fn app_name(dir: &Path) -> Result<String> {
+    parse(dir).map(|app| app.name().to_owned())
+}
+
+/// `web.db -> db  postgres/1 >=14 ok (15)`.
+pub(crate) fn wire_line(wire: &Wire) -> String {
+    let mut line = format!("{} -> {}  {}", wire.end(), wire.provider, wire.offer.interface);
+    for limit in &wire.limits {
+        line.push(' ');
+        line.push_str(limit);
+    }
+    line.push_str(" ok");
+    if let Some(version) = wire.offer.fact("version") {
+        line.push_str(&format!(" ({version})"));
+    }
+    line
+}
+
+/// A hash of what each block is built from.
+pub(crate) fn source_hashes(loaded: &Loaded) -> Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::new();
+    for part in &loaded.graph.blocks {
+        let hash = match &part.from {
+            From::Module { name, .. } => stock::hash(name),
+            From::Source { path } => {
+                let path = loaded.dir.join(path);
+                folder::hash(&path).map_err(|source| Error::Read { path, source })?
+            }
+        };
+        hashes.insert(part.name.clone(), hash);
+    }
+    Ok(hashes)
+}

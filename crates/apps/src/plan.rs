@@ -1,0 +1,115 @@
+//! `plan`: what a go would do, and what is taken for granted. It builds nothing and writes nothing.
+
+use std::path::Path;
+
+use composer::{Compiled, Graph, Images};
+
+use crate::changes::{self, Changes};
+use crate::report::{ChangeKind, PlanReport};
+use crate::{Result, Target, go, images, live, load, release};
+
+/// Says what `go` would change.
+///
+/// # Errors
+/// The app is wrong, or the target does not answer.
+pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
+    let loaded = load::load(dir)?;
+    let app = loaded.graph.app.clone();
+    let sources = load::source_hashes(&loaded)?;
+    let live = live::list(target, &app).await?;
+    let recorded = release::read(&live);
+    let mut known = images::known(target, recorded.as_ref(), &sources);
+    let unbuilt: Vec<String> = loaded
+        .graph
+        .builds()
+        .into_iter()
+        .map(|build| build.block)
+        .filter(|block| !known.contains_key(block))
+        .collect();
+    mark_unbuilt(&app, &unbuilt, &mut known);
+    let compiled = composer::compile(&loaded.graph, &known, &go::facts(target, &app));
+    let mut changes = changes::find(&loaded.graph, &compiled, &live);
+    for change in changes.blocks.iter_mut().filter(|change| unbuilt.contains(&change.block)) {
+        change.reasons.retain(|reason| !reason.starts_with("image "));
+        change.reasons.insert(0, "builds its image".to_owned());
+    }
+    let same = recorded.is_some_and(|one| one.release == compiled.release);
+    let has_changes = !changes.is_empty() || !same;
+    Ok(PlanReport {
+        object_count: compiled.phases.iter().map(|phase| phase.objects.len()).sum(),
+        wires: loaded.graph.wires.iter().map(load::wire_line).collect(),
+        assumptions: compiled.assumptions.clone(),
+        data_at_risk: Vec::new(),
+        url: compiled.url.clone(),
+        has_changes,
+        lines: if has_changes {
+            lines(&loaded.graph, &compiled, &changes)
+        } else {
+            vec![format!("{app}: nothing to do")]
+        },
+        changes: changes.blocks,
+        app,
+    })
+}
+
+/// An image that is not built yet has a digest nobody has: it differs from any that runs.
+fn mark_unbuilt(app: &str, unbuilt: &[String], known: &mut Images) {
+    for block in unbuilt {
+        let nothing = format!("sha256:{}", "0".repeat(64));
+        known.insert(block.clone(), images::reference(app, block, &nothing));
+    }
+}
+
+/// The plan as text.
+pub(crate) fn lines(graph: &Graph, compiled: &Compiled, changes: &Changes) -> Vec<String> {
+    let count = |kind| changes.blocks.iter().filter(|change| change.kind == kind).count();
+    let objects: usize = compiled.phases.iter().map(|phase| phase.objects.len()).sum();
+    let mut lines = vec![format!(
+        "{}: {} added, {} changed, {} removed, {} unchanged   {} objects",
+        graph.app,
+        count(ChangeKind::Added),
+        count(ChangeKind::Changed),
+        count(ChangeKind::Removed),
+        count(ChangeKind::Unchanged),
+        objects,
+    )];
+    let width = changes.blocks.iter().map(|change| change.block.len()).max().unwrap_or(0);
+    for change in &changes.blocks {
+        let (sign, from) = match change.kind {
+            ChangeKind::Added => ("+", true),
+            ChangeKind::Changed => ("~", false),
+            ChangeKind::Removed => ("-", false),
+            ChangeKind::Unchanged => continue,
+        };
+        let part = graph.block(&change.block).filter(|_| from);
+        let text = part.map_or_else(|| change.reasons.join(", "), |part| part.from.to_string());
+        lines.push(format!("{sign} {:width$}  {text}", change.block).trim_end().to_owned());
+    }
+    if changes.stopped {
+        lines.push("~ it is stopped and starts again".to_owned());
+    }
+    for wire in &graph.wires {
+        let new = changes.blocks.iter().any(|change| {
+            change.block == wire.consumer && change.kind == ChangeKind::Added
+        });
+        if new {
+            let own = if wire.offer.grant.is_some() { "own login, " } else { "" };
+            let values = wire.fields.len();
+            lines.push(format!("+ wire {}   {own}{values} values", crate::load::wire_line(wire)));
+        }
+    }
+    let added = changes.blocks.iter().any(|change| change.kind == ChangeKind::Added);
+    if added {
+        lines.extend(compiled.assumptions.iter().map(|line| format!("! assumes {line}")));
+    }
+    let restarts: Vec<&str> = changes
+        .blocks
+        .iter()
+        .filter(|change| change.restarts)
+        .map(|change| change.block.as_str())
+        .collect();
+    let restarts = if restarts.is_empty() { "none".to_owned() } else { restarts.join(", ") };
+    let url = compiled.url.as_deref().unwrap_or("none");
+    lines.push(format!("  restarts: {restarts}   data at risk: none   address: {url}"));
+    lines
+}

@@ -1,0 +1,179 @@
+//! `stop` and `start`: copies to nothing and back. Disks, passwords and settings stay.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::changes::{self, STOPPED};
+use crate::event::{BlockState, Event, Events};
+use crate::live::{self, Key, Live};
+use crate::observe::{self, Observer, Verdict, Waited, World};
+use crate::progress::Clock;
+use crate::report::ScaleReport;
+use crate::{Error, Result, Target, apply, failure, release};
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Stops every copy of an app and remembers how many there were.
+///
+/// # Errors
+/// There is no such app, or its copies did not end in time.
+pub async fn stop(target: &Target, app: &str, events: Events<'_>) -> Result<ScaleReport> {
+    let clock = Clock::start();
+    let live = existing(target, app).await?;
+    let mut changed = Vec::new();
+    for (key, object) in workloads(&live) {
+        if changes::annotation(object, STOPPED).is_some() {
+            continue;
+        }
+        let copies = object["spec"]["replicas"].as_i64().unwrap_or(1).to_string();
+        let patch = match key.kind.as_str() {
+            "CronJob" => json!({ "spec": { "suspend": true } }),
+            _ => json!({ "spec": { "replicas": 0 } }),
+        };
+        let patch = marked(patch, &json!(copies));
+        if apply::merge(target, app, key, &patch).await? {
+            changed.push(key.name.clone());
+        }
+    }
+    let mut observer = Observer::start(target, app).await?;
+    let gone = |world: &World| {
+        let left: Vec<&str> = world.pods.iter().filter(|(_, pod)| lasting(pod)).map(|(name, _)| name.as_str()).collect();
+        Ok(match left.is_empty() {
+            true => Verdict::Done,
+            false => Verdict::Waiting(format!("end of {}", left.join(", "))),
+        })
+    };
+    wait(target, app, &mut observer, gone).await?;
+    for block in blocks(&live) {
+        events(clock.block(&block, BlockState::Stopped, "its data stays"));
+    }
+    Ok(report(app, changed, None, &clock, events))
+}
+
+/// Starts an app again that was stopped, with as many copies as it had.
+///
+/// # Errors
+/// There is no such app, or its copies did not come up in time.
+pub async fn start(target: &Target, app: &str, events: Events<'_>) -> Result<ScaleReport> {
+    let clock = Clock::start();
+    let live = existing(target, app).await?;
+    let changed = wake(target, app, &live).await?;
+    let url = release::read(&live).and_then(|release| release.url);
+    let mut observer = Observer::start(target, app).await?;
+    let mut open = blocks(&live);
+    let keys: Vec<(Key, i64)> = workloads(&live)
+        .map(|(key, object)| {
+            // Waking writes the object, so the generation it had says nothing any more.
+            let before = object["metadata"]["generation"].as_i64().unwrap_or(0);
+            (key.clone(), before + i64::from(changed.contains(&key.name)))
+        })
+        .collect();
+    let up = |world: &World| {
+        let missing: Vec<String> =
+            keys.iter().filter_map(|(key, generation)| missing(world, key, *generation)).collect();
+        Ok(match missing.is_empty() {
+            true => Verdict::Done,
+            false => Verdict::Waiting(missing.join(", ")),
+        })
+    };
+    wait(target, app, &mut observer, up).await?;
+    let state = if changed.is_empty() { BlockState::Unchanged } else { BlockState::Ready };
+    for block in open.drain(..) {
+        events(clock.block(&block, state, ""));
+    }
+    Ok(report(app, changed, url, &clock, events))
+}
+
+/// Gives stopped workloads their copies back; the names of those that were stopped.
+pub(crate) async fn wake(target: &Target, app: &str, live: &Live) -> Result<Vec<String>> {
+    let mut changed = Vec::new();
+    for (key, object) in workloads(live) {
+        let Some(copies) = changes::annotation(object, STOPPED) else { continue };
+        let copies: i64 = copies.parse().unwrap_or(1);
+        let patch = match key.kind.as_str() {
+            "CronJob" => json!({ "spec": { "suspend": false } }),
+            _ => json!({ "spec": { "replicas": copies } }),
+        };
+        if apply::merge(target, app, key, &marked(patch, &Value::Null)).await? {
+            changed.push(key.name.clone());
+        }
+    }
+    Ok(changed)
+}
+
+fn marked(mut patch: Value, copies: &Value) -> Value {
+    patch["metadata"] = json!({ "annotations": { STOPPED: copies } });
+    patch
+}
+
+fn missing(world: &World, key: &Key, generation: i64) -> Option<String> {
+    let verdict = match key.kind.as_str() {
+        "Deployment" => {
+            observe::deployment_ready(world.deployments.get(&key.name)?, generation)
+        }
+        "StatefulSet" => {
+            observe::stateful_set_ready(world.stateful_sets.get(&key.name)?, generation)
+        }
+        _ => Verdict::Done,
+    };
+    match verdict {
+        Verdict::Done => None,
+        Verdict::Waiting(what) => Some(what),
+    }
+}
+
+/// Whether a pod belongs to a workload and still runs; those of Jobs end by themselves.
+fn lasting(pod: &k8s_openapi::api::core::v1::Pod) -> bool {
+    pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("shelf.dev/process"))
+}
+
+async fn wait(
+    target: &Target,
+    app: &str,
+    observer: &mut Observer,
+    check: impl FnMut(&World) -> Result<Verdict>,
+) -> Result<()> {
+    match observer.until(Instant::now() + TIMEOUT, check).await {
+        Ok(()) => Ok(()),
+        Err(Waited::Failed(error)) => Err(error),
+        Err(Waited::TooLong(waiting)) => {
+            let lines = failure::lines_of_unready(target, app, &observer.world).await;
+            Err(Error::Timeout { seconds: TIMEOUT.as_secs(), waiting, lines })
+        }
+    }
+}
+
+fn workloads(live: &Live) -> impl Iterator<Item = (&Key, &Value)> {
+    let kinds = ["Deployment", "StatefulSet", "CronJob"];
+    live.iter().filter(move |(key, _)| kinds.contains(&key.kind.as_str()))
+}
+
+fn blocks(live: &Live) -> Vec<String> {
+    let mut names: Vec<String> =
+        workloads(live).filter_map(|(_, object)| changes::component(object).cloned()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+async fn existing(target: &Target, app: &str) -> Result<Live> {
+    let live = live::list(target, app).await?;
+    if workloads(&live).next().is_none() {
+        return Err(Error::Absent(app.to_owned()));
+    }
+    Ok(live)
+}
+
+fn report(
+    app: &str,
+    changed: Vec<String>,
+    url: Option<String>,
+    clock: &Clock,
+    events: Events<'_>,
+) -> ScaleReport {
+    let seconds = clock.seconds();
+    events(Event::Done { url: url.clone(), seconds });
+    ScaleReport { app: app.to_owned(), changed, url, seconds }
+}

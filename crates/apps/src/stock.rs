@@ -1,0 +1,100 @@
+//! The stock modules and interfaces, inside the binary.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use composer::Catalogue;
+use fs_err as fs;
+use include_dir::{Dir, include_dir};
+
+use crate::{Error, Result};
+
+static MODULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../modules");
+static INTERFACES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../interfaces");
+
+/// Everything on the shelf.
+pub(crate) fn catalogue() -> Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    for file in INTERFACES.files() {
+        let path = format!("interfaces/{}", file.path().display());
+        let text = file.contents_utf8().unwrap_or_default();
+        catalogue.add_interface(&path, text).map_err(Error::Wrong)?;
+    }
+    for folder in MODULES.dirs() {
+        let Some(file) = folder.get_file(folder.path().join("module.toml")) else { continue };
+        let path = format!("modules/{}", file.path().display());
+        catalogue
+            .add_module(&path, file.contents_utf8().unwrap_or_default())
+            .map_err(Error::Wrong)?;
+    }
+    Ok(catalogue)
+}
+
+/// Writes a module's folder to disk as a build context. Scripts are executable there, since a
+/// binary does not carry modes.
+pub(crate) fn write_context(module: &str, to: &Path) -> std::io::Result<()> {
+    let Some(folder) = MODULES.get_dir(module) else {
+        return Err(std::io::Error::other(format!("module {module} is not in the binary")));
+    };
+    write_folder(folder, folder.path(), to)
+}
+
+fn write_folder(folder: &Dir<'_>, root: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for file in folder.files() {
+        let inside = file.path().strip_prefix(root).map_err(std::io::Error::other)?;
+        let path = to.join(inside);
+        fs::write(&path, file.contents())?;
+        let script = path.extension().is_some_and(|extension| extension == "sh");
+        let mode = if script { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
+    }
+    for inner in folder.dirs() {
+        let inside = inner.path().strip_prefix(root).map_err(std::io::Error::other)?;
+        fs::create_dir_all(to.join(inside))?;
+        write_folder(inner, root, to)?;
+    }
+    Ok(())
+}
+
+/// A hash of a module's folder.
+pub(crate) fn hash(module: &str) -> String {
+    let mut entries = Vec::new();
+    if let Some(folder) = MODULES.get_dir(module) {
+        collect(folder, &mut entries);
+    }
+    entries.sort();
+    crate::folder::hash_of(entries.iter().map(|(path, bytes)| (path.as_str(), false, *bytes)))
+}
+
+fn collect<'a>(folder: &'a Dir<'a>, entries: &mut Vec<(String, &'a [u8])>) {
+    for file in folder.files() {
+        entries.push((file.path().display().to_string(), file.contents()));
+    }
+    for inner in folder.dirs() {
+        collect(inner, entries);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stock_module_and_interface_reads() {
+        let catalogue = catalogue().map_err(|error| error.report().rendered).unwrap();
+        assert!(catalogue.module("postgres").is_some());
+        assert!(catalogue.module("rabbitmq").is_some());
+        assert!(catalogue.interface("http/1").is_some());
+    }
+
+    #[test]
+    fn a_context_has_the_dockerfile_and_executable_scripts() {
+        let dir = tempfile::tempdir().unwrap();
+        write_context("postgres", dir.path()).unwrap();
+        assert!(dir.path().join("Dockerfile").is_file());
+        let mode = fs::metadata(dir.path().join("grant.sh")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        assert_ne!(hash("postgres"), hash("rabbitmq"));
+    }
+}
