@@ -179,6 +179,14 @@ impl Group {
         }
     }
 
+    /// Removes the group's folders where nothing is in them.
+    pub(crate) fn remove_if_empty(&self) {
+        for root in &self.roots {
+            // Busy means in use, which is what is asked.
+            let _ = std::fs::remove_dir(self.dir(root));
+        }
+    }
+
     /// Kills what is inside and removes the group with all groups below it.
     pub(crate) fn remove(&self) -> Result<(), (PathBuf, io::Error)> {
         let end = Instant::now() + REMOVAL_PATIENCE;

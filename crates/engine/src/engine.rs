@@ -17,7 +17,7 @@ use crate::events::Events;
 use crate::keeper::{self, record};
 use crate::sandbox::{check_ids, dial, remains};
 use crate::wire::{self, Create, Reply, Request};
-use crate::zygote::Zygote;
+use crate::zygote::{GROUP, Zygote};
 use crate::{Event, Sandbox, SandboxSpec};
 
 /// How long a keeper may take to say that it is there.
@@ -55,6 +55,15 @@ struct Inner {
     roots: Vec<Root>,
     zygote: Mutex<Zygote>,
     events: Arc<Events>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.zygote.get_mut().unwrap_or_else(PoisonError::into_inner).end();
+        // Keepers that live on keep both.
+        Group::new(&self.roots, GROUP).remove_if_empty();
+        Group::new(&self.roots, "").remove_if_empty();
+    }
 }
 
 /// First call in `main`: when this process was started as the zygote, runs it and never returns.

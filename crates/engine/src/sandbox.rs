@@ -5,10 +5,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::cgroup::{Group, Root};
@@ -19,6 +22,9 @@ use crate::wire::{self, Reply, Request};
 use crate::{
     ContainerSpec, ContainerState, ExecSpec, Exit, IdRange, Mount, MountKind, Started, Stats, sys,
 };
+
+/// How long a keeper that has said goodbye may take to end.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The three standard descriptors of an exec'd process; `None` = `/dev/null`.
 #[derive(Debug, Default)]
@@ -271,8 +277,7 @@ impl Sandbox {
         }
         match self.ask(&Request::Destroy, &[], "") {
             Ok((_, _, connection)) => {
-                // The keeper's own end closes it.
-                let _ = wire::receive::<Reply>(connection.as_fd());
+                wait_for_the_end(&connection);
                 Ok(())
             }
             Err(Error::Keeper { .. }) => {
@@ -381,6 +386,15 @@ pub(crate) fn dial(dir: &std::path::Path) -> io::Result<OwnedFd> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a stranger's socket"));
     }
     Ok(socket)
+}
+
+/// The keeper says goodbye and ends: only then is its place in our cgroup free.
+fn wait_for_the_end(connection: &OwnedFd) {
+    let Ok(peer) = socket_peercred(connection) else { return };
+    // None left to open = ended already.
+    let Ok(keeper) = pidfd_open(peer.pid, PidfdFlags::empty()) else { return };
+    let timeout = Timespec::try_from(END_PATIENCE).ok();
+    let _ = poll(&mut [PollFd::new(&keeper, PollFlags::IN)], timeout.as_ref());
 }
 
 /// Cleans up after a keeper that is dead: what is in its cgroups dies.

@@ -98,11 +98,17 @@ impl Zygote {
     }
 }
 
-impl Drop for Zygote {
-    fn drop(&mut self) {
-        // Its socket's end is its end; waiting keeps no zombie.
+impl Zygote {
+    /// Ends it: its socket's end is its own; waiting keeps no zombie. Twice is fine.
+    pub(crate) fn end(&mut self) {
         self.socket = None;
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

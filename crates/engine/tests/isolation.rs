@@ -1,7 +1,7 @@
 //! Namespaces, id maps, binds and hostile roots.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
@@ -54,14 +54,8 @@ fn root_containers_of_a_pod_share_what_they_should() {
         let host = fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
         assert!(!first.contains(&host.to_str().unwrap()), "{name} is not the host's");
     }
-    let netns = fs::read_link(format!("/proc/self/fd/{}", {
-        use std::os::fd::AsRawFd;
-        let fd = sandbox.netns();
-        let number = fd.as_raw_fd();
-        std::mem::forget(fd);
-        number
-    }))
-    .unwrap();
+    let netns = sandbox.netns();
+    let netns = fs::read_link(format!("/proc/self/fd/{}", netns.as_raw_fd())).unwrap();
     assert_eq!(netns.to_str().unwrap(), first[0]);
     sandbox.destroy().unwrap();
     world.check_nothing_is_left();
