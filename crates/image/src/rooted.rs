@@ -65,8 +65,11 @@ fn open(
 
 /// The names in a directory, sorted by bytes, without `.` and `..`.
 pub fn names(dir: BorrowedFd<'_>) -> rustix::io::Result<Vec<CString>> {
+    // Opened again: the descriptor may be of the kind (`O_PATH`) that cannot be read.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(dir, ".", flags, Mode::empty())?;
     let mut names = Vec::new();
-    for entry in Dir::read_from(dir)? {
+    for entry in Dir::new(dir)? {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push(entry.file_name().to_owned());
