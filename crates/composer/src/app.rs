@@ -58,10 +58,10 @@ impl App {
                 );
             }
         }
-        if let Some(wrong) = name.as_ref().and_then(|name| read::name(name, "app").err()) {
+        if let Some(wrong) = name.as_ref().and_then(|name| read::name(name, "an app").err()) {
             reader.refuse(wrong);
         }
-        if name.is_none() {
+        if root.entry("app").is_none() {
             let span = reader.top();
             reader.refuse(
                 Diagnostic::new("app/name", &span, "the app has no name")
@@ -78,7 +78,7 @@ impl App {
 }
 
 fn block(entry: &Entry<'_>) -> Option<Block> {
-    if let Err(wrong) = read::name(&entry.key, "block") {
+    if let Err(wrong) = read::name(&entry.key, "a block") {
         entry.refuse(wrong);
     }
     let table = entry.table()?;
@@ -154,6 +154,12 @@ fn origin(entry: &Entry<'_>, table: &Table<'_>) -> Option<Origin> {
         (None, None) => {
             // A misspelt `use` or `source` is the likelier cause, and it is named first.
             table.only(&known_keys(), &format!("block {}", entry.key.value));
+            let slip = |one: &Entry<'_>| {
+                crate::suggest::nearest(&one.key.value, &["use", "source"]).is_some()
+            };
+            if table.entries().iter().any(slip) {
+                return None;
+            }
             let message = format!("block {} comes from nowhere", entry.key.value);
             entry.refuse(
                 Diagnostic::new("block/origin", &entry.key.span, message)

@@ -38,7 +38,7 @@ impl Module {
             );
             return reader.finish(None);
         };
-        if let Err(wrong) = read::name(&name, "module") {
+        if let Err(wrong) = read::name(&name, "a module") {
             reader.refuse(wrong);
         }
         if crate::version::keeps(&version.value, ">=0").is_none() {

@@ -27,15 +27,16 @@ impl Recipe {
     /// Reads `random:32` or `base64url:32`; the error is a phrase.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (kind, length) = text.split_once(':').ok_or("it has no length")?;
+        let recipe = match kind {
+            "random" => Self::Random,
+            "base64url" => Self::Base64Url,
+            _ => return Err(format!("\"{kind}\" is not known; it may be random or base64url")),
+        };
         let length: usize = length.parse().map_err(|_| "its length is no number")?;
         if !(8..=1024).contains(&length) {
             return Err("its length must be from 8 to 1024".into());
         }
-        match kind {
-            "random" => Ok(Self::Random(length)),
-            "base64url" => Ok(Self::Base64Url(length)),
-            _ => Err(format!("\"{kind}\" is not known; it may be random or base64url")),
-        }
+        Ok(recipe(length))
     }
 
     /// Makes a value. `random` fills a buffer with random bytes.

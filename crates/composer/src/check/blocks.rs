@@ -94,10 +94,11 @@ fn settings(
             continue;
         };
         let setting = &known[index];
-        if let Some(wrong) = wrong_value(setting, value, kind) {
-            found.push(wrong);
+        match wrong_value(setting, value, kind) {
+            // The default stays, so that what uses the setting is not blamed as well.
+            Some(wrong) => found.push(wrong),
+            None => values[index].1.clone_from(&value.value),
         }
-        values[index].1.clone_from(&value.value);
     }
     values
 }
@@ -105,11 +106,14 @@ fn settings(
 fn wrong_value(setting: &Setting, value: &Spanned<String>, kind: &str) -> Option<Diagnostic> {
     let name = &setting.name.value;
     let label = format!("{name} takes");
+    let quoted = setting.kind == "string";
+    let default =
+        if quoted { format!("\"{}\"", setting.default) } else { setting.default.clone() };
     let wrong = |takes: &str| {
         Diagnostic::new("setting/value", &value.span, format!("{name} cannot be {}", value.value))
             .side(&label, takes)
             .side("found", format!("the {kind} \"{}\"", value.value))
-            .help(setting.help.clone(), format!("{name} = \"{}\"", setting.default))
+            .help(setting.help.trim_end_matches('.'), format!("{name} = {default}"))
     };
     if value.value.contains('{') {
         return Some(

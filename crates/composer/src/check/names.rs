@@ -42,6 +42,49 @@ pub(super) fn check(nodes: &[Node<'_>], found: &mut Vec<Diagnostic>) {
             }
         }
         one_process_per_disk(node, found);
+        offers_have_a_service(node, found);
+    }
+    same_path_twice(nodes, found);
+}
+
+/// A path of the app's address leads to one process.
+fn same_path_twice(nodes: &[Node<'_>], found: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<&str, (String, &Span)> = BTreeMap::new();
+    for node in nodes {
+        for process in &node.shape.run {
+            for path in &process.paths {
+                let here = format!("{}.{}", node.name(), process.name.value);
+                match seen.get(path.value.as_str()) {
+                    Some((first, span)) => found.push(
+                        Diagnostic::new(
+                            "run/path",
+                            &path.span,
+                            format!("path {} leads to two processes", path.value),
+                        )
+                        .side_at("first", first, span)
+                        .side_at("second", here, &path.span)
+                        .help("give one of them a longer path; the longest that fits wins", ""),
+                    ),
+                    None => {
+                        seen.insert(&path.value, (here, &path.span));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a source block offers besides its processes is reached through its main process.
+fn offers_have_a_service(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
+    let name = node.name();
+    let main = node.shape.run.is_empty()
+        || node.shape.run.iter().any(|process| process.name.value == name);
+    for provide in node.shape.provides.iter().filter(|_| !main) {
+        let message = format!("no process of {name} can give {}", provide.name.value);
+        found.push(
+            Diagnostic::new("provide/process", &provide.name.span, message)
+                .help("name the process after its block", format!("{name} = {{ run = \"…\" }}")),
+        );
     }
 }
 

@@ -251,6 +251,9 @@ impl<'a> Board<'a> {
             let major = module.version.split('.').next().unwrap_or_default();
             wrong = wrong.help(lead, format!("[{socket}] use = \"{}@{major}\"", module.name));
         }
+        if need.interface.value.name == "http" && wrong.help.is_empty() {
+            return wrong.help("a process with a port gives it", "run = { web = { port = 8080 } }");
+        }
         wrong
     }
 }

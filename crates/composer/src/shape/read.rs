@@ -36,7 +36,7 @@ pub(crate) fn shape(table: &Table<'_>) -> Shape {
 }
 
 fn need(entry: &Entry<'_>) -> Option<Need> {
-    name(&entry.key, "socket").map_err(|wrong| entry.refuse(wrong)).ok()?;
+    name(&entry.key, "a socket").map_err(|wrong| entry.refuse(wrong)).ok()?;
     let mut limits = Vec::new();
     let written = if entry.is_table() {
         let table = entry.table()?;
@@ -76,7 +76,7 @@ fn interface(
 }
 
 fn provide(entry: &Entry<'_>) -> Option<Provide> {
-    name(&entry.key, "offer").map_err(|wrong| entry.refuse(wrong)).ok()?;
+    name(&entry.key, "an offer").map_err(|wrong| entry.refuse(wrong)).ok()?;
     let table = entry.table()?;
     let written = required(entry, &table, "type", "type = \"http/1\"")?;
     let known = ["type", "port", "admin-port", "grant", "probe", "max"];
@@ -162,7 +162,7 @@ fn variables(table: &Table<'_>) -> Vec<Variable> {
 }
 
 fn disk(entry: &Entry<'_>) -> Option<Disk> {
-    name(&entry.key, "disk").map_err(|wrong| entry.refuse(wrong)).ok()?;
+    name(&entry.key, "a disk").map_err(|wrong| entry.refuse(wrong)).ok()?;
     let table = entry.table()?;
     table.only(&["at", "size"], "a disk");
     let at = absolute(entry, required(entry, &table, "at", "at = \"/var/lib/data\""))?;
@@ -171,7 +171,7 @@ fn disk(entry: &Entry<'_>) -> Option<Disk> {
 }
 
 fn before(entry: &Entry<'_>) -> Option<Before> {
-    name(&entry.key, "step").map_err(|wrong| entry.refuse(wrong)).ok()?;
+    name(&entry.key, "a step").map_err(|wrong| entry.refuse(wrong)).ok()?;
     if !entry.is_table() {
         return Some(Before { name: entry.key.clone(), run: entry.string()?, env: Vec::new() });
     }
@@ -182,7 +182,7 @@ fn before(entry: &Entry<'_>) -> Option<Before> {
 }
 
 fn process(entry: &Entry<'_>) -> Option<Process> {
-    name(&entry.key, "process").map_err(|wrong| entry.refuse(wrong)).ok()?;
+    name(&entry.key, "a process").map_err(|wrong| entry.refuse(wrong)).ok()?;
     let table = entry.table()?;
     table.only(&["run", "port", "path", "copies", "ready", "every", "env"], "a process");
     let process = Process {
@@ -282,7 +282,7 @@ pub(crate) fn name(name: &Spanned<String>, what: &str) -> Result<(), Diagnostic>
     if fine {
         return Ok(());
     }
-    let message = format!("\"{text}\" cannot name a {what}");
+    let message = format!("\"{text}\" is no name for {what}");
     Err(Diagnostic::new("file/name", &name.span, message)
         .help("lower case letters, digits and -, a letter first, at most 30", ""))
 }
