@@ -32,15 +32,23 @@ struct Job {
 }
 
 impl Builder<'_> {
-    pub(crate) fn copy_step(&mut self, number: usize, state: &mut State, at: At<'_>, copy: &Copy) -> Result<()> {
+    pub(crate) fn copy_step(
+        &mut self,
+        number: usize,
+        state: &mut State,
+        at: At<'_>,
+        copy: &Copy,
+    ) -> Result<()> {
         let job = self.job(state, at, copy)?;
         // The stage or image whose files are taken; None is the context.
         let other = match &copy.from {
             None => None,
             Some(from) => Some(match copied_stage(&self.plan.stages, number, from) {
-                Some(stage) => {
-                    self.done.get(&stage).cloned().ok_or_else(|| self.fail(at, "its stage was not built"))?
-                }
+                Some(stage) => self
+                    .done
+                    .get(&stage)
+                    .cloned()
+                    .ok_or_else(|| self.fail(at, "its stage was not built"))?,
                 None => {
                     let image = self.find_image(from, at, false)?;
                     State { config: image.config.config, layers: image.layers, ..state.clone() }
@@ -85,7 +93,8 @@ impl Builder<'_> {
         let mut texts = Vec::new();
         for heredoc in &copy.heredocs {
             let text = if heredoc.expand {
-                expand_text(&heredoc.content, &|name| state.get(name)).map_err(|reason| self.fail(at, reason))?
+                expand_text(&heredoc.content, &|name| state.get(name))
+                    .map_err(|reason| self.fail(at, reason))?
             } else {
                 heredoc.content.clone()
             };
@@ -95,27 +104,53 @@ impl Builder<'_> {
         let last = to.rsplit('/').next().unwrap_or_default();
         let to_is_dir = matches!(last, "" | "." | "..");
         let chown = copy.chown.as_deref().map(|chown| self.expand(state, at, chown)).transpose()?;
-        let mode = match copy.chmod.as_deref().map(|chmod| self.expand(state, at, chmod)).transpose()? {
-            None => None,
-            Some(text) => match u32::from_str_radix(&text, 8) {
-                Ok(mode) if mode <= 0o7777 => Some(mode),
-                _ => return Err(self.fail(at, format!("--chmod={text} is no octal mode such as 755"))),
-            },
-        };
+        let mode =
+            match copy.chmod.as_deref().map(|chmod| self.expand(state, at, chmod)).transpose()? {
+                None => None,
+                Some(text) => match u32::from_str_radix(&text, 8) {
+                    Ok(mode) if mode <= 0o7777 => Some(mode),
+                    _ => {
+                        return Err(
+                            self.fail(at, format!("--chmod={text} is no octal mode such as 755"))
+                        );
+                    }
+                },
+            };
         if sources.len() + texts.len() > 1 && !to_is_dir {
-            return Err(self.fail(at, format!("with more than one source the destination must end with /: {to}/")));
+            return Err(self.fail(
+                at,
+                format!("with more than one source the destination must end with /: {to}/"),
+            ));
         }
-        Ok(Job { add: copy.add, sources, texts, to: absolute(state.working_dir(), &to), to_is_dir, chown, mode })
+        Ok(Job {
+            add: copy.add,
+            sources,
+            texts,
+            to: absolute(state.working_dir(), &to),
+            to_is_dir,
+            chown,
+            mode,
+        })
     }
 
-    fn copy(&self, state: &State, at: At<'_>, scratch: &Scratch, job: &Job, tree: &Tree) -> Result<()> {
+    fn copy(
+        &self,
+        state: &State,
+        at: At<'_>,
+        scratch: &Scratch,
+        job: &Job,
+        tree: &Tree,
+    ) -> Result<()> {
         let root = self.mount(state, at, Some(scratch))?;
         let owner = match &job.chown {
             None => None,
-            Some(chown) => Some(owner(root.as_fd(), chown).map_err(|source| self.image_error(at, source))?),
+            Some(chown) => {
+                Some(owner(root.as_fd(), chown).map_err(|source| self.image_error(at, source))?)
+            }
         };
         let cancelled = || self.check_cancelled().is_err();
-        let mut writer = Writer { root: root.as_fd(), owner, mode: job.mode, cancelled: &cancelled, files: 0 };
+        let mut writer =
+            Writer { root: root.as_fd(), owner, mode: job.mode, cancelled: &cancelled, files: 0 };
         let fail = |reason: String| self.fail(at, reason);
         let to = parts(&job.to);
         let mut items = Vec::new();
@@ -123,7 +158,10 @@ impl Builder<'_> {
             items.extend(tree.find(source).map_err(fail)?);
         }
         if items.len() > 1 && !job.to_is_dir {
-            return Err(fail(format!("the pattern names several files, so the destination must end with /: {}/", job.to)));
+            return Err(fail(format!(
+                "the pattern names several files, so the destination must end with /: {}/",
+                job.to
+            )));
         }
         let into_dir = job.to_is_dir || writer.is_dir(&to);
         if items.is_empty() && job.to_is_dir {
@@ -167,20 +205,24 @@ impl Builder<'_> {
         };
         let mut head = [0; 6];
         let mut file = open()?;
-        let length = read_full(&mut file, &mut head).map_err(|error| fail(format!("cannot read `{name}`: {error}")))?;
+        let length = read_full(&mut file, &mut head)
+            .map_err(|error| fail(format!("cannot read `{name}`: {error}")))?;
         let gzip = length >= 2 && head[..2] == [0x1f, 0x8b];
         let other = [(&b"BZh"[..], "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")];
         if let Some((_, kind)) = other.iter().find(|(magic, _)| head[..length].starts_with(magic))
             && name.contains(".t")
         {
-            return Err(fail(format!("`{name}` is a {kind} archive, ADD unpacks tar and tar.gz; use COPY and RUN tar -x")));
+            return Err(fail(format!(
+                "`{name}` is a {kind} archive, ADD unpacks tar and tar.gz; use COPY and RUN tar -x"
+            )));
         }
         let mut block = [0; 512];
         let whole = if gzip {
             // What only begins like gzip is an ordinary file.
             read_full(&mut MultiGzDecoder::new(open()?), &mut block).unwrap_or(0)
         } else {
-            read_full(&mut open()?, &mut block).map_err(|error| fail(format!("cannot read `{name}`: {error}")))?
+            read_full(&mut open()?, &mut block)
+                .map_err(|error| fail(format!("cannot read `{name}`: {error}")))?
         };
         if whole < 512 || &block[257..262] != b"ustar" {
             return Ok(false);
@@ -189,7 +231,12 @@ impl Builder<'_> {
         fs_err::create_dir(&dir).map_err(|error| fail(error.to_string()))?;
         let root = rooted::directory(&dir).map_err(|errno| fail(errno.to_string()))?;
         let unpacked = if gzip {
-            image::extract(MultiGzDecoder::new(open()?), root.as_fd(), Meaning::Archive, Budget::default())
+            image::extract(
+                MultiGzDecoder::new(open()?),
+                root.as_fd(),
+                Meaning::Archive,
+                Budget::default(),
+            )
         } else {
             image::extract(open()?, root.as_fd(), Meaning::Archive, Budget::default())
         };

@@ -8,7 +8,9 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use image::rooted;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
+};
 use rustix::io::Errno;
 
 use crate::sources::{Item, Shown, Tree, check_count, check_depth, failed, join, reopen};
@@ -60,13 +62,19 @@ impl Writer<'_> {
                 Ok(next) => next,
                 Err(Errno::NOENT) => {
                     let name = c_name(part, &path)?;
-                    rustix::fs::mkdirat(&dir, &name, Mode::from_raw_mode(0o755)).map_err(|errno| match errno {
-                        Errno::EXIST => format!("`/{}` is a link to nothing", String::from_utf8_lossy(&path)),
-                        errno => failed("make directory", &path, errno),
-                    })?;
+                    rustix::fs::mkdirat(&dir, &name, Mode::from_raw_mode(0o755)).map_err(
+                        |errno| match errno {
+                            Errno::EXIST => format!(
+                                "`/{}` is a link to nothing",
+                                String::from_utf8_lossy(&path)
+                            ),
+                            errno => failed("make directory", &path, errno),
+                        },
+                    )?;
                     made = true;
-                    let next = rooted::below(dir.as_fd(), part, flags | OFlags::NOFOLLOW, Mode::empty())
-                        .map_err(|errno| failed("open", &path, errno))?;
+                    let next =
+                        rooted::below(dir.as_fd(), part, flags | OFlags::NOFOLLOW, Mode::empty())
+                            .map_err(|errno| failed("open", &path, errno))?;
                     let (uid, gid) = self.new_owner();
                     rustix::fs::fchown(&next, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
                         .and_then(|()| rustix::fs::fchmod(&next, Mode::from_raw_mode(0o755)))
@@ -74,7 +82,10 @@ impl Writer<'_> {
                     next
                 }
                 Err(Errno::NOTDIR) => {
-                    return Err(format!("`/{}` is no directory in the image", String::from_utf8_lossy(&path)));
+                    return Err(format!(
+                        "`/{}` is no directory in the image",
+                        String::from_utf8_lossy(&path)
+                    ));
                 }
                 Err(errno) => return Err(failed("open", &path, errno)),
             };
@@ -96,7 +107,8 @@ impl Writer<'_> {
             let (dir, made) = self.make_dirs(to)?;
             self.directory(tree, from.as_fd(), &item.path, dir.as_fd(), 0)?;
             if made {
-                let stat = rustix::fs::fstat(&from).map_err(|errno| failed("look at", &item.path, errno))?;
+                let stat = rustix::fs::fstat(&from)
+                    .map_err(|errno| failed("look at", &item.path, errno))?;
                 self.attributes(tree, Some(from.as_fd()), dir.as_fd(), &stat, &item.path)?;
             }
             return Ok(());
@@ -104,11 +116,16 @@ impl Writer<'_> {
         let Some((name, parents)) = to.split_last() else {
             return Err("a file cannot take the place of `/`".to_owned());
         };
-        let stat = rustix::fs::fstat(&item.fd).map_err(|errno| failed("look at", &item.path, errno))?;
+        let stat =
+            rustix::fs::fstat(&item.fd).map_err(|errno| failed("look at", &item.path, errno))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(format!("`{}` is no file or directory", String::from_utf8_lossy(&item.path)));
+            return Err(format!(
+                "`{}` is no file or directory",
+                String::from_utf8_lossy(&item.path)
+            ));
         }
-        let from = reopen(&item.fd, OFlags::RDONLY).map_err(|errno| failed("open", &item.path, errno))?;
+        let from =
+            reopen(&item.fd, OFlags::RDONLY).map_err(|errno| failed("open", &item.path, errno))?;
         let (dir, _) = self.make_dirs(parents)?;
         self.file(tree, from, &stat, dir.as_fd(), &c_name(name, &item.path)?, &item.path)
     }
@@ -121,10 +138,13 @@ impl Writer<'_> {
         let (dir, _) = self.make_dirs(parents)?;
         let name = c_name(name, name)?;
         let mut file = create(dir.as_fd(), &name, to.join(&b'/').as_slice())?;
-        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| format!("cannot write: {error}"))?;
+        std::io::Write::write_all(&mut file, text.as_bytes())
+            .map_err(|error| format!("cannot write: {error}"))?;
         let (uid, gid) = self.new_owner();
         rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-            .and_then(|()| rustix::fs::fchmod(&file, Mode::from_raw_mode(self.mode.unwrap_or(0o644))))
+            .and_then(|()| {
+                rustix::fs::fchmod(&file, Mode::from_raw_mode(self.mode.unwrap_or(0o644)))
+            })
             .map_err(|errno| failed("give an owner to", name.to_bytes(), errno))
     }
 
@@ -159,8 +179,18 @@ impl Writer<'_> {
                 FileType::Directory => {
                     let inner = open(OFlags::RDONLY | OFlags::DIRECTORY)?;
                     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-                    let existing = match rooted::below(to, name.to_bytes(), flags | OFlags::NOFOLLOW, Mode::empty()) {
-                        Err(Errno::NOENT) if shows == Shown::Perhaps && !has_shown(tree, inner.as_fd(), &full)? => continue,
+                    let existing = match rooted::below(
+                        to,
+                        name.to_bytes(),
+                        flags | OFlags::NOFOLLOW,
+                        Mode::empty(),
+                    ) {
+                        Err(Errno::NOENT)
+                            if shows == Shown::Perhaps
+                                && !has_shown(tree, inner.as_fd(), &full)? =>
+                        {
+                            continue;
+                        }
                         other => other,
                     };
                     let target = match existing {
@@ -168,12 +198,19 @@ impl Writer<'_> {
                         Err(Errno::NOENT) => {
                             rustix::fs::mkdirat(to, &name, Mode::from_raw_mode(0o700))
                                 .map_err(|errno| failed("make directory", &full, errno))?;
-                            rooted::below(to, name.to_bytes(), flags | OFlags::NOFOLLOW, Mode::empty())
-                                .map_err(|errno| failed("open", &full, errno))?
+                            rooted::below(
+                                to,
+                                name.to_bytes(),
+                                flags | OFlags::NOFOLLOW,
+                                Mode::empty(),
+                            )
+                            .map_err(|errno| failed("open", &full, errno))?
                         }
                         Err(Errno::NOTDIR | Errno::LOOP) => {
                             let shown = String::from_utf8_lossy(&full);
-                            return Err(format!("directory `{shown}` cannot take the place of a file in the image"));
+                            return Err(format!(
+                                "directory `{shown}` cannot take the place of a file in the image"
+                            ));
                         }
                         Err(errno) => return Err(failed("open", &full, errno)),
                     };
@@ -188,12 +225,19 @@ impl Writer<'_> {
                     let link = rustix::fs::readlinkat(from, &name, Vec::new())
                         .map_err(|errno| failed("read link", &full, errno))?;
                     make_way(to, &name, &full)?;
-                    rustix::fs::symlinkat(&link, to, &name).map_err(|errno| failed("make link", &full, errno))?;
+                    rustix::fs::symlinkat(&link, to, &name)
+                        .map_err(|errno| failed("make link", &full, errno))?;
                     let (uid, gid) = self.owner_of(tree, &stat);
                     let nofollow = AtFlags::SYMLINK_NOFOLLOW;
-                    rustix::fs::chownat(to, &name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), nofollow)
-                        .and_then(|()| rustix::fs::utimensat(to, &name, &times(&stat), nofollow))
-                        .map_err(|errno| failed("give an owner to", &full, errno))?;
+                    rustix::fs::chownat(
+                        to,
+                        &name,
+                        Some(Uid::from_raw(uid)),
+                        Some(Gid::from_raw(gid)),
+                        nofollow,
+                    )
+                    .and_then(|()| rustix::fs::utimensat(to, &name, &times(&stat), nofollow))
+                    .map_err(|errno| failed("give an owner to", &full, errno))?;
                 }
                 // Sockets, FIFOs and devices are nothing to copy.
                 _ => {}
@@ -245,12 +289,19 @@ impl Writer<'_> {
         {
             // Programs that a package gave file capabilities keep them in the next stage.
             let mut value = [0; 64];
-            if let Ok(length) = rustix::fs::fgetxattr(from, c"security.capability", &mut value[..]) {
-                rustix::fs::fsetxattr(to, c"security.capability", &value[..length], XattrFlags::empty())
-                    .map_err(|errno| failed("give capabilities to", path, errno))?;
+            if let Ok(length) = rustix::fs::fgetxattr(from, c"security.capability", &mut value[..])
+            {
+                rustix::fs::fsetxattr(
+                    to,
+                    c"security.capability",
+                    &value[..length],
+                    XattrFlags::empty(),
+                )
+                .map_err(|errno| failed("give capabilities to", path, errno))?;
             }
         }
-        rustix::fs::futimens(to, &times(stat)).map_err(|errno| failed("set the time of", path, errno))
+        rustix::fs::futimens(to, &times(stat))
+            .map_err(|errno| failed("set the time of", path, errno))
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Error {
         text: String,
         /// Why.
         #[source]
-        source: image::Error,
+        source: Box<image::Error>,
     },
     /// A step could not be started.
     #[error("{}:{line}: {text}: cannot be run", path.display())]
@@ -59,7 +59,7 @@ pub enum Error {
         text: String,
         /// Why.
         #[source]
-        source: pod::Error,
+        source: Box<pod::Error>,
     },
     /// A step ran and failed.
     #[error("{}", failed(path, *line, text, *code, *oom_killed, last))]
@@ -90,7 +90,7 @@ pub enum Error {
     },
     /// The image store failed outside of an instruction.
     #[error("image store")]
-    Store(#[source] image::Error),
+    Store(#[source] Box<image::Error>),
     /// The caller stopped the build.
     #[error("the build was cancelled")]
     Cancelled,
@@ -141,13 +141,17 @@ fn failed(
         }
     }
     let hint = match code {
-        _ if oom_killed => "it was killed for lack of memory: give the machine more, or build less at once",
+        _ if oom_killed => {
+            "it was killed for lack of memory: give the machine more, or build less at once"
+        }
         126 => "the program cannot be executed: check its mode and its first line (#!)",
         127 => "the program was not found: is its package installed in an earlier step?",
         100 if text.contains("apt-get") && !text.contains("apt-get update") => {
             "put `apt-get update &&` before `apt-get install` in the same RUN: package lists are not in the image"
         }
-        100 if text.contains("apt-get") => "check the package names, and that the network reaches the mirror",
+        100 if text.contains("apt-get") => {
+            "check the package names, and that the network reaches the mirror"
+        }
         137 => "it was killed from outside",
         _ => "run the command by hand in a container of the step before to see more",
     };

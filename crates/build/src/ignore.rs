@@ -47,7 +47,9 @@ impl Ignore {
         let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
         let mut ignored = false;
         for pattern in &self.patterns {
-            if pattern.back == ignored && (1..=parts.len()).any(|upto| matches(&pattern.parts, &parts[..upto])) {
+            if pattern.back == ignored
+                && (1..=parts.len()).any(|upto| matches(&pattern.parts, &parts[..upto]))
+            {
                 ignored = !pattern.back;
             }
         }
@@ -179,12 +181,22 @@ mod tests {
             "# comment\n/target\n**/*.pyc\ndocs/**\n!docs/README.md\n.git\n\n  spaced  \n*/temp*\n!keep/temp1\n./dot/../x\n",
         );
         for path in [
-            "target", "target/debug/a", "a.pyc", "a/b/c.pyc", "docs/a/b", ".git/HEAD", "spaced",
-            "any/temporary", "any/temp/below", "x",
+            "target",
+            "target/debug/a",
+            "a.pyc",
+            "a/b/c.pyc",
+            "docs/a/b",
+            ".git/HEAD",
+            "spaced",
+            "any/temporary",
+            "any/temp/below",
+            "x",
         ] {
             assert!(ignore.ignores(path.as_bytes()), "{path}");
         }
-        for path in ["a/target", "docs/README.md", "a/b/temp", "keep/temp1", "# comment", "src/main.py"] {
+        for path in
+            ["a/target", "docs/README.md", "a/b/temp", "keep/temp1", "# comment", "src/main.py"]
+        {
             assert!(!ignore.ignores(path.as_bytes()), "{path}");
         }
         assert!(ignore.takes_back());

@@ -107,7 +107,7 @@ fn build_with<'a>(
     progress: &'a mut dyn FnMut(Event),
 ) -> Result<Built> {
     if let Some(name) = &request.name {
-        Reference::parse(name).map_err(Error::Store)?;
+        Reference::parse(name).map_err(|source| Error::Store(Box::new(source)))?;
     }
     let path = request.dockerfile.clone().unwrap_or_else(|| request.context.join("Dockerfile"));
     let text = read(&path)?.ok_or_else(|| Error::Request {
@@ -116,7 +116,8 @@ fn build_with<'a>(
     })?;
     let syntax = |problems| Error::Syntax { path: path.clone(), problems };
     let instructions = dockerfile::parse(&text).map_err(syntax)?;
-    let plan = plan::plan(instructions, &request.args, request.target.as_deref()).map_err(syntax)?;
+    let plan =
+        plan::plan(instructions, &request.args, request.target.as_deref()).map_err(syntax)?;
     let context = Tree {
         root: image::rooted::directory(&request.context).map_err(|errno| Error::Io {
             operation: "open build context",
@@ -146,7 +147,9 @@ fn build_with<'a>(
     config.config = state.config;
     config.author = state.author;
     config.history = state.history;
-    let image = images.write(None, config, state.layers, request.name.as_deref()).map_err(Error::Store)?;
+    let image = images
+        .write(None, config, state.layers, request.name.as_deref())
+        .map_err(|source| Error::Store(Box::new(source)))?;
     Ok(Built { digest: image.digest.clone(), image, cached_steps, steps })
 }
 

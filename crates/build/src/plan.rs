@@ -40,8 +40,16 @@ pub(crate) enum Base {
 
 /// Arguments that need no `ARG` and never count for the cache.
 pub(crate) const PROXIES: [&str; 10] = [
-    "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY",
-    "no_proxy", "ALL_PROXY", "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
 ];
 
 /// Values that `ARG TARGETARCH` and the like get by themselves.
@@ -70,14 +78,22 @@ pub(crate) fn plan(
             Kind::From { image, name, platform: wanted } => {
                 let get = |name: &str| globals.get(name).cloned().or_else(|| platform(name));
                 let image = expand(image, &get).unwrap_or_else(|reason| {
-                    problems.push(Problem::new(line, reason, "set it with ARG before the first FROM"));
+                    problems.push(Problem::new(
+                        line,
+                        reason,
+                        "set it with ARG before the first FROM",
+                    ));
                     "scratch".to_owned()
                 });
                 let wanted = wanted.as_deref().map(|wanted| expand(wanted, &get)).transpose();
                 check_platform(line, wanted, &mut problems);
                 if image.is_empty() {
                     let help = "give the variable a value with ARG before the first FROM";
-                    problems.push(Problem::new(line, "FROM has no image after its variables are filled in", help));
+                    problems.push(Problem::new(
+                        line,
+                        "FROM has no image after its variables are filled in",
+                        help,
+                    ));
                 }
                 let base = match stage_named(&stages, &image) {
                     _ if image.eq_ignore_ascii_case("scratch") => Base::Scratch,
@@ -87,20 +103,37 @@ pub(crate) fn plan(
                 if let Some(name) = name
                     && stages.iter().any(|stage| stage.name.as_ref() == Some(name))
                 {
-                    problems.push(Problem::new(line, format!("two stages are named `{name}`"), "rename one of them"));
+                    problems.push(Problem::new(
+                        line,
+                        format!("two stages are named `{name}`"),
+                        "rename one of them",
+                    ));
                 }
-                stages.push(Stage { name: name.clone(), base, from: instruction.clone(), instructions: Vec::new() });
+                stages.push(Stage {
+                    name: name.clone(),
+                    base,
+                    from: instruction.clone(),
+                    instructions: Vec::new(),
+                });
             }
             Kind::Arg(arguments) if stages.is_empty() => {
                 for (name, default) in arguments {
-                    let given = args.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+                    let given = args
+                        .iter()
+                        .rev()
+                        .find(|(given, _)| given == name)
+                        .map(|(_, value)| value.clone());
                     let get = |name: &str| globals.get(name).cloned().or_else(|| platform(name));
                     let value = match (given, default) {
                         (Some(given), _) => Some(given),
                         (None, Some(default)) => match expand(default, &get) {
                             Ok(value) => Some(value),
                             Err(reason) => {
-                                problems.push(Problem::new(line, reason, "only earlier ARGs can be used here"));
+                                problems.push(Problem::new(
+                                    line,
+                                    reason,
+                                    "only earlier ARGs can be used here",
+                                ));
                                 None
                             }
                         },
@@ -116,7 +149,11 @@ pub(crate) fn plan(
                 None => {
                     let word = instruction.text.split(' ').next().unwrap_or_default();
                     let what = format!("{word} comes before the first FROM");
-                    problems.push(Problem::new(line, what, "begin with FROM debian:12; only ARG may come before"));
+                    problems.push(Problem::new(
+                        line,
+                        what,
+                        "begin with FROM debian:12; only ARG may come before",
+                    ));
                 }
             },
         }
@@ -127,12 +164,18 @@ pub(crate) fn plan(
     }
     let target = match target {
         None => stages.len().checked_sub(1),
-        Some(target) => stage_named(&stages, target).or_else(|| target.parse().ok().filter(|at| *at < stages.len())),
+        Some(target) => stage_named(&stages, target)
+            .or_else(|| target.parse().ok().filter(|at| *at < stages.len())),
     };
     let Some(target) = target else {
         if problems.is_empty() {
-            let names: Vec<&str> = stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
-            problems.push(Problem::new(1, "there is no stage of the target's name", format!("stages are: {}", names.join(", "))));
+            let names: Vec<&str> =
+                stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
+            problems.push(Problem::new(
+                1,
+                "there is no stage of the target's name",
+                format!("stages are: {}", names.join(", ")),
+            ));
         }
         return Err(problems);
     };
@@ -145,15 +188,25 @@ pub(crate) fn plan(
     Ok(Plan { stages, globals, needed, count })
 }
 
-fn check_platform(line: usize, wanted: Result<Option<String>, String>, problems: &mut Vec<Problem>) {
+fn check_platform(
+    line: usize,
+    wanted: Result<Option<String>, String>,
+    problems: &mut Vec<Problem>,
+) {
     let ours = platform("TARGETPLATFORM").unwrap_or_default();
     match wanted {
         Ok(Some(wanted)) if wanted != ours && !wanted.is_empty() => {
             let what = format!("platform {wanted} cannot be built here");
-            problems.push(Problem::new(line, what, format!("this machine builds {ours}: leave --platform out")));
+            problems.push(Problem::new(
+                line,
+                what,
+                format!("this machine builds {ours}: leave --platform out"),
+            ));
         }
         Ok(_) => {}
-        Err(reason) => problems.push(Problem::new(line, reason, "set it with ARG before the first FROM")),
+        Err(reason) => {
+            problems.push(Problem::new(line, reason, "set it with ARG before the first FROM"))
+        }
     }
 }
 
@@ -181,7 +234,11 @@ fn check_sources(stages: &[Stage], problems: &mut Vec<Problem>) {
                 let what = format!("--from={from} is no stage before this one");
                 problems.push(Problem::new(instruction.line, what, "copy only from stages above"));
             } else if let Err(error) = image::Reference::parse(from) {
-                problems.push(Problem::new(instruction.line, error.to_string(), "name a stage above, or an image"));
+                problems.push(Problem::new(
+                    instruction.line,
+                    error.to_string(),
+                    "name a stage above, or an image",
+                ));
             }
         }
     }

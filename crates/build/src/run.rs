@@ -116,7 +116,8 @@ impl Builder<'_> {
             fs_err::copy(bundle, dir.join("bundle.crt")).map_err(io("copy CA bundle", bundle))?;
             let file = format!("{CA_DIR}/bundle.crt");
             let apt = dir.join("apt.conf");
-            fs_err::write(&apt, format!("Acquire::https::CaInfo \"{file}\";\n")).map_err(io("write", &apt))?;
+            fs_err::write(&apt, format!("Acquire::https::CaInfo \"{file}\";\n"))
+                .map_err(io("write", &apt))?;
             for name in CA_VARIABLES {
                 if !env.iter().any(|(known, _)| known == name) {
                     env.push((name.to_owned(), file.clone()));
@@ -169,9 +170,16 @@ impl Builder<'_> {
             Ok(exit) if exit.code == 0 => Ok(()),
             Ok(exit) => {
                 let last = lines.last.into();
-                Err(Error::Failed { path, line, text, code: exit.code, oom_killed: exit.oom_killed, last })
+                Err(Error::Failed {
+                    path,
+                    line,
+                    text,
+                    code: exit.code,
+                    oom_killed: exit.oom_killed,
+                    last,
+                })
             }
-            Err(source) => Err(Error::Start { path, line, text, source }),
+            Err(source) => Err(Error::Start { path, line, text, source: Box::new(source) }),
         }
     }
 }
@@ -252,14 +260,20 @@ impl Lines {
 /// Removes from the layer what only was there to be mounted over: empty files and directories at
 /// those paths that the image below does not have. By descriptors; a link ends the search.
 fn prune(below: &impl AsFd, scratch: &Scratch) -> Result<(), String> {
-    let upper = rooted::directory(&scratch.path().join("upper")).map_err(|errno| format!("layer: {errno}"))?;
+    let upper = rooted::directory(&scratch.path().join("upper"))
+        .map_err(|errno| format!("layer: {errno}"))?;
     for stub in STUBS {
         let (parent, name) = stub.rsplit_once('/').unwrap_or((".", stub));
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
         if rooted::inside(below.as_fd(), stub.as_bytes(), flags, Mode::empty()).is_ok() {
             continue;
         }
-        let Ok(dir) = rooted::below(upper.as_fd(), parent.as_bytes(), flags | OFlags::DIRECTORY, Mode::empty()) else {
+        let Ok(dir) = rooted::below(
+            upper.as_fd(),
+            parent.as_bytes(),
+            flags | OFlags::DIRECTORY,
+            Mode::empty(),
+        ) else {
             continue;
         };
         let Ok(stat) = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
@@ -267,7 +281,9 @@ fn prune(below: &impl AsFd, scratch: &Scratch) -> Result<(), String> {
         // What is not empty was made by the step and stays: the calls fail.
         let _ = match kind {
             FileType::Directory => rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR),
-            FileType::RegularFile if stat.st_size == 0 => rustix::fs::unlinkat(&dir, name, AtFlags::empty()),
+            FileType::RegularFile if stat.st_size == 0 => {
+                rustix::fs::unlinkat(&dir, name, AtFlags::empty())
+            }
             _ => Ok(()),
         };
     }

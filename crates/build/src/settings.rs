@@ -115,7 +115,8 @@ fn volume(path: &str) -> Result<String, String> {
     }
     let clean = crate::stage::absolute("/", path);
     let system = ["/", "/proc", "/sys", "/dev"];
-    let below = |dir: &&str| clean == **dir || **dir != *"/" && clean.starts_with(&format!("{dir}/"));
+    let below =
+        |dir: &&str| clean == **dir || **dir != *"/" && clean.starts_with(&format!("{dir}/"));
     if system.iter().any(below) {
         return bad("would hide what every container needs");
     }
@@ -136,7 +137,9 @@ fn words(state: &State, command: &Command) -> Vec<String> {
 fn healthcheck(check: &dockerfile::Healthcheck) -> Healthcheck {
     let test = match &check.command {
         None => vec!["NONE".to_owned()],
-        Some(Command::Exec(words)) => std::iter::once("CMD".to_owned()).chain(words.clone()).collect(),
+        Some(Command::Exec(words)) => {
+            std::iter::once("CMD".to_owned()).chain(words.clone()).collect()
+        }
         Some(Command::Shell(text)) => vec!["CMD-SHELL".to_owned(), text.clone()],
     };
     Healthcheck {

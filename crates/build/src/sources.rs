@@ -56,7 +56,9 @@ impl Tree {
             match part {
                 b"" | b"." => {}
                 b".." if parts.pop().is_none() && !self.keeps_owners => {
-                    return Err(format!("`{source}` is outside of the build context; copy it in first"));
+                    return Err(format!(
+                        "`{source}` is outside of the build context; copy it in first"
+                    ));
                 }
                 b".." => {}
                 part => parts.push(part),
@@ -97,7 +99,12 @@ impl Tree {
 
     /// The names in a directory that match, as paths.
     fn matching(&self, dir: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-        let fd = match rooted::inside(self.root.as_fd(), dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
+        let fd = match rooted::inside(
+            self.root.as_fd(),
+            dir,
+            OFlags::RDONLY | OFlags::DIRECTORY,
+            Mode::empty(),
+        ) {
             Ok(fd) => fd,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
             Err(errno) => return Err(failed("open", dir, errno)),
@@ -110,8 +117,10 @@ impl Tree {
     fn item(&self, path: &[u8]) -> rustix::io::Result<Option<Item>> {
         // A link named by the instruction itself is followed, as Docker does.
         let fd = rooted::inside(self.root.as_fd(), path, OFlags::PATH, Mode::empty())?;
-        let is_dir = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::Directory;
-        let hidden = !path.is_empty() && self.ignore.ignores(path) && !(is_dir && self.ignore.takes_back());
+        let is_dir =
+            FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::Directory;
+        let hidden =
+            !path.is_empty() && self.ignore.ignores(path) && !(is_dir && self.ignore.takes_back());
         Ok((!hidden).then(|| Item { path: path.to_vec(), fd, is_dir }))
     }
 
@@ -128,8 +137,10 @@ impl Tree {
     pub(crate) fn hash(&self, item: &Item, hasher: &mut Hasher) -> Result<(), String> {
         let mut walk = Hash { tree: self, hasher, files: 0 };
         if !item.is_dir {
-            let stat = rustix::fs::fstat(&item.fd).map_err(|errno| failed("look at", &item.path, errno))?;
-            let file = reopen(&item.fd, OFlags::RDONLY).map_err(|errno| failed("open", &item.path, errno))?;
+            let stat = rustix::fs::fstat(&item.fd)
+                .map_err(|errno| failed("look at", &item.path, errno))?;
+            let file = reopen(&item.fd, OFlags::RDONLY)
+                .map_err(|errno| failed("open", &item.path, errno))?;
             walk.hasher.field(item.name());
             return walk.content(&stat, file, &item.path);
         }
@@ -155,7 +166,13 @@ struct Hash<'a> {
 }
 
 impl Hash<'_> {
-    fn directory(&mut self, dir: BorrowedFd<'_>, path: &[u8], shown: &[u8], depth: usize) -> Result<(), String> {
+    fn directory(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        path: &[u8],
+        shown: &[u8],
+        depth: usize,
+    ) -> Result<(), String> {
         check_depth(depth, path)?;
         for name in rooted::names(dir).map_err(|errno| failed("list", path, errno))? {
             let (full, below) = (join(path, name.to_bytes()), join(shown, name.to_bytes()));
@@ -211,7 +228,9 @@ impl Hash<'_> {
                 Ok(0) => break,
                 Ok(read) => content.update(&buffer[..read]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("cannot read `{}`: {error}", String::from_utf8_lossy(path))),
+                Err(error) => {
+                    return Err(format!("cannot read `{}`: {error}", String::from_utf8_lossy(path)));
+                }
             }
         }
         self.hasher.field(content.finish().as_bytes());
@@ -228,7 +247,10 @@ pub(crate) fn check_count(files: usize) -> Result<(), String> {
 
 pub(crate) fn check_depth(depth: usize, path: &[u8]) -> Result<(), String> {
     if depth > DEPTH_MAX {
-        return Err(format!("`{}` is more than {DEPTH_MAX} directories deep", String::from_utf8_lossy(path)));
+        return Err(format!(
+            "`{}` is more than {DEPTH_MAX} directories deep",
+            String::from_utf8_lossy(path)
+        ));
     }
     Ok(())
 }

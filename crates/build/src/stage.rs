@@ -73,7 +73,8 @@ impl State {
     pub(crate) fn image(&self) -> Image {
         let mut config = ImageConfig::empty();
         config.config = self.config.clone();
-        let digest = self.layers.last().map_or_else(|| "scratch".to_owned(), |layer| layer.diff_id.clone());
+        let digest =
+            self.layers.last().map_or_else(|| "scratch".to_owned(), |layer| layer.diff_id.clone());
         Image { digest, names: Vec::new(), config, layers: self.layers.clone() }
     }
 
@@ -136,7 +137,10 @@ impl Builder<'_> {
             }
             Base::Stage(stage) => {
                 self.begin(from, true);
-                self.done.get(&stage).cloned().ok_or_else(|| self.fail(from, "its stage was not built"))?
+                self.done
+                    .get(&stage)
+                    .cloned()
+                    .ok_or_else(|| self.fail(from, "its stage was not built"))?
             }
             Base::Image(name) => {
                 let image = self.find_image(&name, from, true)?;
@@ -184,7 +188,8 @@ impl Builder<'_> {
             }
             _ => {
                 self.begin(instruction, state.all_cached);
-                crate::settings::apply(state, &instruction.kind).map_err(|reason| self.fail(instruction, reason))?;
+                crate::settings::apply(state, &instruction.kind)
+                    .map_err(|reason| self.fail(instruction, reason))?;
                 self.note(state, instruction, true);
                 Ok(())
             }
@@ -192,7 +197,13 @@ impl Builder<'_> {
     }
 
     /// `ARG`: the caller's value, else the default, else the value before the first `FROM`.
-    fn declare(&self, state: &mut State, at: At<'_>, name: &str, default: Option<&str>) -> Result<()> {
+    fn declare(
+        &self,
+        state: &mut State,
+        at: At<'_>,
+        name: &str,
+        default: Option<&str>,
+    ) -> Result<()> {
         let given = self.request.args.iter().rev().find(|(given, _)| given == name);
         let value = match (given, default) {
             (Some((_, value)), _) => Some(value.clone()),
@@ -263,13 +274,19 @@ impl Builder<'_> {
             Some(record) => record.layer,
             None => {
                 state.all_cached = false;
-                let scratch = self.images.scratch().map_err(|source| self.image_error(at, source))?;
+                let scratch =
+                    self.images.scratch().map_err(|source| self.image_error(at, source))?;
                 make(self, state, &scratch)?;
                 self.check_cancelled()?;
                 let upper = scratch.path().join("upper");
-                let layer = self.images.layer_from_upper(&upper).map_err(|source| self.image_error(at, source))?;
+                let layer = self
+                    .images
+                    .layer_from_upper(&upper)
+                    .map_err(|source| self.image_error(at, source))?;
                 let record = Record { layer: layer.clone() };
-                self.images.keep_record(&key, &record).map_err(|source| self.image_error(at, source))?;
+                self.images
+                    .keep_record(&key, &record)
+                    .map_err(|source| self.image_error(at, source))?;
                 layer
             }
         };
@@ -279,7 +296,12 @@ impl Builder<'_> {
     }
 
     /// The state's root, writable into `scratch` or read-only.
-    pub(crate) fn mount(&self, state: &State, at: At<'_>, scratch: Option<&Scratch>) -> Result<OwnedFd> {
+    pub(crate) fn mount(
+        &self,
+        state: &State,
+        at: At<'_>,
+        scratch: Option<&Scratch>,
+    ) -> Result<OwnedFd> {
         let path = scratch.map_or_else(PathBuf::new, |scratch| scratch.path().to_owned());
         self.images
             .mount(&state.image(), &path, None, scratch.is_none())
@@ -308,7 +330,9 @@ impl Builder<'_> {
                 cancelled: &|| false,
                 files: 0,
             };
-            writer.make_dirs(&crate::copy::parts(&wanted)).map_err(|reason| builder.fail(at, reason))?;
+            writer
+                .make_dirs(&crate::copy::parts(&wanted))
+                .map_err(|reason| builder.fail(at, reason))?;
             Ok(())
         })?;
         state.config.working_dir = path;
@@ -328,7 +352,8 @@ impl Builder<'_> {
     }
 
     pub(crate) fn image_error(&self, at: At<'_>, source: image::Error) -> Error {
-        Error::Image { path: self.path.clone(), line: at.line, text: at.text.clone(), source }
+        let (path, text) = (self.path.clone(), at.text.clone());
+        Error::Image { path, line: at.line, text, source: Box::new(source) }
     }
 }
 

@@ -44,7 +44,11 @@ impl World {
     }
 
     fn request(&self) -> Request {
-        Request { context: self.context(), name: Some("shelf.local/test/it".into()), ..Request::default() }
+        Request {
+            context: self.context(),
+            name: Some("shelf.local/test/it".into()),
+            ..Request::default()
+        }
     }
 
     fn with(&self, request: &Request, run: &mut Runner<'_>) -> (Result<Built>, Vec<Event>) {
@@ -86,7 +90,13 @@ fn no_pods(step: pod::Step<'_>) -> Result<pod::Exit, pod::Error> {
 }
 
 fn exit(code: i32) -> pod::Exit {
-    pod::Exit { code, signal: None, oom_killed: false, finished_at: jiff::Timestamp::now(), unseen: false }
+    pod::Exit {
+        code,
+        signal: None,
+        oom_killed: false,
+        finished_at: jiff::Timestamp::now(),
+        unseen: false,
+    }
 }
 
 fn list(dir: std::os::fd::BorrowedFd<'_>, path: &str, found: &mut Vec<String>) {
@@ -117,8 +127,15 @@ fn list(dir: std::os::fd::BorrowedFd<'_>, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn root_copy_puts_files_where_docker_puts_them() {
-    let world = World::new(&[("a.txt", "a"), ("b.txt", "b"), ("src/x.py", "x"), ("src/sub/y.py", "y"), ("odd name", "o")]);
-    fs_err::set_permissions(world.context().join("a.txt"), PermissionsExt::from_mode(0o600)).unwrap();
+    let world = World::new(&[
+        ("a.txt", "a"),
+        ("b.txt", "b"),
+        ("src/x.py", "x"),
+        ("src/sub/y.py", "y"),
+        ("odd name", "o"),
+    ]);
+    fs_err::set_permissions(world.context().join("a.txt"), PermissionsExt::from_mode(0o600))
+        .unwrap();
     std::os::unix::fs::chown(world.context().join("b.txt"), Some(1234), Some(1234)).unwrap();
     symlink("x.py", world.context().join("src/link")).unwrap();
     symlink("a.txt", world.context().join("to-a")).unwrap();
@@ -187,22 +204,42 @@ fn root_destinations_follow_the_image_s_links_inside_only() {
     symlink("/nowhere", world.context().join("base/dangling")).unwrap();
     symlink("/usr/bin/target", world.context().join("base/file")).unwrap();
     let base = "FROM scratch\nCOPY base /\n";
-    let done = world.build(&format!("{base}COPY f /bin/\nCOPY f /up/made-by-build\nCOPY f /file\nCOPY f /../../x\n"));
+    let done = world.build(&format!(
+        "{base}COPY f /bin/\nCOPY f /up/made-by-build\nCOPY f /file\nCOPY f /../../x\n"
+    ));
     let files = world.files(&done.built.image);
-    for expect in ["/usr/bin/f 644 0 0 f", "/tmp/made-by-build 644 0 0 f", "/file 644 0 0 f", "/x 644 0 0 f", "/bin -> usr/bin"] {
+    for expect in [
+        "/usr/bin/f 644 0 0 f",
+        "/tmp/made-by-build 644 0 0 f",
+        "/file 644 0 0 f",
+        "/x 644 0 0 f",
+        "/bin -> usr/bin",
+    ] {
         assert!(files.iter().any(|file| file == expect), "{expect} in {files:#?}");
     }
     assert!(!std::path::Path::new("/tmp/made-by-build").exists());
     assert!(world.fails(&format!("{base}COPY f /dangling/x\n")).contains("link to nothing"));
     assert!(world.fails(&format!("{base}COPY f /f\nCOPY f /f/x\n")).contains("no directory"));
-    assert!(world.fails(&format!("{base}COPY f /usr/bin\nCOPY tree /file\n")).contains("link to nothing"));
-    assert!(world.fails("FROM scratch\nCOPY f /etc\nCOPY tree /\n").contains("take the place of a file"));
+    assert!(
+        world
+            .fails(&format!("{base}COPY f /usr/bin\nCOPY tree /file\n"))
+            .contains("link to nothing")
+    );
+    assert!(
+        world
+            .fails("FROM scratch\nCOPY f /etc\nCOPY tree /\n")
+            .contains("take the place of a file")
+    );
 }
 
 #[test]
 fn root_sources_stay_in_the_context_and_dockerignore_holds() {
     let world = World::new(&[
-        ("keep/a", "a"), ("drop/b", "b"), ("drop/but/c", "c"), ("secret.env", "s"), ("x.pyc", ""),
+        ("keep/a", "a"),
+        ("drop/b", "b"),
+        ("drop/but/c", "c"),
+        ("secret.env", "s"),
+        ("x.pyc", ""),
         (".dockerignore", "drop\n!drop/but\n*.env\n**/*.pyc\nDockerfile\n"),
     ]);
     fs_err::write(world.dir.path().join("host"), "host").unwrap();
@@ -223,15 +260,20 @@ fn root_sources_stay_in_the_context_and_dockerignore_holds() {
     ];
     assert_eq!(files, expect, "{files:#?}");
     assert!(world.fails("FROM scratch\nCOPY escape /x\n").contains("not in the build context"));
-    assert!(world.fails("FROM scratch\nCOPY ../host /x\n").contains("outside of the build context"));
+    assert!(
+        world.fails("FROM scratch\nCOPY ../host /x\n").contains("outside of the build context")
+    );
     assert!(world.fails("FROM scratch\nCOPY secret.env /x\n").contains(".dockerignore"));
     assert!(world.fails("FROM scratch\nCOPY *.env /x/\n").contains("not in the build context"));
-    assert!(world.fails("FROM scratch\nCOPY keep/a keep/relative /x\n").contains("must end with /"));
+    assert!(
+        world.fails("FROM scratch\nCOPY keep/a keep/relative /x\n").contains("must end with /")
+    );
 }
 
 #[test]
 fn root_stages_copy_from_each_other_with_owners() {
-    let world = World::new(&[("f", "f"), ("passwd", "web:x:33:34::/srv:\n"), ("group", "www:x:50:\n")]);
+    let world =
+        World::new(&[("f", "f"), ("passwd", "web:x:33:34::/srv:\n"), ("group", "www:x:50:\n")]);
     let dockerfile = "ARG WHERE=/opt\nFROM scratch AS build\nARG WHERE\nCOPY --chown=5:6 f ${WHERE}/made\n\
         FROM scratch AS unused\nRUN must not run\n\
         FROM scratch\nCOPY passwd group /etc/\nCOPY --from=build /opt /here\n\
@@ -274,11 +316,13 @@ fn root_nothing_changed_means_the_same_digest_at_once() {
     world.write("src/a", "b");
     let third = world.build(dockerfile);
     assert_ne!(third.built.digest, first.built.digest);
-    fs_err::set_permissions(world.context().join("src/a"), PermissionsExt::from_mode(0o755)).unwrap();
+    fs_err::set_permissions(world.context().join("src/a"), PermissionsExt::from_mode(0o755))
+        .unwrap();
     assert_ne!(world.build(dockerfile).built.digest, third.built.digest);
     // After a restart the cache is there too, and asking for none makes everything again.
     world.write("src/a", "a");
-    fs_err::set_permissions(world.context().join("src/a"), PermissionsExt::from_mode(0o644)).unwrap();
+    fs_err::set_permissions(world.context().join("src/a"), PermissionsExt::from_mode(0o644))
+        .unwrap();
     let World { dir, images } = world;
     drop(images);
     let images = Images::open(&dir.path().join("images")).unwrap();
@@ -294,8 +338,14 @@ fn root_nothing_changed_means_the_same_digest_at_once() {
 fn root_add_unpacks_archives_and_only_those() {
     let world = World::new(&[("in/a", "a"), ("in/d/b", "b"), ("plain.gz", "\u{1f}no gzip")]);
     for (flag, name) in [("-cf", "x.tar"), ("-czf", "x.tar.gz")] {
-        let made = Command::new("tar").arg(flag).arg(world.context().join(name)).arg("-C").arg(world.context().join("in"))
-            .args(["--owner=3", "--group=4", "."]).status().unwrap();
+        let made = Command::new("tar")
+            .arg(flag)
+            .arg(world.context().join(name))
+            .arg("-C")
+            .arg(world.context().join("in"))
+            .args(["--owner=3", "--group=4", "."])
+            .status()
+            .unwrap();
         assert!(made.success());
     }
     let gz = fs_err::File::create(world.context().join("text.gz")).unwrap().into_parts().0;
@@ -305,12 +355,25 @@ fn root_add_unpacks_archives_and_only_those() {
     let done = world.build("FROM scratch\nADD x.tar /plain\nADD x.tar.gz /gz/\nADD text.gz plain.gz /files/\nCOPY x.tar /copied\n");
     let files = world.files(&done.built.image);
     let names: Vec<&str> = files.iter().map(|file| file.split(' ').next().unwrap()).collect();
-    for name in ["/plain/a", "/plain/d/b", "/gz/a", "/gz/d/b", "/files/text.gz", "/files/plain.gz", "/copied"] {
+    for name in [
+        "/plain/a",
+        "/plain/d/b",
+        "/gz/a",
+        "/gz/d/b",
+        "/files/text.gz",
+        "/files/plain.gz",
+        "/copied",
+    ] {
         assert!(names.contains(&name), "{name} in {names:#?}");
     }
     assert!(files.contains(&"/gz/d/b 644 3 4 b".to_owned()));
     // An archive that leads out is refused whole.
-    let evil = Command::new("tar").args(["-cPf"]).arg(world.context().join("evil.tar")).arg("/etc/hostname").status().unwrap();
+    let evil = Command::new("tar")
+        .args(["-cPf"])
+        .arg(world.context().join("evil.tar"))
+        .arg("/etc/hostname")
+        .status()
+        .unwrap();
     assert!(evil.success());
     assert!(world.fails("FROM scratch\nADD evil.tar /x/\n").contains("escapes the root"));
     world.write("x.tar.xz", "\u{fd}7zXZ");
@@ -340,14 +403,27 @@ fn root_settings_follow_docker_s_rules() {
     assert_eq!(done.built.image.config.author.as_deref(), Some("me"));
     // CMD of the same stage stays; the shell form goes through the shell of the stage.
     let done = world.build("FROM scratch\nCMD run me\nENTRYPOINT [\"e\"]\nSHELL [\"sh2\"]\nFROM scratch\nSHELL [\"/b\", \"-c\"]\nCMD a  b\n");
-    assert_eq!(done.built.image.config.config.cmd, Some(vec!["/b".into(), "-c".into(), "a  b".into()]));
+    assert_eq!(
+        done.built.image.config.config.cmd,
+        Some(vec!["/b".into(), "-c".into(), "a  b".into()])
+    );
     let done = world.build("FROM scratch\nCMD [\"c\"]\nENTRYPOINT [\"e\"]\n");
     assert_eq!(done.built.image.config.config.cmd, Some(vec!["c".into()]));
     for (line, why) in [
-        ("VOLUME /", "hide"), ("VOLUME /proc/x", "hide"), ("VOLUME x", "absolute"), ("VOLUME [\"\"]", "absolute"),
-        ("VOLUME /a/../../b", "leaves"), ("EXPOSE 0", "no port"), ("EXPOSE 70000", "no port"), ("EXPOSE 80/icmp", "no port"),
-        ("STOPSIGNAL 99", "no signal"), ("STOPSIGNAL NOPE", "no signal"), ("USER a b", "user"), ("ENV =x", "key=value"),
-        ("COPY --chmod=rwx a /b", "octal"), ("WORKDIR $none", "empty"),
+        ("VOLUME /", "hide"),
+        ("VOLUME /proc/x", "hide"),
+        ("VOLUME x", "absolute"),
+        ("VOLUME [\"\"]", "absolute"),
+        ("VOLUME /a/../../b", "leaves"),
+        ("EXPOSE 0", "no port"),
+        ("EXPOSE 70000", "no port"),
+        ("EXPOSE 80/icmp", "no port"),
+        ("STOPSIGNAL 99", "no signal"),
+        ("STOPSIGNAL NOPE", "no signal"),
+        ("USER a b", "user"),
+        ("ENV =x", "key=value"),
+        ("COPY --chmod=rwx a /b", "octal"),
+        ("WORKDIR $none", "empty"),
     ] {
         let error = world.fails(&format!("FROM scratch\n{line}\n"));
         assert!(error.contains(why) && error.contains("Dockerfile:2"), "{line}: {error}");
@@ -410,7 +486,8 @@ fn root_a_run_step_gets_its_environment_and_leaves_no_trace_of_it() {
     };
     let (built, events) = world.with(&request, &mut run);
     let built = built.unwrap();
-    let argv: Vec<Vec<&str>> = steps.iter().map(|argv| argv.iter().map(String::as_str).collect()).collect();
+    let argv: Vec<Vec<&str>> =
+        steps.iter().map(|argv| argv.iter().map(String::as_str).collect()).collect();
     assert_eq!(
         argv,
         [
@@ -422,9 +499,21 @@ fn root_a_run_step_gets_its_environment_and_leaves_no_trace_of_it() {
         ]
     );
     let files = world.files(&built.image);
-    assert_eq!(files, ["/made0 644 0 0 m", "/made1 644 0 0 m", "/made2 644 0 0 m", "/made3 644 0 0 m", "/made4 644 0 0 m", "/w/ 755 0 0"]);
-    let lines: Vec<&Event> = events.iter().filter(|event| matches!(event, Event::Output(_))).take(5).collect();
-    let expect = ["one", "two", "partial", "20%", "last"].map(|line| Event::Output(line.to_owned()));
+    assert_eq!(
+        files,
+        [
+            "/made0 644 0 0 m",
+            "/made1 644 0 0 m",
+            "/made2 644 0 0 m",
+            "/made3 644 0 0 m",
+            "/made4 644 0 0 m",
+            "/w/ 755 0 0"
+        ]
+    );
+    let lines: Vec<&Event> =
+        events.iter().filter(|event| matches!(event, Event::Output(_))).take(5).collect();
+    let expect =
+        ["one", "two", "partial", "20%", "last"].map(|line| Event::Output(line.to_owned()));
     assert_eq!(lines, expect.iter().collect::<Vec<_>>());
     let text = serde_json::to_string(&built.image.config).unwrap();
     assert!(!text.contains("build-ca") && !text.contains("http://p"), "{text}");
@@ -457,7 +546,9 @@ fn root_a_failed_or_cancelled_step_leaves_nothing() {
     };
     let error = world.with(&request, &mut fail).0.unwrap_err().to_string();
     assert!(error.contains("Dockerfile:3: RUN apt-get install -y hello"), "{error}");
-    assert!(error.contains("exit code 100") && error.contains("line 49") && !error.contains("line 29"));
+    assert!(
+        error.contains("exit code 100") && error.contains("line 49") && !error.contains("line 29")
+    );
     assert!(error.contains("try: put `apt-get update &&`"), "{error}");
     let cancel = request.cancel.clone();
     let mut stop = |_: pod::Step<'_>| {
@@ -467,7 +558,11 @@ fn root_a_failed_or_cancelled_step_leaves_nothing() {
     assert!(matches!(world.with(&request, &mut stop).0, Err(Error::Cancelled)));
     assert!(world.images.list().unwrap().is_empty());
     for dir in ["stage", "layers", "blobs/sha256", "records"] {
-        assert_eq!(fs_err::read_dir(world.dir.path().join("images").join(dir)).unwrap().count(), 0, "{dir}");
+        assert_eq!(
+            fs_err::read_dir(world.dir.path().join("images").join(dir)).unwrap().count(),
+            0,
+            "{dir}"
+        );
     }
 }
 
@@ -497,7 +592,10 @@ fn errors_say_where_and_what_to_do() {
     let (built, _) = world.with(&world.request(), &mut no_pods);
     assert!(built.unwrap_err().to_string().contains("there is no Dockerfile"));
     let error = world.fails("FROM redis:7\n");
-    assert!(error.contains("Dockerfile:1") && error.contains("redis:7") && error.contains("debian:12"), "{error}");
+    assert!(
+        error.contains("Dockerfile:1") && error.contains("redis:7") && error.contains("debian:12"),
+        "{error}"
+    );
     let error = world.fails("FROM scratch\nRUNN x\nCOPY a\n");
     assert!(error.contains("Dockerfile:2:") && error.contains("Dockerfile:3:"), "{error}");
     let mut request = world.request();

@@ -11,7 +11,10 @@ pub(crate) fn expand(word: &str, get: &dyn Fn(&str) -> Option<String>) -> Result
 }
 
 /// The same for the text of a here-document, where quotes are ordinary characters.
-pub(crate) fn expand_text(text: &str, get: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+pub(crate) fn expand_text(
+    text: &str,
+    get: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, String> {
     let chars: Vec<char> = text.chars().collect();
     let mut expander = Expander { chars: &chars, at: 0, get, depth: 0, quotes: false };
     expander.until(None)
@@ -97,7 +100,11 @@ impl Expander<'_> {
         if self.chars.get(self.at) != Some(&'{') {
             let name = self.name();
             // A dollar alone is a dollar.
-            return Ok(if name.is_empty() { "$".to_owned() } else { (self.get)(&name).unwrap_or_default() });
+            return Ok(if name.is_empty() {
+                "$".to_owned()
+            } else {
+                (self.get)(&name).unwrap_or_default()
+            });
         }
         self.at += 1;
         self.depth += 1;
@@ -128,7 +135,8 @@ impl Expander<'_> {
             Some('?') => {
                 let message = self.until(Some('}'))?;
                 if !there {
-                    let message = if message.is_empty() { "is not set".to_owned() } else { message };
+                    let message =
+                        if message.is_empty() { "is not set".to_owned() } else { message };
                     return Err(format!("variable {name}: {message}"));
                 }
                 value.unwrap_or_default()

@@ -16,10 +16,13 @@ fn main() {
     net::door::run_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted: Vec<&String> =
+        arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut failed = Vec::new();
     for (name, test) in steps::TESTS {
-        let chosen = |wanted: &&String| if has("--exact") { *name == **wanted } else { name.contains(wanted.as_str()) };
+        let chosen = |wanted: &&String| {
+            if has("--exact") { *name == **wanted } else { name.contains(wanted.as_str()) }
+        };
         if !wanted.is_empty() && !wanted.iter().any(chosen) {
             continue;
         }

@@ -6,8 +6,10 @@ use std::time::Instant;
 use crate::Test;
 use crate::world::World;
 
-pub(crate) const TESTS: &[Test] =
-    &[("root_packages_are_installed_into_an_image_and_cached", root_packages_are_installed_into_an_image_and_cached)];
+pub(crate) const TESTS: &[Test] = &[(
+    "root_packages_are_installed_into_an_image_and_cached",
+    root_packages_are_installed_into_an_image_and_cached,
+)];
 
 const DOCKERFILE: &str = r#"FROM debian:12 AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends hello && rm -rf /var/lib/apt/lists/*
@@ -37,7 +39,9 @@ fn root_packages_are_installed_into_an_image_and_cached() {
     assert_eq!(built.image.layers.len(), 7);
     let root = world.images.mount(&built.image, world.dir.path(), None, true).unwrap();
     let stat = |path: &str| rustix::fs::statat(&root, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-    for (path, uid) in [("usr/bin/hello", 0), ("home/app/mine", 700), ("home/app/home", 700), ("work", 0)] {
+    for (path, uid) in
+        [("usr/bin/hello", 0), ("home/app/mine", 700), ("home/app/home", 700), ("work", 0)]
+    {
         assert_eq!(stat(path).unwrap().st_uid, uid, "{path}");
     }
     for path in ["etc/resolv.conf", "run/build-ca", "run/build-script", "etc/forbidden"] {
@@ -53,7 +57,8 @@ fn root_packages_are_installed_into_an_image_and_cached() {
     assert_eq!((again.digest, again.cached_steps), (built.digest, again.steps), "{lines:#?}");
     assert!(start.elapsed().as_millis() < 100, "{:?}", start.elapsed());
 
-    let (failed, _) = world.build("FROM debian:12\nRUN apt-get install -y no-such-package-at-all\n", &[]);
+    let (failed, _) =
+        world.build("FROM debian:12\nRUN apt-get install -y no-such-package-at-all\n", &[]);
     let error = failed.unwrap_err().to_string();
     assert!(error.contains("Dockerfile:2") && error.contains("no-such-package-at-all"), "{error}");
     assert!(error.contains("exit code 100") && error.contains("apt-get update"), "{error}");

@@ -28,7 +28,11 @@ impl World {
             instance.push(char::from_digit(left % 36, 36).unwrap());
             left /= 36;
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let data = dir.path().join("data");
         let images = Images::open(&data.join("images")).unwrap();
         let settings = net::Settings {
@@ -47,12 +51,17 @@ impl World {
             instance: instance.clone(),
             cgroup: format!("shelf-{instance}"),
         };
-        let pods = Pods::start(settings, images.clone(), net.clone(), runtime.handle().clone()).unwrap();
+        let pods =
+            Pods::start(settings, images.clone(), net.clone(), runtime.handle().clone()).unwrap();
         Self { dir, instance, runtime, images, net, pods: Some(pods) }
     }
 
     /// Builds a Dockerfile in a context with these further files.
-    pub(crate) fn build(&self, dockerfile: &str, files: &[(&str, &str)]) -> (Result<Built, build::Error>, Vec<String>) {
+    pub(crate) fn build(
+        &self,
+        dockerfile: &str,
+        files: &[(&str, &str)],
+    ) -> (Result<Built, build::Error>, Vec<String>) {
         let context = self.dir.path().join("context");
         let _ = fs::remove_dir_all(&context);
         fs::create_dir(&context).unwrap();
@@ -67,7 +76,9 @@ impl World {
         let shown = std::env::var_os("SHOW").is_some();
         let mut progress = |event: Event| {
             let line = match event {
-                Event::Step { index, count, text, cached } => format!("{index}/{count} {text} {cached}"),
+                Event::Step { index, count, text, cached } => {
+                    format!("{index}/{count} {text} {cached}")
+                }
                 Event::Output(line) | Event::Base(line) => line,
             };
             if shown {
@@ -81,7 +92,8 @@ impl World {
             ca_bundle: bundle.exists().then_some(bundle),
             ..Request::default()
         };
-        let built = build::build(&self.images, self.pods.as_ref().unwrap(), &request, &mut progress);
+        let built =
+            build::build(&self.images, self.pods.as_ref().unwrap(), &request, &mut progress);
         let lines = lines.lock().unwrap().clone();
         (built, lines)
     }

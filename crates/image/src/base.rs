@@ -87,7 +87,8 @@ impl Images {
         }
         let reference = Reference::parse(name)?;
         let tag = reference.tag.as_deref().unwrap_or("latest");
-        let debian = (reference.domain.as_str(), reference.path.as_str()) == ("docker.io", "library/debian");
+        let debian =
+            (reference.domain.as_str(), reference.path.as_str()) == ("docker.io", "library/debian");
         if !debian || !NAMES.contains(&tag) || reference.digest.is_some() {
             return Err(Error::Unknown { name: name.to_owned() });
         }
@@ -146,13 +147,16 @@ fn run_tool(fs: &Path, progress: &mut dyn FnMut(&str)) -> Result<()> {
     {
         command.arg(format!("deb {mirror} {suite} main"));
     }
-    command.env("SOURCE_DATE_EPOCH", EPOCH).env("LC_ALL", "C.UTF-8").env("DEBIAN_FRONTEND", "noninteractive");
+    command
+        .env("SOURCE_DATE_EPOCH", EPOCH)
+        .env("LC_ALL", "C.UTF-8")
+        .env("DEBIAN_FRONTEND", "noninteractive");
     command.env_remove("TMPDIR");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            base_error("mmdebstrap is not installed; run `apt-get install mmdebstrap`, then try again")
-        }
+        std::io::ErrorKind::NotFound => base_error(
+            "mmdebstrap is not installed; run `apt-get install mmdebstrap`, then try again",
+        ),
         _ => base_error(format!("mmdebstrap cannot be started: {error}")),
     })?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -183,14 +187,19 @@ fn run_tool(fs: &Path, progress: &mut dyn FnMut(&str)) -> Result<()> {
                 Said::Megabytes(count) => progress(&format!("unpacked {count} MB")),
             }
         }
-        let unpacked = unpack.join().unwrap_or_else(|_| Err(base_error("the unpacking thread panicked")));
+        let unpacked =
+            unpack.join().unwrap_or_else(|_| Err(base_error("the unpacking thread panicked")));
         (unpacked, last)
     });
-    let status = child.wait().map_err(|error| base_error(format!("mmdebstrap is lost: {error}")))?;
+    let status =
+        child.wait().map_err(|error| base_error(format!("mmdebstrap is lost: {error}")))?;
     if !status.success() {
         let lines: Vec<String> = last.into_iter().collect();
         let hint = "is the network reachable, and `deb.debian.org` with it?";
-        return Err(base_error(format!("mmdebstrap ended with {status}; {hint}\n  {}", lines.join("\n  "))));
+        return Err(base_error(format!(
+            "mmdebstrap ended with {status}; {hint}\n  {}",
+            lines.join("\n  ")
+        )));
     }
     unpacked
 }
@@ -241,7 +250,9 @@ fn finish_root(fs: &Path) -> Result<()> {
         let path = fs.join(parent);
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
         match rooted::below(root.as_fd(), parent.as_bytes(), flags, rustix::fs::Mode::empty()) {
-            Ok(dir) => rooted::remove_tree(dir.as_fd(), name).map_err(Error::errno("remove from", path)),
+            Ok(dir) => {
+                rooted::remove_tree(dir.as_fd(), name).map_err(Error::errno("remove from", path))
+            }
             Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(errno) => Err(Error::errno("open", path)(errno)),
         }
@@ -252,7 +263,9 @@ fn finish_root(fs: &Path) -> Result<()> {
     }
     for cache in ["var/lib/apt/lists", "var/cache/apt", "var/log/apt", "tmp", "run"] {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
-        let Ok(dir) = rooted::below(root.as_fd(), cache.as_bytes(), flags, rustix::fs::Mode::empty()) else {
+        let Ok(dir) =
+            rooted::below(root.as_fd(), cache.as_bytes(), flags, rustix::fs::Mode::empty())
+        else {
             continue;
         };
         for name in rooted::names(dir.as_fd()).map_err(Error::errno("list", fs.join(cache)))? {

@@ -78,7 +78,8 @@ impl Images {
         let mut records = Vec::new();
         for entry in fs_err::read_dir(&path).map_err(Error::io("list", &path))? {
             let entry = entry.map_err(Error::io("list", &path))?;
-            let used = entry.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            let used =
+                entry.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
             // A clock that went back makes an age of zero, which keeps the record.
             let age = used.elapsed().unwrap_or_default();
             let record = std::fs::read(entry.path())
@@ -86,7 +87,9 @@ impl Images {
                 .and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
             match record {
                 Some(record) if age < RECORD_AGE => records.push(record),
-                _ => fs_err::remove_file(entry.path()).map_err(Error::io("remove", entry.path()))?,
+                _ => {
+                    fs_err::remove_file(entry.path()).map_err(Error::io("remove", entry.path()))?
+                }
             }
         }
         Ok(records)

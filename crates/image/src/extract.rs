@@ -49,7 +49,12 @@ pub(crate) const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE_MARK: &[u8] = b".wh..wh..opq";
 
 /// Unpacks the tar stream `tar` into the empty directory `root`.
-pub fn extract(tar: impl Read, root: BorrowedFd<'_>, meaning: Meaning, budget: Budget) -> Result<()> {
+pub fn extract(
+    tar: impl Read,
+    root: BorrowedFd<'_>,
+    meaning: Meaning,
+    budget: Budget,
+) -> Result<()> {
     let mut reader = Reader::new(tar);
     let mut target = Target { root, parent: None, times: BTreeMap::new(), meaning };
     let (mut entries, mut bytes) = (0_u64, 0_u64);
@@ -57,10 +62,16 @@ pub fn extract(tar: impl Read, root: BorrowedFd<'_>, meaning: Meaning, budget: B
         entries += 1;
         bytes = bytes.saturating_add(entry.size);
         if entries > budget.entries {
-            return Err(Error::entry(&entry.name, format!("too many entries, over {}", budget.entries)));
+            return Err(Error::entry(
+                &entry.name,
+                format!("too many entries, over {}", budget.entries),
+            ));
         }
         if bytes > budget.bytes {
-            return Err(Error::entry(&entry.name, format!("too large, over {} bytes", budget.bytes)));
+            return Err(Error::entry(
+                &entry.name,
+                format!("too large, over {} bytes", budget.bytes),
+            ));
         }
         let path = components(&entry.name, &entry, budget.depth)?;
         target.apply(&entry, &path, &mut reader)?;
@@ -158,7 +169,8 @@ impl Target<'_> {
             }
             Kind::File => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-                let file = rooted::below(parent, name, flags, Mode::from_raw_mode(0o600)).map_err(tried)?;
+                let file = rooted::below(parent, name, flags, Mode::from_raw_mode(0o600))
+                    .map_err(tried)?;
                 let mut file = File::from(file);
                 copy(tar, &mut file, entry)?;
                 attributes(file.as_fd(), entry)?;
@@ -185,7 +197,12 @@ impl Target<'_> {
 
     /// Owner and time of something that is not opened.
     #[expect(clippy::unused_self, reason = "a step of `apply`")]
-    fn unopened(&self, parent: BorrowedFd<'_>, name: &CString, entry: &Entry) -> rustix::io::Result<()> {
+    fn unopened(
+        &self,
+        parent: BorrowedFd<'_>,
+        name: &CString,
+        entry: &Entry,
+    ) -> rustix::io::Result<()> {
         let nofollow = AtFlags::SYMLINK_NOFOLLOW;
         let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
         rustix::fs::chownat(parent, name, Some(uid), Some(gid), nofollow)?;
@@ -200,7 +217,8 @@ impl Target<'_> {
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let absent = |_| Error::entry(&entry.name, "a hard link to what is not (yet) in the layer");
-        let from = rooted::below(self.root, &parents.join(&b'/'), flags, Mode::empty()).map_err(absent)?;
+        let from =
+            rooted::below(self.root, &parents.join(&b'/'), flags, Mode::empty()).map_err(absent)?;
         let last = CString::new(*last).map_err(|_| Error::entry(&entry.name, "NUL in link"))?;
         let stat = rustix::fs::statat(&from, &last, AtFlags::SYMLINK_NOFOLLOW).map_err(absent)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -213,8 +231,9 @@ impl Target<'_> {
     fn whiteout(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<()> {
         if name == OPAQUE_MARK {
             // The parent was opened with O_PATH, attributes need a real descriptor.
-            let dir = rooted::below(parent, b".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
-                .map_err(|errno| Error::entry(&entry.name, format!("no parent: {errno}")))?;
+            let dir =
+                rooted::below(parent, b".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+                    .map_err(|errno| Error::entry(&entry.name, format!("no parent: {errno}")))?;
             return opaque(dir.as_fd(), entry);
         }
         let hidden = &name[WHITEOUT.len()..];
@@ -254,8 +273,10 @@ impl Target<'_> {
                 for count in 1..=parents.len() {
                     let part = parents[..count].join(&b'/');
                     let mode = Mode::from_raw_mode(0o755);
-                    let parent = open(&parents[..count - 1].join(&b'/')).map_err(|e| refuse(entry, e))?;
-                    let name = CString::new(parents[count - 1]).map_err(|_| refuse(entry, Errno::INVAL))?;
+                    let parent =
+                        open(&parents[..count - 1].join(&b'/')).map_err(|e| refuse(entry, e))?;
+                    let name = CString::new(parents[count - 1])
+                        .map_err(|_| refuse(entry, Errno::INVAL))?;
                     match rustix::fs::mkdirat(&parent, &name, mode) {
                         Err(Errno::EXIST) => {}
                         Ok(()) => {
@@ -313,7 +334,8 @@ fn attributes(fd: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
     if entry.uid == u32::MAX || entry.gid == u32::MAX {
         return Err(Error::entry(&entry.name, "owner out of range"));
     }
-    rustix::fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(tried)?;
+    rustix::fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))
+        .map_err(tried)?;
     rustix::fs::fchmod(fd, Mode::from_raw_mode(entry.mode)).map_err(tried)?;
     for (name, value) in &entry.xattrs {
         match attribute(name) {

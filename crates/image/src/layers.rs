@@ -68,7 +68,9 @@ impl Layout {
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok());
             match marker {
                 Some(Marker { boot: None }) => {}
-                Some(Marker { boot: Some(written) }) if written == boot => unsynced.push(text.clone()),
+                Some(Marker { boot: Some(written) }) if written == boot => {
+                    unsynced.push(text.clone())
+                }
                 _ => {
                     rooted::remove_tree(dir.as_fd(), &name)
                         .map_err(Error::errno("remove unfinished layer in", &path))?;
@@ -113,7 +115,8 @@ impl Layout {
         let file = HashingWriter::new(BufWriter::with_capacity(256 << 10, new_file(&staged)?));
         // Local disk is cheaper than time: the fastest level is a sixth larger.
         let tar = HashingWriter::new(GzEncoder::new(file, Compression::fast()));
-        let (tar, entries) = pack::pack(upper_fd.as_fd(), BufWriter::with_capacity(256 << 10, tar))?;
+        let (tar, entries) =
+            pack::pack(upper_fd.as_fd(), BufWriter::with_capacity(256 << 10, tar))?;
         if entries == 0 {
             return Ok(None);
         }

@@ -80,7 +80,8 @@ impl Layout {
         }
         // Layers hold set-uid programs of images: other users of the host have no business here.
         let dir = rooted::directory(path).map_err(Error::errno("open", path))?;
-        rustix::fs::fchmod(&dir, rustix::fs::Mode::RWXU).map_err(Error::errno("close to others", path))?;
+        rustix::fs::fchmod(&dir, rustix::fs::Mode::RWXU)
+            .map_err(Error::errno("close to others", path))?;
         let lock_path = path.join("lock");
         let lock = File::options()
             .create(true)
@@ -90,7 +91,9 @@ impl Layout {
             .map_err(Error::io("open", &lock_path))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::InUse { path: path.to_owned() }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(Error::InUse { path: path.to_owned() });
+            }
             Err(errno) => return Err(Error::errno("lock", lock_path)(errno)),
         }
         let layers = Layers::default();
@@ -133,7 +136,8 @@ impl Layout {
         let path = self.path.join("stage");
         let dir = rooted::directory(&path).map_err(Error::errno("open", &path))?;
         for name in rooted::names(dir.as_fd()).map_err(Error::errno("list", &path))? {
-            rooted::remove_tree(dir.as_fd(), &name).map_err(Error::errno("remove leftovers in", &path))?;
+            rooted::remove_tree(dir.as_fd(), &name)
+                .map_err(Error::errno("remove leftovers in", &path))?;
         }
         Ok(())
     }
@@ -244,7 +248,11 @@ impl Layout {
     }
 
     /// Writes a document as a blob.
-    pub(crate) fn write_document<T: Serialize>(&self, media_type: &str, value: &T) -> Result<Descriptor> {
+    pub(crate) fn write_document<T: Serialize>(
+        &self,
+        media_type: &str,
+        value: &T,
+    ) -> Result<Descriptor> {
         let bytes = serde_json::to_vec(value)
             .map_err(|source| Error::Document { what: media_type.to_owned(), source })?;
         let digest = sha256(&bytes);

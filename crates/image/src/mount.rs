@@ -111,7 +111,8 @@ impl Parts<'_> {
             return rooted::directory(path).map_err(Error::errno("open", path));
         };
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = open_tree(CWD, path, flags).map_err(self.fail(format!("clone mount of {}", path.display())))?;
+        let tree = open_tree(CWD, path, flags)
+            .map_err(self.fail(format!("clone mount of {}", path.display())))?;
         sys::map_owners(tree.as_fd(), userns).map_err(|source| Error::Mount {
             step: format!("map owners of {}", path.display()),
             image: self.image.to_owned(),
@@ -121,7 +122,8 @@ impl Parts<'_> {
     }
 
     fn by_descriptor(&self) -> Result<OwnedFd> {
-        let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
+        let fs =
+            fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
         let open = |of: BorrowedFd<'_>, name: &str| {
             rooted::below(of, name.as_bytes(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
                 .map_err(self.fail(format!("open {name}")))
@@ -192,11 +194,15 @@ impl Parts<'_> {
                 self.become_root_of(scratch.as_fd())?;
             }
         }
-        let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
-        let set = |key: &str, path: PathBuf| {
-            fsconfig_set_string(fs.as_fd(), key, &path)
-                .map_err(self.fail(format!("set {key} to {} (Linux 6.5 or later is needed)", path.display())))
-        };
+        let fs =
+            fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
+        let set =
+            |key: &str, path: PathBuf| {
+                fsconfig_set_string(fs.as_fd(), key, &path).map_err(self.fail(format!(
+                    "set {key} to {} (Linux 6.5 or later is needed)",
+                    path.display()
+                )))
+            };
         for name in &self.names {
             set("lowerdir+", self.layers.join(name))?;
         }
@@ -223,7 +229,8 @@ impl Parts<'_> {
             let path = self.empty.join(name);
             if !path.exists() {
                 match make_root(&path) {
-                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(Error::Io { source, .. })
+                        if source.kind() == io::ErrorKind::AlreadyExists => {}
                     other => other?,
                 }
             }
@@ -233,7 +240,8 @@ impl Parts<'_> {
 
     fn create(&self, fs: &OwnedFd) -> Result<OwnedFd> {
         let set = |key: &str, value: &str| {
-            fsconfig_set_string(fs.as_fd(), key, value).map_err(self.fail(format!("set {key}={value}")))
+            fsconfig_set_string(fs.as_fd(), key, value)
+                .map_err(self.fail(format!("set {key}={value}")))
         };
         set("source", "shelf")?;
         // Renamed directories and changed metadata must be whole in the upper directory, because
@@ -251,7 +259,8 @@ impl Parts<'_> {
             Some(_) => attributes,
             None => attributes | MountAttrFlags::MOUNT_ATTR_RDONLY,
         };
-        fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(self.fail("mount overlay"))
+        fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+            .map_err(self.fail("mount overlay"))
     }
 }
 
@@ -284,7 +293,9 @@ mod tests {
         }
         let userns = std::fs::File::open(proc.join("ns/user")).unwrap();
         let scratch = dir.path().join("scratch");
-        for (scratch, userns) in [(None, None), (Some(&scratch), None), (Some(&scratch), Some(userns.as_fd()))] {
+        for (scratch, userns) in
+            [(None, None), (Some(&scratch), None), (Some(&scratch), Some(userns.as_fd()))]
+        {
             if let Some(scratch) = scratch {
                 prepare(scratch).unwrap();
             }

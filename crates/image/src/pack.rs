@@ -29,7 +29,11 @@ pub(crate) fn pack<W: Write>(root: BorrowedFd<'_>, out: W) -> Result<(W, u64)> {
     let stat = rustix::fs::fstat(&dir).map_err(|e| read_error(b".", e.into()))?;
     let (attributes, _) = packer.attributes(dir.as_fd(), None, b".")?;
     // A layer names the root only where it changes it: its time alone is no change.
-    if stat.st_mode & 0o7777 != 0o755 || stat.st_uid != 0 || stat.st_gid != 0 || !attributes.is_empty() {
+    if stat.st_mode & 0o7777 != 0o755
+        || stat.st_uid != 0
+        || stat.st_gid != 0
+        || !attributes.is_empty()
+    {
         packer.write(Kind::Directory, b"./".to_vec(), &stat, attributes)?;
     }
     packer.directory(dir, b"", 0)?;
@@ -147,7 +151,13 @@ impl<W: Write> Packer<'_, W> {
         self.put(&entry, &mut File::from(fd))
     }
 
-    fn write(&mut self, kind: Kind, path: Vec<u8>, stat: &Stat, attributes: Attributes) -> Result<()> {
+    fn write(
+        &mut self,
+        kind: Kind,
+        path: Vec<u8>,
+        stat: &Stat,
+        attributes: Attributes,
+    ) -> Result<()> {
         self.put(&entry_of(kind, path, stat, attributes), &mut io::empty())
     }
 
@@ -159,7 +169,12 @@ impl<W: Write> Packer<'_, W> {
     /// The attributes to keep, and whether the directory is opaque; the overlay's own are removed
     /// from disk, except the opaque mark, which an unpacked layer carries too.
     #[expect(clippy::unused_self, reason = "a step of the walk")]
-    fn attributes(&self, fd: BorrowedFd<'_>, name: Option<&CStr>, path: &[u8]) -> Result<(Attributes, bool)> {
+    fn attributes(
+        &self,
+        fd: BorrowedFd<'_>,
+        name: Option<&CStr>,
+        path: &[u8],
+    ) -> Result<(Attributes, bool)> {
         let mut file = format!("/proc/self/fd/{}", fd.as_raw_fd()).into_bytes();
         if let Some(name) = name {
             file.push(b'/');
@@ -176,7 +191,9 @@ impl<W: Write> Packer<'_, W> {
         }
         .map_err(tried)?;
         let (mut kept, mut opaque) = (Vec::new(), false);
-        for attribute_name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        for attribute_name in
+            list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty())
+        {
             let c_name = CString::new(attribute_name).map_err(|e| read_error(path, e.into()))?;
             if attribute_name.starts_with(b"trusted.overlay.") {
                 if attribute_name == OPAQUE {

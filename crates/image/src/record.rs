@@ -37,7 +37,10 @@ impl Images {
     pub fn keep_record(&self, key: &str, record: &Record) -> Result<()> {
         let Some(path) = path(&self.layout, key) else {
             let reason = "is no sha256 digest".to_owned();
-            return Err(Error::Rule { what: format!("record key `{}`", key.escape_default()), reason });
+            return Err(Error::Rule {
+                what: format!("record key `{}`", key.escape_default()),
+                reason,
+            });
         };
         let bytes = serde_json::to_vec(record)
             .map_err(|source| Error::Document { what: path.display().to_string(), source })?;

@@ -163,9 +163,13 @@ fn check_component(component: &str) -> Result<(), Bad> {
             at += 1;
         }
         let text = &component[separator..at];
-        if !(matches!(text, "." | "_" | "__") || !text.is_empty() && text.bytes().all(|b| b == b'-'))
+        if !(matches!(text, "." | "_" | "__")
+            || !text.is_empty() && text.bytes().all(|b| b == b'-'))
         {
-            return Err(("names have only a-z, 0-9 and single `.`, `_` or `-` between them", separator));
+            return Err((
+                "names have only a-z, 0-9 and single `.`, `_` or `-` between them",
+                separator,
+            ));
         }
     }
     Err(("a component of the name ends with a separator", bytes.len() - 1))
@@ -179,9 +183,17 @@ mod tests {
 
     #[test]
     fn short_names_are_docker_hub_names() {
-        for text in ["debian:12", "docker.io/library/debian:12", "index.docker.io/debian:12", "library/debian:12"]
-        {
-            assert_eq!(Reference::parse(text).unwrap().name(), "docker.io/library/debian:12", "{text}");
+        for text in [
+            "debian:12",
+            "docker.io/library/debian:12",
+            "index.docker.io/debian:12",
+            "library/debian:12",
+        ] {
+            assert_eq!(
+                Reference::parse(text).unwrap().name(),
+                "docker.io/library/debian:12",
+                "{text}"
+            );
         }
         assert_eq!(Reference::parse("a/b").unwrap().name(), "docker.io/a/b:latest");
         let local = Reference::parse("localhost:5000/x__y/z-1:V1.0_a").unwrap();

@@ -166,7 +166,8 @@ mod tests {
         let mut at = directory(&tree).unwrap();
         for _ in 0..1500 {
             rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
-            at = rustix::fs::openat(&at, "d", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+            at = rustix::fs::openat(&at, "d", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .unwrap();
         }
         drop(at);
         let parent = directory(dir.path()).unwrap();

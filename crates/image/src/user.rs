@@ -84,7 +84,8 @@ pub fn resolve(root: BorrowedFd<'_>, user: &str) -> Result<User> {
         };
         return Ok(User { uid, gid, groups: Vec::new(), home });
     }
-    let groups = account.map_or_else(Vec::new, |account| member_of(&groups_text, &account.name, primary));
+    let groups =
+        account.map_or_else(Vec::new, |account| member_of(&groups_text, &account.name, primary));
     Ok(User { uid, gid: primary, groups, home })
 }
 
@@ -119,7 +120,8 @@ fn number(text: &str) -> Result<Option<u32>, &'static str> {
 /// A file's text, bounded; empty when it does not exist.
 fn read(root: BorrowedFd<'_>, path: &[u8], user: &str) -> Result<String> {
     let shown = String::from_utf8_lossy(path).into_owned();
-    let fail = |reason: String| Error::User { user: user.escape_debug().take(80).collect(), reason };
+    let fail =
+        |reason: String| Error::User { user: user.escape_debug().take(80).collect(), reason };
     // NONBLOCK: opening a FIFO must not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let fd = match rooted::inside(root, path, flags, Mode::empty()) {
@@ -127,7 +129,8 @@ fn read(root: BorrowedFd<'_>, path: &[u8], user: &str) -> Result<String> {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(String::new()),
         Err(errno) => return Err(fail(format!("cannot open its {shown}: {errno}"))),
     };
-    let stat = rustix::fs::fstat(&fd).map_err(|errno| fail(format!("cannot look at its {shown}: {errno}")))?;
+    let stat = rustix::fs::fstat(&fd)
+        .map_err(|errno| fail(format!("cannot look at its {shown}: {errno}")))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(fail(format!("its {shown} is no regular file")));
     }
@@ -171,7 +174,9 @@ fn group_id(text: &str, name: &str) -> Option<u32> {
 
 fn member_of(text: &str, user: &str, primary: u32) -> Vec<u32> {
     let mut ids: Vec<u32> = groups(text)
-        .filter(|(_, gid, members)| *gid != primary && members.split(',').any(|name| name.trim() == user))
+        .filter(|(_, gid, members)| {
+            *gid != primary && members.split(',').any(|name| name.trim() == user)
+        })
         .map(|(_, gid, _)| gid)
         // The kernel's NGROUPS_MAX is higher; no real image is near this.
         .take(1000)
@@ -203,7 +208,11 @@ mod tests {
             "root:x:0:0:root:/root:/bin/sh\n# no\nweb:x:1000:1001:,:/srv/web:/bin/sh\nbad:x:99999999999:0::/:\n",
         )
         .unwrap();
-        fs_err::write(dir.path().join("etc/group"), "root:x:0:\nweb:x:1001:\ntape:x:26:web,x\nadm:x:4:x, web\n").unwrap();
+        fs_err::write(
+            dir.path().join("etc/group"),
+            "root:x:0:\nweb:x:1001:\ntape:x:26:web,x\nadm:x:4:x, web\n",
+        )
+        .unwrap();
         let get = |text| resolve(fd.as_fd(), text);
         let web = User { uid: 1000, gid: 1001, groups: vec![4, 26], home: "/srv/web".to_owned() };
         assert_eq!(get("web").unwrap(), web);
@@ -212,7 +221,18 @@ mod tests {
         assert_eq!(get("web:tape").unwrap(), User { gid: 26, groups: vec![], ..web });
         let stranger = User { uid: 7, gid: 0, groups: vec![], home: "/".to_owned() };
         assert_eq!(get("7").unwrap(), stranger);
-        for bad in ["4294967296", "-1", "0x0", "root:..", "nobody", "bad", ":0", "root:", "root:4294967295", "2147483648"] {
+        for bad in [
+            "4294967296",
+            "-1",
+            "0x0",
+            "root:..",
+            "nobody",
+            "bad",
+            ":0",
+            "root:",
+            "root:4294967295",
+            "2147483648",
+        ] {
             assert!(matches!(get(bad), Err(Error::User { .. })), "{bad}");
         }
     }

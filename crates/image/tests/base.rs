@@ -18,15 +18,43 @@ fn root_the_debian_base_is_made_once_and_is_clean() {
     assert_eq!(again.digest, image.digest);
     let root = images.mount(&image, dir.path(), None, true).unwrap();
     let there = |path: &str| {
-        rooted::inside(root.as_fd(), path.as_bytes(), OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).is_ok()
+        rooted::inside(
+            root.as_fd(),
+            path.as_bytes(),
+            OFlags::PATH | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )
+        .is_ok()
     };
-    for path in ["bin/sh", "usr/bin/apt-get", "usr/sbin/policy-rc.d", "etc/apt/sources.list", "tmp", "proc", "sys", "dev", "var/log/apt", "var/lib/apt/lists", "var/lib/dpkg/status", "usr/share/doc/bash/copyright"] {
+    for path in [
+        "bin/sh",
+        "usr/bin/apt-get",
+        "usr/sbin/policy-rc.d",
+        "etc/apt/sources.list",
+        "tmp",
+        "proc",
+        "sys",
+        "dev",
+        "var/log/apt",
+        "var/lib/apt/lists",
+        "var/lib/dpkg/status",
+        "usr/share/doc/bash/copyright",
+    ] {
         assert!(there(path), "{path} is missing");
     }
-    for path in ["etc/resolv.conf", "etc/hostname", "dev/null", "usr/share/man/man1", "usr/share/doc/bash/README", "etc/apt/apt.conf.d/00mmdebstrap", "var/cache/apt/pkgcache.bin"] {
+    for path in [
+        "etc/resolv.conf",
+        "etc/hostname",
+        "dev/null",
+        "usr/share/man/man1",
+        "usr/share/doc/bash/README",
+        "etc/apt/apt.conf.d/00mmdebstrap",
+        "var/cache/apt/pkgcache.bin",
+    ] {
         assert!(!there(path), "{path} should not be there");
     }
-    let lists = rooted::inside(root.as_fd(), b"var/lib/apt/lists", OFlags::RDONLY, Mode::empty()).unwrap();
+    let lists =
+        rooted::inside(root.as_fd(), b"var/lib/apt/lists", OFlags::RDONLY, Mode::empty()).unwrap();
     let names: Vec<_> = rooted::names(lists.as_fd()).unwrap();
     assert!(names.iter().all(|name| matches!(name.to_bytes(), b"partial" | b"lock")), "{names:?}");
     let apt = user::resolve(root.as_fd(), "_apt").unwrap();

@@ -32,7 +32,8 @@ impl Namespace {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         for map in ["uid_map", "gid_map"] {
-            fs_err::write(format!("/proc/{}/{map}", child.id()), format!("0 {start} 65536")).unwrap();
+            fs_err::write(format!("/proc/{}/{map}", child.id()), format!("0 {start} 65536"))
+                .unwrap();
         }
         let fd = File::open(path).unwrap().into();
         Self { child, fd }
@@ -133,7 +134,9 @@ fn root_a_mapped_root_is_attached_by_another_process_and_becomes_a_layer() {
     let new = fs_err::metadata(scratch.join("upper/etc/new")).unwrap();
     assert_eq!((new.uid(), new.gid(), new.mode() & 0o7777), (7, 8, 0o4755));
     let layer = images.layer_from_upper(&scratch.join("upper")).unwrap().unwrap();
-    let image = images.write(Some(&image), ImageConfig::empty(), vec![layer.clone()], Some("three:1")).unwrap();
+    let image = images
+        .write(Some(&image), ImageConfig::empty(), vec![layer.clone()], Some("three:1"))
+        .unwrap();
     assert_eq!(image.layers.len(), 3);
     let check = r#"cd "$1"; test ! -e etc/gone; test ! -e dir/sub; cat etc/lower dir/again
         stat -c '%u %h' etc/link; ls -d renamed; test ! -e moved"#;
@@ -161,7 +164,12 @@ fn root_nothing_shows_in_the_mount_table_and_read_only_holds() {
     for image in [&image, &empty, &one] {
         let tree = images.mount(image, &dir.path().join("no"), None, true).unwrap();
         assert!(!mount_table().contains(&dir.path().display().to_string()));
-        let touched = attached(&tree, &at, None, r#"touch "$1/x" 2>/dev/null && echo written || echo refused"#);
+        let touched = attached(
+            &tree,
+            &at,
+            None,
+            r#"touch "$1/x" 2>/dev/null && echo written || echo refused"#,
+        );
         assert_eq!(touched, "refused\n");
         let scratch = dir.path().join("scratch");
         let tree = images.mount(image, &scratch, None, false).unwrap();

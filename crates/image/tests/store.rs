@@ -31,7 +31,8 @@ fn blob(dir: &Path, digest: &str) -> PathBuf {
 fn names_are_normalised_and_digests_decide() {
     let dir = tempfile::tempdir().unwrap();
     let images = store(dir.path());
-    let one = images.write(None, ImageConfig::empty(), vec![], Some("shelf.local/shop/web")).unwrap();
+    let one =
+        images.write(None, ImageConfig::empty(), vec![], Some("shelf.local/shop/web")).unwrap();
     let mut config = ImageConfig::empty();
     config.author = Some("two".to_owned());
     let two = images.write(None, config, vec![], Some("debian:12")).unwrap();

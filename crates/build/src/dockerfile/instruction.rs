@@ -5,8 +5,24 @@ use super::{Command, Copy, Healthcheck, HereDoc, Instruction, Kind, Run};
 use crate::error::Problem;
 
 const KEYWORDS: [&str; 18] = [
-    "FROM", "RUN", "COPY", "ADD", "ENV", "ARG", "WORKDIR", "USER", "EXPOSE", "VOLUME", "LABEL",
-    "ENTRYPOINT", "CMD", "HEALTHCHECK", "SHELL", "STOPSIGNAL", "ONBUILD", "MAINTAINER",
+    "FROM",
+    "RUN",
+    "COPY",
+    "ADD",
+    "ENV",
+    "ARG",
+    "WORKDIR",
+    "USER",
+    "EXPOSE",
+    "VOLUME",
+    "LABEL",
+    "ENTRYPOINT",
+    "CMD",
+    "HEALTHCHECK",
+    "SHELL",
+    "STOPSIGNAL",
+    "ONBUILD",
+    "MAINTAINER",
 ];
 
 /// Parses an instruction without here-documents, as `ONBUILD` stores it.
@@ -43,14 +59,18 @@ pub(super) fn parse(logical: &Logical) -> Result<Instruction, Problem> {
     let kind = match upper.as_str() {
         "FROM" => from(&flags, rest).map_err(fail)?,
         "RUN" => Kind::Run(run(&flags, rest, &logical.heredocs).map_err(fail)?),
-        "COPY" | "ADD" => Kind::Copy(copy(upper == "ADD", &flags, rest, &logical.heredocs).map_err(fail)?),
+        "COPY" | "ADD" => {
+            Kind::Copy(copy(upper == "ADD", &flags, rest, &logical.heredocs).map_err(fail)?)
+        }
         "ENV" => Kind::Env(pairs(rest, true).map_err(fail)?),
         "LABEL" => Kind::Label(pairs(rest, true).map_err(fail)?),
         "ARG" => Kind::Arg(arguments(rest).map_err(fail)?),
         "WORKDIR" => Kind::Workdir(rest.to_owned()),
         "USER" => Kind::User(rest.to_owned()),
         "EXPOSE" => Kind::Expose(rest.split_whitespace().map(str::to_owned).collect()),
-        "VOLUME" => Kind::Volume(json(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect())),
+        "VOLUME" => Kind::Volume(
+            json(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect()),
+        ),
         "ENTRYPOINT" => Kind::Entrypoint(command(rest)),
         "CMD" => Kind::Cmd(command(rest)),
         "HEALTHCHECK" => Kind::Healthcheck(healthcheck(&flags, rest).map_err(fail)?),
@@ -62,7 +82,10 @@ pub(super) fn parse(logical: &Logical) -> Result<Instruction, Problem> {
         "ONBUILD" => Kind::Onbuild(onbuild(rest, line)?),
         _ => Kind::Maintainer(rest.to_owned()),
     };
-    let mut text = format!("{upper} {}", logical.text[keyword.len()..].split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut text = format!(
+        "{upper} {}",
+        logical.text[keyword.len()..].split_whitespace().collect::<Vec<_>>().join(" ")
+    );
     if text.chars().count() > 400 {
         text = text.chars().take(400).chain("…".chars()).collect();
     }
@@ -105,7 +128,9 @@ fn from(flags: &[(&str, Option<&str>)], rest: &str) -> Result<Kind, String> {
         let valid = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         if !valid {
-            return Err(format!("`{name}` cannot be a stage's name: letters, digits, `_`, `-`, `.`"));
+            return Err(format!(
+                "`{name}` cannot be a stage's name: letters, digits, `_`, `-`, `.`"
+            ));
         }
     }
     Ok(Kind::From { image: image.to_owned(), name: name.map(str::to_ascii_lowercase), platform })
@@ -118,14 +143,22 @@ fn run(flags: &[(&str, Option<&str>)], rest: &str, heredocs: &[HereDoc]) -> Resu
             ("network", Some("default")) => {}
             ("network", Some("none")) => network = false,
             ("network", Some("host")) => {
-                return Err("RUN --network=host is not supported: a step never shares the host's network".to_owned());
+                return Err(
+                    "RUN --network=host is not supported: a step never shares the host's network"
+                        .to_owned(),
+                );
             }
             ("security", Some("sandbox")) => {}
             ("security", _) => {
-                return Err("RUN --security=insecure is not supported: steps have no rights on the host".to_owned());
+                return Err(
+                    "RUN --security=insecure is not supported: steps have no rights on the host"
+                        .to_owned(),
+                );
             }
             ("mount", Some(value)) => {
-                return Err(format!("RUN --mount={value} is not supported; COPY the files, or do without the cache"));
+                return Err(format!(
+                    "RUN --mount={value} is not supported; COPY the files, or do without the cache"
+                ));
             }
             (name, _) => return Err(format!("RUN has no option --{name}")),
         }
@@ -155,7 +188,8 @@ fn copy(
             _ => return Err(format!("{name} --{flag} needs one value: --{flag}=…")),
         }
     }
-    let mut words = json(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
+    let mut words =
+        json(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
     let to = words.pop().filter(|_| !words.is_empty());
     let Some(to) = to else {
         return Err(format!("{name} needs at least one source and a destination"));
@@ -185,7 +219,9 @@ fn pairs(rest: &str, old_form: bool) -> Result<Vec<(String, String)>, String> {
     let words = quoted_words(rest)?;
     let first = words.first().map(String::as_str).unwrap_or_default();
     if old_form && !first.contains('=') {
-        let (key, value) = rest.split_once(char::is_whitespace).ok_or_else(|| format!("`{first}` has no value"))?;
+        let (key, value) = rest
+            .split_once(char::is_whitespace)
+            .ok_or_else(|| format!("`{first}` has no value"))?;
         return Ok(vec![(key.to_owned(), value.trim().to_owned())]);
     }
     words
@@ -207,7 +243,11 @@ fn arguments(rest: &str) -> Result<Vec<(String, Option<String>)>, String> {
             };
             let valid = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-            if valid { Ok((name, value)) } else { Err(format!("`{name}` cannot be the name of an argument")) }
+            if valid {
+                Ok((name, value))
+            } else {
+                Err(format!("`{name}` cannot be the name of an argument"))
+            }
         })
         .collect()
 }
@@ -277,7 +317,8 @@ fn healthcheck(flags: &[(&str, Option<&str>)], rest: &str) -> Result<Healthcheck
             "start-period" => check.start_period = duration(value)?,
             "start-interval" => check.start_interval = duration(value)?,
             "retries" => {
-                let retries: u32 = value.parse().map_err(|_| format!("retries `{value}` is no number"))?;
+                let retries: u32 =
+                    value.parse().map_err(|_| format!("retries `{value}` is no number"))?;
                 check.retries = retries.into();
             }
             other => return Err(format!("HEALTHCHECK has no option --{other}")),
@@ -302,7 +343,9 @@ fn duration(text: &str) -> Result<i64, String> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(bad)?;
         let count: f64 = rest[..digits].parse().map_err(|_| bad())?;
-        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |end| digits + end);
+        let unit_end = rest[digits..]
+            .find(|c: char| c.is_ascii_digit())
+            .map_or(rest.len(), |end| digits + end);
         total += count
             * match &rest[digits..unit_end] {
                 "ns" => 1.0,

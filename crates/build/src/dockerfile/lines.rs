@@ -28,7 +28,8 @@ pub(crate) struct HereDoc {
 /// Splits the text; what cannot be split is added to `problems`.
 pub(crate) fn split(text: &str, problems: &mut Vec<Problem>) -> Vec<Logical> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines: Vec<&str> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+    let lines: Vec<&str> =
+        text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
     let escape = directives(&lines, problems);
     let mut logical = Vec::new();
     let mut at = 0;
@@ -49,7 +50,9 @@ pub(crate) fn split(text: &str, problems: &mut Vec<Problem>) -> Vec<Logical> {
             };
             joined.push_str(head);
             // Comments and empty lines inside a continued instruction are left out.
-            while at < lines.len() && matches!(lines[at].trim_start().chars().next(), None | Some('#')) {
+            while at < lines.len()
+                && matches!(lines[at].trim_start().chars().next(), None | Some('#'))
+            {
                 at += 1;
             }
             if at == lines.len() {
@@ -133,7 +136,8 @@ fn words(text: &str) -> Vec<HereDoc> {
         let Some(name) = digits.strip_prefix("<<") else { continue };
         let name = name.strip_prefix('-').unwrap_or(name);
         let quoted = name.len() >= 2
-            && (name.starts_with('"') && name.ends_with('"') || name.starts_with('\'') && name.ends_with('\''));
+            && (name.starts_with('"') && name.ends_with('"')
+                || name.starts_with('\'') && name.ends_with('\''));
         let bare = if quoted { &name[1..name.len() - 1] } else { name };
         let valid = !bare.is_empty()
             && bare.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
@@ -154,7 +158,9 @@ fn unquoted_words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let (mut start, mut quote, mut escaped) = (None, None, false);
     for (at, c) in text.char_indices() {
-        let separator = quote.is_none() && !escaped && (c.is_whitespace() || matches!(c, ';' | '|' | '&' | '(' | ')' | '>'));
+        let separator = quote.is_none()
+            && !escaped
+            && (c.is_whitespace() || matches!(c, ';' | '|' | '&' | '(' | ')' | '>'));
         if separator {
             if let Some(start) = start.take() {
                 words.push(&text[start..at]);

@@ -17,7 +17,9 @@ fn problems(text: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn continuations_comments_and_the_escape_directive() {
-    let Kind::Run(run) = one("\n# c\nRUN a \\\n  # inside\n\n  b \\  \n c\n# end\n") else { panic!() };
+    let Kind::Run(run) = one("\n# c\nRUN a \\\n  # inside\n\n  b \\  \n c\n# end\n") else {
+        panic!()
+    };
     assert_eq!(run.command, Command::Shell("a   b  c".to_owned()));
     let Kind::Run(run) = one("# escape=`\nRUN dir c:\\ `\n  x") else { panic!() };
     assert_eq!(run.command, Command::Shell("dir c:\\   x".to_owned()));
@@ -31,8 +33,11 @@ fn here_documents() {
     let Kind::Run(run) = one("RUN <<EOF\necho $a\n  b\nEOF\n") else { panic!() };
     assert_eq!(run.heredocs[0].content, "echo $a\n  b\n");
     assert!(run.heredocs[0].expand);
-    let Kind::Run(run) = one("RUN cat <<-'E1' > x; cat <<\"E2\"\n\tone\n\tE1\ntwo\nE2") else { panic!() };
-    let contents: Vec<_> = run.heredocs.iter().map(|h| (h.name.as_str(), h.content.as_str(), h.expand)).collect();
+    let Kind::Run(run) = one("RUN cat <<-'E1' > x; cat <<\"E2\"\n\tone\n\tE1\ntwo\nE2") else {
+        panic!()
+    };
+    let contents: Vec<_> =
+        run.heredocs.iter().map(|h| (h.name.as_str(), h.content.as_str(), h.expand)).collect();
     assert_eq!(contents, [("E1", "one\n", false), ("E2", "two\n", false)]);
     let Kind::Copy(copy) = one("COPY <<a.conf b /etc/\nx=1\na.conf\n") else { panic!() };
     assert_eq!((copy.heredocs[0].name.as_str(), copy.sources), ("a.conf", vec!["b".to_owned()]));
@@ -44,13 +49,22 @@ fn here_documents() {
 
 #[test]
 fn both_forms_of_commands() {
-    assert_eq!(one(r#"CMD ["a", "b c"]"#), Kind::Cmd(Command::Exec(vec!["a".into(), "b c".into()])));
+    assert_eq!(
+        one(r#"CMD ["a", "b c"]"#),
+        Kind::Cmd(Command::Exec(vec!["a".into(), "b c".into()]))
+    );
     // As Docker: what is no JSON is for the shell.
     assert_eq!(one("CMD ['a']"), Kind::Cmd(Command::Shell("['a']".into())));
     assert_eq!(one("entrypoint x  y"), Kind::Entrypoint(Command::Shell("x  y".into())));
-    let Kind::Healthcheck(check) = one("HEALTHCHECK --interval=1m30s --retries=3 CMD curl x") else { panic!() };
+    let Kind::Healthcheck(check) = one("HEALTHCHECK --interval=1m30s --retries=3 CMD curl x")
+    else {
+        panic!()
+    };
     assert_eq!((check.interval, check.retries), (90_000_000_000, 3));
-    assert!(matches!(one("HEALTHCHECK NONE"), Kind::Healthcheck(Healthcheck { command: None, .. })));
+    assert!(matches!(
+        one("HEALTHCHECK NONE"),
+        Kind::Healthcheck(Healthcheck { command: None, .. })
+    ));
 }
 
 #[test]
@@ -59,13 +73,27 @@ fn pairs_and_options() {
     let env: Vec<_> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(env, [("a", "1"), ("b", "\"x y\""), ("c", "x\\ y"), ("d", "'$e'")]);
     assert_eq!(one("ENV a b  c=d"), Kind::Env(vec![("a".into(), "b  c=d".into())]));
-    assert_eq!(one("ARG a b=c"), Kind::Arg(vec![("a".into(), None), ("b".into(), Some("c".into()))]));
-    let Kind::Copy(copy) = one("COPY --from=build --chown=a:b --chmod=755 --link x y /z/") else { panic!() };
-    assert_eq!((copy.from.as_deref(), copy.chown.as_deref(), copy.chmod.as_deref()), (Some("build"), Some("a:b"), Some("755")));
+    assert_eq!(
+        one("ARG a b=c"),
+        Kind::Arg(vec![("a".into(), None), ("b".into(), Some("c".into()))])
+    );
+    let Kind::Copy(copy) = one("COPY --from=build --chown=a:b --chmod=755 --link x y /z/") else {
+        panic!()
+    };
+    assert_eq!(
+        (copy.from.as_deref(), copy.chown.as_deref(), copy.chmod.as_deref()),
+        (Some("build"), Some("a:b"), Some("755"))
+    );
     let Kind::Copy(copy) = one(r#"ADD ["a b", "c"]"#) else { panic!() };
     assert!(copy.add && copy.sources == ["a b"] && copy.to == "c");
-    let Kind::From { image, name, platform } = one("FROM --platform=$X debian:12 as Build-1") else { panic!() };
-    assert_eq!((image.as_str(), name.as_deref(), platform.as_deref()), ("debian:12", Some("build-1"), Some("$X")));
+    let Kind::From { image, name, platform } = one("FROM --platform=$X debian:12 as Build-1")
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (image.as_str(), name.as_deref(), platform.as_deref()),
+        ("debian:12", Some("build-1"), Some("$X"))
+    );
 }
 
 #[test]

@@ -204,7 +204,16 @@ fn two_readers_cannot_be_made_to_disagree() {
     };
     World::new().refuses_bytes(&pax("10 size=9\n"), "size differs");
     World::new().extract(&pax("10 size=3\n")).unwrap();
-    for bad in ["8 size=3\n", "11 size=3\n", "10 size=-\n", "x", "5 a=\n\n", "99999999999999999999 a=b\n", "10 size=3\n10 size=3\n", "22 GNU.sparse.major=1\n"] {
+    for bad in [
+        "8 size=3\n",
+        "11 size=3\n",
+        "10 size=-\n",
+        "x",
+        "5 a=\n\n",
+        "99999999999999999999 a=b\n",
+        "10 size=3\n10 size=3\n",
+        "22 GNU.sparse.major=1\n",
+    ] {
         World::new().refuses_bytes(&pax(bad), "bad pax record");
     }
     // A pax path and a GNU long name for the same entry.
@@ -235,16 +244,21 @@ fn sizes_and_counts_have_limits() {
         rechecksum(&mut bytes);
         bytes
     };
-    World::new().refuses_bytes(&sized(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"), "larger than the limit");
-    World::new().refuses_bytes(&sized(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"), "out of range");
-    World::new().refuses_bytes(&sized(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "negative");
+    World::new().refuses_bytes(
+        &sized(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"),
+        "larger than the limit",
+    );
+    World::new()
+        .refuses_bytes(&sized(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"), "out of range");
+    World::new()
+        .refuses_bytes(&sized(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "negative");
     World::new().refuses_bytes(&sized(b"-0000000001\0"), "no octal");
     let mut large = file("f");
     large.size = (1 << 20) + 1;
     World::new().refuses(&[large], "too large");
     let many: Vec<Entry> = (0..1_001).map(|at| file(&format!("f{at}"))).collect();
     World::new().refuses(&many, "too many entries");
-    World::new().refuses(&[file(&"d/".repeat(100).trim_end_matches('/').to_owned())], "too deep");
+    World::new().refuses(&[file(&"d/".repeat(100).trim_end_matches('/'))], "too deep");
     World::new().refuses(&[file(&format!("{}x", "d/".repeat(5_000)))], "too long");
     let mut attribute = file("f");
     attribute.xattrs.push((b"user.x".to_vec(), vec![0; 70_000]));
@@ -267,7 +281,8 @@ fn packed(root: &std::path::Path) -> Vec<u8> {
 fn root_pack_and_extract_are_inverse() {
     let world = World::new();
     let mut caps = file("bin/ping");
-    let capability = b"\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
+    let capability =
+        b"\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
     caps.xattrs.push((b"security.capability".to_vec(), capability.to_vec()));
     (caps.mode, caps.size, caps.mtime_ns) = (0o755, 700, 123_456_789);
     let mut setuid = file("bin/su");
@@ -309,13 +324,34 @@ fn root_pack_and_extract_are_inverse() {
 
 /// Names from a small alphabet, so that entries meet and collide.
 fn name() -> impl Strategy<Value = String> {
-    let part = prop::sample::select(vec!["a", "b", "c", "..", ".wh.a", ".wh..wh..opq", ".", "outside", "canary"]);
+    let part = prop::sample::select(vec![
+        "a",
+        "b",
+        "c",
+        "..",
+        ".wh.a",
+        ".wh..wh..opq",
+        ".",
+        "outside",
+        "canary",
+    ]);
     prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"))
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
-    let kind = prop::sample::select(vec![Kind::File, Kind::Directory, Kind::Symlink, Kind::Hardlink, Kind::Fifo]);
-    let link = prop_oneof![name(), Just("../outside".to_owned()), Just("/".to_owned()), Just("../../outside/canary".to_owned())];
+    let kind = prop::sample::select(vec![
+        Kind::File,
+        Kind::Directory,
+        Kind::Symlink,
+        Kind::Hardlink,
+        Kind::Fifo,
+    ]);
+    let link = prop_oneof![
+        name(),
+        Just("../outside".to_owned()),
+        Just("/".to_owned()),
+        Just("../../outside/canary".to_owned())
+    ];
     (kind, name(), link, 0_u64..600).prop_map(|(kind, name, link, size)| {
         let mut entry = entry(kind, &name, &link);
         entry.size = if kind == Kind::File { size } else { 0 };

@@ -83,7 +83,8 @@ impl<R: Read> Reader<R> {
                     if body.last() == Some(&0) {
                         body.pop();
                     }
-                    let slot = if header[156] == b'L' { &mut extension.path } else { &mut extension.link };
+                    let slot =
+                        if header[156] == b'L' { &mut extension.path } else { &mut extension.link };
                     if slot.replace(body).is_some() {
                         return Err(fail(at, "two long names for one entry"));
                     }
@@ -311,9 +312,8 @@ fn records(mut body: &[u8], at: u64, ext: &mut Extension, global: bool) -> Resul
                 return Err(fail(at, "a global pax header that is no comment"));
             }
         } else {
-            record_of(key, value, ext).ok_or_else(|| {
-                fail(at, &format!("bad pax record `{}`", key.escape_ascii()))
-            })?;
+            record_of(key, value, ext)
+                .ok_or_else(|| fail(at, &format!("bad pax record `{}`", key.escape_ascii())))?;
         }
         body = &body[length..];
     }

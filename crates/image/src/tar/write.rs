@@ -167,7 +167,13 @@ mod tests {
     use crate::tar::Reader;
 
     fn kinds() -> impl Strategy<Value = Kind> {
-        prop::sample::select(vec![Kind::File, Kind::Directory, Kind::Symlink, Kind::Hardlink, Kind::Fifo])
+        prop::sample::select(vec![
+            Kind::File,
+            Kind::Directory,
+            Kind::Symlink,
+            Kind::Hardlink,
+            Kind::Fifo,
+        ])
     }
 
     proptest! {
