@@ -69,144 +69,119 @@ pub(crate) fn plan(
     args: &[(String, String)],
     target: Option<&str>,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut globals: BTreeMap<String, String> = BTreeMap::new();
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut planner =
+        Planner { args, globals: BTreeMap::new(), stages: Vec::new(), problems: Vec::new() };
     for instruction in instructions {
-        let line = instruction.line;
         match &instruction.kind {
-            Kind::From { image, name, platform: wanted } => {
-                let get = |name: &str| globals.get(name).cloned().or_else(|| platform(name));
-                let image = expand(image, &get).unwrap_or_else(|reason| {
-                    problems.push(Problem::new(
-                        line,
-                        reason,
-                        "set it with ARG before the first FROM",
-                    ));
-                    "scratch".to_owned()
-                });
-                let wanted = wanted.as_deref().map(|wanted| expand(wanted, &get)).transpose();
-                check_platform(line, wanted, &mut problems);
-                if image.is_empty() {
-                    let help = "give the variable a value with ARG before the first FROM";
-                    problems.push(Problem::new(
-                        line,
-                        "FROM has no image after its variables are filled in",
-                        help,
-                    ));
-                }
-                let base = match stage_named(&stages, &image) {
-                    _ if image.eq_ignore_ascii_case("scratch") => Base::Scratch,
-                    Some(stage) => Base::Stage(stage),
-                    None => Base::Image(image),
-                };
-                if let Some(name) = name
-                    && stages.iter().any(|stage| stage.name.as_ref() == Some(name))
-                {
-                    problems.push(Problem::new(
-                        line,
-                        format!("two stages are named `{name}`"),
-                        "rename one of them",
-                    ));
-                }
-                stages.push(Stage {
-                    name: name.clone(),
-                    base,
-                    from: instruction.clone(),
-                    instructions: Vec::new(),
-                });
+            Kind::From { image, name, platform } => {
+                planner.from(&instruction, image, name.as_deref(), platform.as_deref());
             }
-            Kind::Arg(arguments) if stages.is_empty() => {
+            Kind::Arg(arguments) if planner.stages.is_empty() => {
                 for (name, default) in arguments {
-                    let given = args
-                        .iter()
-                        .rev()
-                        .find(|(given, _)| given == name)
-                        .map(|(_, value)| value.clone());
-                    let get = |name: &str| globals.get(name).cloned().or_else(|| platform(name));
-                    let value = match (given, default) {
-                        (Some(given), _) => Some(given),
-                        (None, Some(default)) => match expand(default, &get) {
-                            Ok(value) => Some(value),
-                            Err(reason) => {
-                                problems.push(Problem::new(
-                                    line,
-                                    reason,
-                                    "only earlier ARGs can be used here",
-                                ));
-                                None
-                            }
-                        },
-                        (None, None) => platform(name),
-                    };
-                    if let Some(value) = value {
-                        globals.insert(name.clone(), value);
-                    }
+                    planner.global(instruction.line, name, default.as_deref());
                 }
             }
-            _ => match stages.last_mut() {
+            _ => match planner.stages.last_mut() {
                 Some(stage) => stage.instructions.push(instruction),
                 None => {
                     let word = instruction.text.split(' ').next().unwrap_or_default();
                     let what = format!("{word} comes before the first FROM");
-                    problems.push(Problem::new(
-                        line,
-                        what,
-                        "begin with FROM debian:12; only ARG may come before",
-                    ));
+                    let help = "begin with FROM debian:12; only ARG may come before";
+                    planner.problem(instruction.line, what, help);
                 }
             },
         }
     }
-    check_sources(&stages, &mut problems);
-    if stages.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(1, "there is no FROM", "begin with FROM debian:12"));
-    }
-    let target = match target {
-        None => stages.len().checked_sub(1),
-        Some(target) => stage_named(&stages, target)
-            .or_else(|| target.parse().ok().filter(|at| *at < stages.len())),
-    };
-    let Some(target) = target else {
-        if problems.is_empty() {
-            let names: Vec<&str> =
-                stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
-            problems.push(Problem::new(
-                1,
-                "there is no stage of the target's name",
-                format!("stages are: {}", names.join(", ")),
-            ));
-        }
-        return Err(problems);
-    };
-    if !problems.is_empty() {
-        problems.sort_by_key(|problem| problem.line);
-        return Err(problems);
-    }
-    let needed = needed(&stages, target);
-    let count = needed.iter().map(|at| 1 + stages[*at].instructions.len()).sum();
-    Ok(Plan { stages, globals, needed, count })
+    planner.finish(target)
 }
 
-fn check_platform(
-    line: usize,
-    wanted: Result<Option<String>, String>,
-    problems: &mut Vec<Problem>,
-) {
-    let ours = platform("TARGETPLATFORM").unwrap_or_default();
-    match wanted {
-        Ok(Some(wanted)) if wanted != ours && !wanted.is_empty() => {
-            let what = format!("platform {wanted} cannot be built here");
-            problems.push(Problem::new(
-                line,
-                what,
-                format!("this machine builds {ours}: leave --platform out"),
-            ));
+/// A plan in the making.
+struct Planner<'a> {
+    args: &'a [(String, String)],
+    globals: BTreeMap<String, String>,
+    stages: Vec<Stage>,
+    problems: Vec<Problem>,
+}
+
+impl Planner<'_> {
+    fn problem(&mut self, line: usize, what: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(Problem::new(line, what, help));
+    }
+
+    /// Fills in the variables of a `FROM`: only `ARG`s before the first one count.
+    fn fill(&mut self, line: usize, word: &str) -> Option<String> {
+        let get = |name: &str| self.globals.get(name).cloned().or_else(|| platform(name));
+        match expand(word, &get) {
+            Ok(text) => Some(text),
+            Err(reason) => {
+                self.problem(line, reason, "set it with an ARG before this line");
+                None
+            }
         }
-        Ok(_) => {}
-        Err(reason) => {
-            problems.push(Problem::new(line, reason, "set it with ARG before the first FROM"))
+    }
+
+    fn from(&mut self, from: &Instruction, image: &str, name: Option<&str>, wanted: Option<&str>) {
+        let line = from.line;
+        let ours = platform("TARGETPLATFORM").unwrap_or_default();
+        let wanted = wanted.and_then(|wanted| self.fill(line, wanted));
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != ours && !wanted.is_empty()) {
+            let help = format!("this machine builds {ours}: leave --platform out");
+            self.problem(line, format!("platform {wanted} cannot be built here"), help);
         }
+        let image = self.fill(line, image).unwrap_or_else(|| "scratch".to_owned());
+        if image.is_empty() {
+            let what = "FROM has no image after its variables are filled in";
+            self.problem(line, what, "give the variable a value with ARG before the first FROM");
+        }
+        let base = match stage_named(&self.stages, &image) {
+            _ if image.eq_ignore_ascii_case("scratch") => Base::Scratch,
+            Some(stage) => Base::Stage(stage),
+            None => Base::Image(image),
+        };
+        if let Some(name) = name
+            && self.stages.iter().any(|stage| stage.name.as_deref() == Some(name))
+        {
+            self.problem(line, format!("two stages are named `{name}`"), "rename one of them");
+        }
+        let (name, from) = (name.map(str::to_owned), from.clone());
+        self.stages.push(Stage { name, base, from, instructions: Vec::new() });
+    }
+
+    /// An `ARG` before the first `FROM`: the caller's value, else its default.
+    fn global(&mut self, line: usize, name: &str, default: Option<&str>) {
+        let given = self.args.iter().rev().find(|(given, _)| given == name);
+        let value = match (given, default) {
+            (Some((_, value)), _) => Some(value.clone()),
+            (None, Some(default)) => self.fill(line, default),
+            (None, None) => platform(name),
+        };
+        if let Some(value) = value {
+            self.globals.insert(name.to_owned(), value);
+        }
+    }
+
+    fn finish(mut self, target: Option<&str>) -> Result<Plan, Vec<Problem>> {
+        check_sources(&self.stages, &mut self.problems);
+        let number = match target {
+            None => self.stages.len().checked_sub(1),
+            Some(target) => stage_named(&self.stages, target)
+                .or_else(|| target.parse().ok().filter(|at| *at < self.stages.len())),
+        };
+        if self.stages.is_empty() && self.problems.is_empty() {
+            self.problem(1, "there is no FROM", "begin with FROM debian:12");
+        } else if let (None, Some(target), true) = (number, target, self.problems.is_empty()) {
+            let names: Vec<&str> =
+                self.stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
+            let help = format!("stages are: {}", names.join(", "));
+            self.problem(1, format!("there is no stage `{target}`"), help);
+        }
+        let Some(number) = number.filter(|_| self.problems.is_empty()) else {
+            self.problems.sort_by_key(|problem| problem.line);
+            return Err(self.problems);
+        };
+        let needed = needed(&self.stages, number);
+        let count = needed.iter().map(|at| 1 + self.stages[*at].instructions.len()).sum();
+        Ok(Plan { stages: self.stages, globals: self.globals, needed, count })
     }
 }
 

@@ -229,7 +229,10 @@ impl Hash<'_> {
                 Ok(read) => content.update(&buffer[..read]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(format!("cannot read `{}`: {error}", String::from_utf8_lossy(path)));
+                    return Err(format!(
+                        "cannot read `{}`: {error}",
+                        String::from_utf8_lossy(path)
+                    ));
                 }
             }
         }

@@ -258,7 +258,7 @@ fn sizes_and_counts_have_limits() {
     World::new().refuses(&[large], "too large");
     let many: Vec<Entry> = (0..1_001).map(|at| file(&format!("f{at}"))).collect();
     World::new().refuses(&many, "too many entries");
-    World::new().refuses(&[file(&"d/".repeat(100).trim_end_matches('/'))], "too deep");
+    World::new().refuses(&[file("d/".repeat(100).trim_end_matches('/'))], "too deep");
     World::new().refuses(&[file(&format!("{}x", "d/".repeat(5_000)))], "too long");
     let mut attribute = file("f");
     attribute.xattrs.push((b"user.x".to_vec(), vec![0; 70_000]));
