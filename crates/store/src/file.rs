@@ -134,13 +134,14 @@ impl File {
             .query_row("SELECT value FROM setting WHERE name = 'compacted'", [], |row| row.get(0))
             .optional()
             .map_err(sqlite("read", &self.path))?;
-        let compacted = compacted
-            .ok_or_else(|| self.damaged("no compacted revision".into()))?
-            .cast_unsigned();
+        let compacted =
+            compacted.ok_or_else(|| self.damaged("no compacted revision".into()))?.cast_unsigned();
         let mut memory = Memory::new(compacted);
         let mut statement = self
             .connection
-            .prepare("SELECT revision, key, create_revision, value, checksum FROM change ORDER BY 1")
+            .prepare(
+                "SELECT revision, key, create_revision, value, checksum FROM change ORDER BY 1",
+            )
             .map_err(sqlite("read", &self.path))?;
         let mut rows = statement.query([]).map_err(sqlite("read", &self.path))?;
         while let Some(row) = rows.next().map_err(sqlite("read", &self.path))? {
@@ -192,8 +193,8 @@ impl File {
     ) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
         {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for event in events {
                 let value = (event.kind == EventKind::Put).then_some(&*event.value);
                 let sum = checksum(event.revision, &event.key, event.create_revision, value);
@@ -272,17 +273,9 @@ fn sqlite<'a>(
 /// Makes the database file readable for its owner only: it holds Secrets.
 fn restrict(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|source| Error::Io {
-            operation: "open",
-            path: path.to_owned(),
-            source: Arc::new(source),
-        })
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop).map_err(
+        |source| Error::Io { operation: "open", path: path.to_owned(), source: Arc::new(source) },
+    )
 }
 
 fn lock(path: &Path) -> Result<std::fs::File, Error> {

@@ -44,8 +44,7 @@ impl Content {
             Self::Whole(bytes) => bytes,
             Self::Numbered { before, after } => {
                 let digits = revision.to_string();
-                let mut bytes =
-                    BytesMut::with_capacity(before.len() + digits.len() + after.len());
+                let mut bytes = BytesMut::with_capacity(before.len() + digits.len() + after.len());
                 bytes.put(before);
                 bytes.put_slice(digits.as_bytes());
                 bytes.put(after);
@@ -57,16 +56,8 @@ impl Content {
 
 /// One message to the writer.
 pub(crate) enum Request {
-    Write {
-        key: Arc<str>,
-        change: Change,
-        expect: Expect,
-        reply: oneshot::Sender<Result<u64, Error>>,
-    },
-    Compact {
-        revision: u64,
-        reply: oneshot::Sender<Result<(), Error>>,
-    },
+    Write { key: Arc<str>, change: Change, expect: Expect, reply: oneshot::Sender<Outcome> },
+    Compact { revision: u64, reply: oneshot::Sender<Result<(), Error>> },
 }
 
 /// Starts the writer. It ends when every clone of the store is dropped.
@@ -87,11 +78,14 @@ struct Writer {
     stopped: Option<Error>,
 }
 
+/// The revision of a write, or why there is none.
+type Outcome = Result<u64, Error>;
+
 /// The writes of one commit, not yet visible to anybody.
 #[derive(Default)]
 struct Batch {
     events: Vec<Event>,
-    replies: Vec<(oneshot::Sender<Result<u64, Error>>, Result<u64, Error>)>,
+    replies: Vec<(oneshot::Sender<Outcome>, Outcome)>,
     /// The newest state of each key written in this batch.
     pending: HashMap<Arc<str>, Option<Entry>>,
 }

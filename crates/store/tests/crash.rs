@@ -84,7 +84,10 @@ fn write_until_killed(directory: &std::path::Path) {
                     let key = format!("/{writer}/{}", number % 5);
                     let value = number.to_string();
                     let revision = store.put(&key, value.into(), Expect::Any).await.unwrap();
-                    sender.send((revision, format!("acked {key} {number} {revision}"))).await.unwrap();
+                    sender
+                        .send((revision, format!("acked {key} {number} {revision}")))
+                        .await
+                        .unwrap();
                 }
             });
         }

@@ -41,7 +41,8 @@ fn a_second_process_is_refused() {
 fn a_foreign_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.sqlite");
-    std::fs::write(&path, "this is a letter to my grandmother, not a database\n".repeat(100)).unwrap();
+    std::fs::write(&path, "this is a letter to my grandmother, not a database\n".repeat(100))
+        .unwrap();
     let error = Store::open(directory.path()).err().unwrap();
     assert!(matches!(error, Error::Foreign { .. }), "{error}");
     std::fs::remove_file(&path).unwrap();

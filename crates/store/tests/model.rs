@@ -57,7 +57,8 @@ async fn step(store: &Store, model: &mut Model, random: &mut StdRng, seed: u64) 
     };
     match random.random_range(0..20) {
         0..12 => {
-            let value: Vec<u8> = (0..random.random_range(0..300)).map(|_| random.random()).collect();
+            let value: Vec<u8> =
+                (0..random.random_range(0..300)).map(|_| random.random()).collect();
             let result = store.put(&key, Bytes::from(value.clone()), expect).await;
             let met = match expect {
                 Expect::Absent => found.is_none(),

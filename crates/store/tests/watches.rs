@@ -14,7 +14,10 @@ fn watches_begun_at_any_time_have_no_gap() {
             writers.spawn(async move {
                 for number in 0..200 {
                     let key = format!("/{}/{}", writer % 2, number % 10);
-                    store.put(&key, format!("{writer}-{number}").into(), Expect::Any).await.unwrap();
+                    store
+                        .put(&key, format!("{writer}-{number}").into(), Expect::Any)
+                        .await
+                        .unwrap();
                     if number % 7 == 0 {
                         // Another writer may have deleted it already: then there is no event.
                         let _ = store.delete(&key, Expect::Any).await;
@@ -153,10 +156,8 @@ fn a_numbered_write_carries_its_revision() {
     wait(async {
         let store = Store::open_in_memory().unwrap();
         for _ in 0..12 {
-            let revision = store
-                .put_numbered("/a", "<".into(), ">".into(), Expect::Any)
-                .await
-                .unwrap();
+            let revision =
+                store.put_numbered("/a", "<".into(), ">".into(), Expect::Any).await.unwrap();
             assert_eq!(store.get("/a").unwrap().value, format!("<{revision}>"));
         }
     });
