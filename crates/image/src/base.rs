@@ -29,8 +29,10 @@ const SECURITY: &str = "http://deb.debian.org/debian-security";
 /// Lines of the tool's own output that an error shows.
 const LINES_SHOWN: usize = 12;
 
-/// Documentation and translations are half of a small image; licences stay.
-const EXCLUDES: [&str; 8] = [
+/// For dpkg, while the image is made and later in it. Documentation and translations are half of
+/// a small image; licences stay. A layer is synced once, when it is whole, not file by file.
+const DPKG_OPTIONS: [&str; 9] = [
+    "force-unsafe-io",
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
     "path-exclude=/usr/share/man/*",
@@ -42,7 +44,7 @@ const EXCLUDES: [&str; 8] = [
 ];
 
 /// Files of ours in the image: path, mode, text.
-const FILES: [(&str, u32, &str); 3] = [
+const FILES: [(&str, u32, &str); 2] = [
     (
         "usr/sbin/policy-rc.d",
         0o755,
@@ -56,11 +58,6 @@ const FILES: [(&str, u32, &str); 3] = [
          DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true\"; };\n\
          Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
          Acquire::Languages \"none\";\nAcquire::GzipIndexes \"true\";\n",
-    ),
-    (
-        "etc/dpkg/dpkg.cfg.d/99image-speed",
-        0o644,
-        "# A layer is synced once, when it is whole.\nforce-unsafe-io\n",
     ),
 ];
 
@@ -138,7 +135,7 @@ fn run_tool(fs: &Path, progress: &mut dyn FnMut(&str)) -> Result<()> {
     let mut command = Command::new("mmdebstrap");
     command.args(["--variant=minbase", "--format=tar", "--skip=output/dev"]);
     command.arg("--aptopt=Acquire::Languages \"none\"");
-    for option in EXCLUDES {
+    for option in DPKG_OPTIONS {
         command.arg(format!("--dpkgopt={option}"));
     }
     command.args([SUITE, "-"]);

@@ -136,8 +136,11 @@ impl Layout {
         let path = self.path.join("stage");
         let dir = rooted::directory(&path).map_err(Error::errno("open", &path))?;
         for name in rooted::names(dir.as_fd()).map_err(Error::errno("list", &path))? {
-            rooted::remove_tree(dir.as_fd(), &name)
-                .map_err(Error::errno("remove leftovers in", &path))?;
+            // A build step that outlived the last daemon may still write there until the pod room
+            // ends it: what cannot be removed now is no reason not to start, and goes next time.
+            if let Err(error) = rooted::remove_tree(dir.as_fd(), &name) {
+                tracing::warn!(path = %path.display(), ?name, %error, "cannot remove leftovers");
+            }
         }
         Ok(())
     }
@@ -320,9 +323,16 @@ impl Layout {
     }
 
     pub(crate) fn stage(&self) -> Result<Stage<'_>> {
-        let name = format!("{}", self.stages.fetch_add(1, Ordering::Relaxed));
-        let path = self.path.join("stage").join(&name);
-        fs_err::create_dir(&path).map_err(Error::io("make directory", &path))?;
+        let (name, path) = loop {
+            let name = self.stages.fetch_add(1, Ordering::Relaxed).to_string();
+            let path = self.path.join("stage").join(&name);
+            match std::fs::create_dir(&path) {
+                // Left over by a process that died, and not to be had yet.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Ok(()) => break (name, path),
+                Err(error) => return Err(Error::io("make directory", path)(error)),
+            }
+        };
         let name = CString::new(name).unwrap_or_default();
         Ok(Stage { layout: self, name, path })
     }

@@ -85,6 +85,16 @@ fn root_what_is_half_written_is_never_used() {
     fs_err::write(unpacked.join("complete"), r#"{"boot":"another"}"#).unwrap();
     fs_err::write(unpacked.join("fs/file"), "").unwrap();
     fs_err::create_dir_all(root.join("layers").join("ab".repeat(32)).join("fs")).unwrap();
+    // A mount below a leftover stands for whatever keeps it from being removed.
+    let busy = root.join("stage/0/busy");
+    fs_err::create_dir_all(&busy).unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("busy", &busy, "tmpfs", flags, None).unwrap();
+    let mounted = Small(busy);
+    let images = store(dir.path());
+    drop(images.scratch().unwrap());
+    drop(images);
+    drop(mounted);
     let images = store(dir.path());
     assert_eq!(fs_err::read_dir(root.join("stage")).unwrap().count(), 0);
     assert_eq!(fs_err::read_dir(root.join("layers")).unwrap().count(), 0);
@@ -191,4 +201,46 @@ fn root_an_empty_upper_makes_no_layer_and_equal_ones_make_one() {
     let two = images.layer_from_upper(&fixed(dir.path())).unwrap();
     assert_eq!(one, two);
     assert_eq!(fs_err::read_dir(dir.path().join("images/layers")).unwrap().count(), 1);
+}
+
+/// A small file system of its own, gone with the test.
+struct Small(PathBuf);
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn root_a_full_disk_is_an_error_and_nothing_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("images");
+    fs_err::create_dir(&place).unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("small", &place, "tmpfs", flags, Some(c"size=3m")).unwrap();
+    let small = Small(place.clone());
+    let images = Images::open(&place).unwrap();
+    // Noise does not get smaller. Blob or unpacked directory, one of the two does not fit; the
+    // upper directory is on another file system, so it is unpacked rather than moved.
+    let mut noise = vec![0; 4 << 20];
+    rustix::rand::getrandom(&mut noise, rustix::rand::GetRandomFlags::empty()).unwrap();
+    for size in [4 << 20, 2 << 20] {
+        let upper = upper(dir.path(), &[]);
+        fs_err::write(upper.join("noise"), &noise[..size]).unwrap();
+        images.layer_from_upper(&upper).unwrap_err();
+        assert!(upper.join("noise").exists(), "what could not be stored is still there");
+        assert_eq!(fs_err::read_dir(place.join("stage")).unwrap().count(), 0);
+        assert_eq!(fs_err::read_dir(place.join("layers")).unwrap().count(), 0);
+        fs_err::remove_file(upper.join("noise")).unwrap();
+    }
+    images.collect(&[]).unwrap();
+    let layer = layer(&images, dir.path(), "fits");
+    let image =
+        images.write(None, ImageConfig::empty(), vec![layer.clone()], Some("fits:1")).unwrap();
+    assert_eq!(image.layers, [layer.clone()]);
+    let file = place.join("layers").join(&layer.diff_id[7..]).join("fs/file");
+    assert_eq!(fs_err::read_to_string(file).unwrap(), "fits");
+    drop(images);
+    drop(small);
 }
