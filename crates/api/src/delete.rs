@@ -88,7 +88,8 @@ impl Options {
 
     fn check(&self, kind: &Kind, live: &Value) -> Result<(), Failure> {
         let name = object::name(live);
-        let conditions = [("UID", "uid", &self.uid), ("ResourceVersion", "resourceVersion", &self.revision)];
+        let conditions =
+            [("UID", "uid", &self.uid), ("ResourceVersion", "resourceVersion", &self.revision)];
         for (label, field, asked) in conditions {
             let found = object::meta(live, field);
             if let Some(asked) = asked

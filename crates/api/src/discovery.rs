@@ -270,9 +270,7 @@ fn aggregated(core: bool, form: &'static str) -> Response {
 }
 
 fn aggregated_resources(group: &str, version: &str) -> Vec<Value> {
-    let response_kind = |(group, version, kind): (&str, &str, &str)| {
-        json!({"group": group, "version": version, "kind": kind})
-    };
+    let response_kind = |(group, version, kind): (&str, &str, &str)| json!({"group": group, "version": version, "kind": kind});
     let ours = |kind: &&Kind| kind.group == group && kind.version == version;
     let mut list: Vec<Value> = Vec::new();
     for kind in kinds::all().iter().filter(ours) {

@@ -89,7 +89,8 @@ fn container(call: &Call, pod: &Value) -> Result<String, Failure> {
         }
         return Ok(asked.to_owned());
     }
-    let default = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
+    let default =
+        pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
     match (containers.as_slice(), default) {
         ([only], _) => Ok((*only).to_owned()),
         (all, Some(default)) if all.contains(&default) => Ok(default.to_owned()),

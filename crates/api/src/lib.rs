@@ -152,7 +152,8 @@ impl Api {
             return Ok(());
         }
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        let result = write::Write::internal(self, kind).create(object, write::Ownership::Track).await;
+        let result =
+            write::Write::internal(self, kind).create(object, write::Ownership::Track).await;
         result.map(drop).map_err(|failure| failed(failure.status()["message"].to_string()))
     }
 

@@ -28,8 +28,9 @@ impl Patch {
     pub(crate) fn decode(bytes: &[u8], media_type: &str) -> Result<(Self, Vec<String>), Failure> {
         let decoded = match media_type {
             "application/json-patch+json" => {
-                let patch: json_patch::Patch = serde_json::from_slice(bytes)
-                    .map_err(|error| Failure::bad_request(format!("invalid JSON patch: {error}")))?;
+                let patch: json_patch::Patch = serde_json::from_slice(bytes).map_err(|error| {
+                    Failure::bad_request(format!("invalid JSON patch: {error}"))
+                })?;
                 if patch.0.len() > OPERATION_COUNT {
                     return Err(Failure::bad_request(format!(
                         "the JSON patch has {} operations, the limit is {OPERATION_COUNT}",
@@ -216,4 +217,3 @@ fn refusal(error: &ApplyError) -> Failure {
         error @ ApplyError::Invalid { .. } => Failure::bad_request(error.to_string()),
     }
 }
-

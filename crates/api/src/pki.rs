@@ -57,11 +57,7 @@ impl Pki {
     ///
     /// # Errors
     /// When a file cannot be read, made or written.
-    pub fn open(
-        directory: &Path,
-        addresses: &[IpAddr],
-        names: &[String],
-    ) -> Result<Self, Error> {
+    pub fn open(directory: &Path, addresses: &[IpAddr], names: &[String]) -> Result<Self, Error> {
         std::fs::create_dir_all(directory).map_err(file("create directory", directory))?;
         let (ca, is_new) = authority(directory)?;
         let mut server = leaf("shelf", None, ExtendedKeyUsagePurpose::ServerAuth)?;
@@ -143,9 +139,7 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut out = options.open(&staged).map_err(file("write", &staged))?;
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.sync_all())
-        .map_err(file("write", &staged))?;
+    out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(file("write", &staged))?;
     std::fs::rename(&staged, path).map_err(file("write", path))
 }
 

@@ -64,13 +64,15 @@ const SECRET: &[Field] = &[
     (5, "immutable", Shape::Flag),
 ];
 const METADATA_ONLY: &[Field] = &[(1, "metadata", Shape::Message(METADATA))];
-const ACCESS_REVIEW: &[Field] = &[
-    (1, "metadata", Shape::Message(METADATA)),
-    (2, "spec", Shape::Message(ACCESS_SPEC)),
-];
+const ACCESS_REVIEW: &[Field] =
+    &[(1, "metadata", Shape::Message(METADATA)), (2, "spec", Shape::Message(ACCESS_SPEC))];
 const ACCESS_SPEC: &[Field] = &[
     (1, "resourceAttributes", Shape::Message(RESOURCE_ATTRIBUTES)),
-    (2, "nonResourceAttributes", Shape::Message(&[(1, "path", Shape::Text), (2, "verb", Shape::Text)])),
+    (
+        2,
+        "nonResourceAttributes",
+        Shape::Message(&[(1, "path", Shape::Text), (2, "verb", Shape::Text)]),
+    ),
 ];
 const RESOURCE_ATTRIBUTES: &[Field] = &[
     (1, "namespace", Shape::Text),
@@ -87,7 +89,11 @@ const RULES_REVIEW: &[Field] = &[
 ];
 const DELETE_OPTIONS: &[Field] = &[
     (1, "gracePeriodSeconds", Shape::Pointer),
-    (2, "preconditions", Shape::Message(&[(1, "uid", Shape::Text), (2, "resourceVersion", Shape::Text)])),
+    (
+        2,
+        "preconditions",
+        Shape::Message(&[(1, "uid", Shape::Text), (2, "resourceVersion", Shape::Text)]),
+    ),
     (3, "orphanDependents", Shape::Flag),
     (4, "propagationPolicy", Shape::Text),
     (5, "dryRun", Shape::Texts),
@@ -102,38 +108,54 @@ const CONTAINER: &[Field] = &[
     (3, "command", Shape::Texts),
     (4, "args", Shape::Texts),
     (5, "workingDir", Shape::Text),
-    (6, "ports", Shape::Messages(&[
-        (1, "name", Shape::Text),
-        (2, "hostPort", Shape::Number),
-        (3, "containerPort", Shape::Number),
-        (4, "protocol", Shape::Text),
-    ])),
+    (
+        6,
+        "ports",
+        Shape::Messages(&[
+            (1, "name", Shape::Text),
+            (2, "hostPort", Shape::Number),
+            (3, "containerPort", Shape::Number),
+            (4, "protocol", Shape::Text),
+        ]),
+    ),
     (7, "env", Shape::Messages(&[(1, "name", Shape::Text), (2, "value", Shape::Text)])),
     (14, "imagePullPolicy", Shape::Text),
 ];
 const TEMPLATE: &[Field] = &[
     (1, "metadata", Shape::Message(METADATA)),
-    (2, "spec", Shape::Message(&[
-        (2, "containers", Shape::Messages(CONTAINER)),
-        (3, "restartPolicy", Shape::Text),
-    ])),
+    (
+        2,
+        "spec",
+        Shape::Message(&[
+            (2, "containers", Shape::Messages(CONTAINER)),
+            (3, "restartPolicy", Shape::Text),
+        ]),
+    ),
 ];
 const DEPLOYMENT: &[Field] = &[
     (1, "metadata", Shape::Message(METADATA)),
-    (2, "spec", Shape::Message(&[
-        (1, "replicas", Shape::Pointer),
-        (2, "selector", Shape::Message(&[(1, "matchLabels", Shape::TextMap)])),
-        (3, "template", Shape::Message(TEMPLATE)),
-    ])),
+    (
+        2,
+        "spec",
+        Shape::Message(&[
+            (1, "replicas", Shape::Pointer),
+            (2, "selector", Shape::Message(&[(1, "matchLabels", Shape::TextMap)])),
+            (3, "template", Shape::Message(TEMPLATE)),
+        ]),
+    ),
 ];
 const JOB: &[Field] = &[
     (1, "metadata", Shape::Message(METADATA)),
-    (2, "spec", Shape::Message(&[
-        (1, "parallelism", Shape::Pointer),
-        (2, "completions", Shape::Pointer),
-        (6, "template", Shape::Message(TEMPLATE)),
-        (7, "backoffLimit", Shape::Pointer),
-    ])),
+    (
+        2,
+        "spec",
+        Shape::Message(&[
+            (1, "parallelism", Shape::Pointer),
+            (2, "completions", Shape::Pointer),
+            (6, "template", Shape::Message(TEMPLATE)),
+            (7, "backoffLimit", Shape::Pointer),
+        ]),
+    ),
 ];
 
 /// The table of a kind.
@@ -176,7 +198,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Value, Failure> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| cut());
     let (version, kind) = (text(version)?, text(kind)?);
     let fields = fields(kind).ok_or_else(|| {
-        Failure::unsupported_media(format!("{kind} is not taken as protobuf: send application/json"))
+        Failure::unsupported_media(format!(
+            "{kind} is not taken as protobuf: send application/json"
+        ))
     })?;
     let mut object = Map::new();
     object.insert("apiVersion".into(), json!(version));
@@ -238,7 +262,8 @@ fn is_blank(wire: &Wire<'_>, depth: usize) -> bool {
             let mut rest = *bytes;
             while !rest.is_empty() {
                 match next(&mut rest) {
-                    Some((number, wire)) if number > 0 && depth > 0 && is_blank(&wire, depth - 1) => {}
+                    Some((number, wire))
+                        if number > 0 && depth > 0 && is_blank(&wire, depth - 1) => {}
                     _ => return false,
                 }
             }
@@ -357,7 +382,10 @@ mod tests {
             }
         }
         body.extend_from_slice(b"\x2a\x01x");
-        assert!(decode(&body).is_ok(), "unknown fields of the envelope say nothing about the object");
+        assert!(
+            decode(&body).is_ok(),
+            "unknown fields of the envelope say nothing about the object"
+        );
     }
 
     #[test]

@@ -109,15 +109,14 @@ pub(crate) fn find(api: &Api, call: &Call) -> Result<Found, Failure> {
             Some(_) => Some(SCAN_LENGTH),
             None => None,
         };
-        let list =
-            api.store().list(&prefix, step, after.as_deref(), revision).map_err(|error| {
-                match (error, &after) {
-                    (store::Error::Compacted { .. }, Some(after)) if token.is_some() => {
-                        Failure::expired_page(Page { revision: 0, after: after.clone() }.token())
-                    }
-                    (error, _) => error.into(),
+        let list = api.store().list(&prefix, step, after.as_deref(), revision).map_err(
+            |error| match (error, &after) {
+                (store::Error::Compacted { .. }, Some(after)) if token.is_some() => {
+                    Failure::expired_page(Page { revision: 0, after: after.clone() }.token())
                 }
-            })?;
+                (error, _) => error.into(),
+            },
+        )?;
         revision = Some(list.revision);
         let count = list.entries.len();
         for (index, entry) in list.entries.into_iter().enumerate() {

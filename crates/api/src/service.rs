@@ -93,9 +93,7 @@ fn address(
     let last = first | !mask(prefix);
     let address = if asked.is_empty() {
         free_address(first, last, taken)
-            .ok_or_else(|| {
-                Failure::internal("failed to allocate a serviceIP: range is full")
-            })?
+            .ok_or_else(|| Failure::internal("failed to allocate a serviceIP: range is full"))?
             .to_string()
     } else {
         if asked != "None" && asked != before {
@@ -155,9 +153,9 @@ fn ports(
     let mut own: HashSet<(String, u16)> = HashSet::new();
     let Some(ports) = new["spec"]["ports"].as_array_mut() else { return Ok(()) };
     for (index, port) in ports.iter_mut().enumerate() {
-        let same = before.iter().find(|other| {
-            other["port"] == port["port"] && protocol(other) == protocol(port)
-        });
+        let same = before
+            .iter()
+            .find(|other| other["port"] == port["port"] && protocol(other) == protocol(port));
         let held = same.and_then(|other| other["nodePort"].as_u64()).filter(|port| *port > 0);
         let asked = port["nodePort"].as_u64().filter(|port| *port > 0);
         if !allocates && (type_ == "ClusterIP" && asked == held || asked.is_none()) {
@@ -172,7 +170,9 @@ fn ports(
         };
         let number = u16::try_from(asked).ok().filter(|number| NODE_PORTS.contains(number));
         let number = number.ok_or_else(|| {
-            refuse("provided port is not in the valid range. The range of valid ports is 30000-32767")
+            refuse(
+                "provided port is not in the valid range. The range of valid ports is 30000-32767",
+            )
         })?;
         let claim = (protocol(port), number);
         if taken.ports.contains(&claim) || !own.insert(claim) {

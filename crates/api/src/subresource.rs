@@ -190,7 +190,8 @@ pub(crate) async fn evict(api: &Api, call: &Call, sent: &Sent) -> Result<Respons
     let running = !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
         && !object::is_deleting(&pod);
     if running && let Some(budgets) = kinds::find("policy", "v1", "poddisruptionbudgets") {
-        for entry in api.store().list(&encode::prefix(budgets, namespace), None, None, None)?.entries
+        for entry in
+            api.store().list(&encode::prefix(budgets, namespace), None, None, None)?.entries
         {
             check_budget(&output::parse(&entry.value), &pod)?;
         }

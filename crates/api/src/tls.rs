@@ -197,8 +197,10 @@ fn bearer(request: &Request<Incoming>) -> Option<&str> {
 
 /// Compares without telling by its time where the first difference is.
 fn is_same_secret(given: &[u8], known: &[u8]) -> bool {
-    let difference =
-        given.iter().zip(known).fold(0, |all, (one, other)| std::hint::black_box(all | (one ^ other)));
+    let difference = given
+        .iter()
+        .zip(known)
+        .fold(0, |all, (one, other)| std::hint::black_box(all | (one ^ other)));
     given.len() == known.len() && difference == 0 && !known.is_empty()
 }
 

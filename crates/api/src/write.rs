@@ -64,8 +64,7 @@ impl<'a> Write<'a> {
             Some("Strict") => Validation::Strict,
             Some(other) => {
                 let supported = &["Ignore", "Strict", "Warn"];
-                let error =
-                    FieldError::not_supported("fieldValidation", &json!(other), supported);
+                let error = FieldError::not_supported("fieldValidation", &json!(other), supported);
                 let options = "CreateOptions";
                 return Err(Failure::invalid_named(options, "meta.k8s.io", "", &[error]));
             }
@@ -255,12 +254,8 @@ impl<'a> Write<'a> {
             return Ok(Ok(new.to_string().into()));
         }
         let (before, after) = encode::split(&new);
-        let write = self.api.store().put_numbered(
-            &key,
-            before.clone(),
-            after.clone(),
-            Expect::Absent,
-        );
+        let write =
+            self.api.store().put_numbered(&key, before.clone(), after.clone(), Expect::Absent);
         match write.await {
             Ok(revision) => Ok(Ok(encode::numbered(&before, &after, revision))),
             Err(store::Error::Conflict { .. }) => Err(Raced(key)),
@@ -332,12 +327,7 @@ impl<'a> Write<'a> {
     }
 
     /// Stores a changed object, or removes it when nothing holds its deletion any more.
-    async fn put(
-        &self,
-        key: &str,
-        new: &Value,
-        revision: u64,
-    ) -> Result<Bytes, store::Error> {
+    async fn put(&self, key: &str, new: &Value, revision: u64) -> Result<Bytes, store::Error> {
         let (before, after) = encode::split(new);
         if self.dry_run {
             return Ok(encode::numbered(&before, &after, revision));

@@ -27,7 +27,12 @@ async fn bad_objects_are_refused_with_their_causes() {
     assert_eq!(status["reason"], "Invalid");
     assert_eq!(status["details"]["kind"], "ConfigMap");
     assert_eq!(status["details"]["causes"][0]["field"], "metadata.name");
-    assert!(status["message"].as_str().unwrap().starts_with("ConfigMap \"A_b\" is invalid: metadata.name"));
+    assert!(
+        status["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("ConfigMap \"A_b\" is invalid: metadata.name")
+    );
     for name in ["..", "a/b", "%2e%2e", "\u{202e}x", "a\u{0}b", &"x".repeat(254)] {
         server.post(MAPS, json!({"metadata": {"name": name}})).await.expect(422);
     }
@@ -184,7 +189,8 @@ async fn three_patches_change_what_they_name() {
     assert_eq!(new["spec"]["replicas"], 5);
     let status = server.patch(&path, "json", operations).await.expect(422);
     assert_eq!(status["reason"], "Invalid");
-    let far = json!([{"op": "add", "path": "/spec/template/spec/containers/2147483648", "value": {}}]);
+    let far =
+        json!([{"op": "add", "path": "/spec/template/spec/containers/2147483648", "value": {}}]);
     server.patch(&path, "json", far).await.expect(422);
     let strategic = json!({"spec": {"template": {"spec": {"containers": [
         {"name": "main", "env": [{"name": "B", "value": "2"}]},
@@ -259,8 +265,7 @@ async fn bodies_have_limits_and_forms() {
     let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  a: \"1\"\n";
     let request = Request::post(MAPS).header("content-type", "application/yaml");
     server.send(request.body(Body::from(yaml)).unwrap()).await.expect(201);
-    let request =
-        Request::post(MAPS).header("content-type", "application/vnd.kubernetes.protobuf");
+    let request = Request::post(MAPS).header("content-type", "application/vnd.kubernetes.protobuf");
     server.send(request.body(Body::from("k8s\0")).unwrap()).await.expect(415);
     let request = Request::post(MAPS).header("content-type", "application/cbor");
     server.send(request.body(Body::from("\u{1}")).unwrap()).await.expect(415);

@@ -3,7 +3,9 @@
 use crate::harness::Server;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{
+    Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
 use kube::runtime::watcher;
 use serde_json::json;
 
@@ -24,7 +26,8 @@ async fn lists_watches_and_applies() {
     let mut events = maps.watch(&WatchParams::default(), &revision).await.unwrap().boxed();
     let apply = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
         "data": {"k": "v"}});
-    let applied = maps.patch("a", &PatchParams::apply("test"), &Patch::Apply(&apply)).await.unwrap();
+    let applied =
+        maps.patch("a", &PatchParams::apply("test"), &Patch::Apply(&apply)).await.unwrap();
     assert_eq!(applied.data.as_ref().unwrap()["k"], "v");
     let Some(WatchEvent::Modified(seen)) = events.try_next().await.unwrap() else {
         panic!("not the event of the apply");

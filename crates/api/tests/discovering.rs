@@ -15,7 +15,10 @@ async fn every_kind_is_discovered_both_ways() {
     for group in names {
         let version = group["preferredVersion"]["groupVersion"].as_str().unwrap();
         paths.push((group["name"].as_str().unwrap().into(), format!("/apis/{version}")));
-        assert_eq!(server.get(&format!("/apis/{}", group["name"].as_str().unwrap())).await.code, 200);
+        assert_eq!(
+            server.get(&format!("/apis/{}", group["name"].as_str().unwrap())).await.code,
+            200
+        );
     }
     for (group, path) in paths {
         let list = server.get(&path).await.expect(200);

@@ -1,6 +1,9 @@
 //! The real kubectl over TLS, through everything that needs no controllers.
 
 use crate::harness::settings;
+use axum::extract::ws::{CloseFrame, Message, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::any;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -13,9 +16,13 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
+        Self::with_kubelet(axum::Router::new()).await
+    }
+
+    async fn with_kubelet(kubelet: axum::Router) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = store::Store::open(&directory.path().join("store")).unwrap();
-        let api = api::Api::new(store, axum::Router::new(), settings()).await.unwrap();
+        let api = api::Api::new(store, kubelet, settings()).await.unwrap();
         let pki = api::pki::Pki::open(&directory.path().join("pki"), &[], &[]).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -198,7 +205,10 @@ async fn kubectl_applies_on_the_server() {
     cluster.run("apply --server-side -f web.yaml").await;
     cluster.file("other.yaml", &WEB.replace("replicas: 1", "replicas: 3"));
     let text = cluster.fail("apply --server-side --field-manager=other -f other.yaml").await;
-    assert!(text.contains("conflict with \"kubectl\"") && text.contains(".spec.replicas"), "{text}");
+    assert!(
+        text.contains("conflict with \"kubectl\"") && text.contains(".spec.replicas"),
+        "{text}"
+    );
     cluster.run("apply --server-side --field-manager=other --force-conflicts -f other.yaml").await;
     assert_eq!(cluster.run("get deploy web -o jsonpath={.spec.replicas}").await, "3");
     cluster.run("delete -f web.yaml").await;
@@ -237,7 +247,8 @@ async fn kubectl_creates_by_command() {
     assert_eq!(text, "c2VjcmV0");
     cluster.run("-n shop create sa robot").await;
     cluster.run("-n shop create deployment web --image=debian:12 --replicas=0 --port=80").await;
-    let path = "-o jsonpath={.spec.replicas}/{.spec.template.spec.containers[0].ports[0].containerPort}";
+    let path =
+        "-o jsonpath={.spec.replicas}/{.spec.template.spec.containers[0].ports[0].containerPort}";
     assert_eq!(cluster.run(&format!("-n shop get deploy web {path}")).await, "0/80");
     cluster.run("-n shop create job once --image=debian:12 -- true").await;
     cluster.run("-n shop expose deployment web --port=80").await;
@@ -285,6 +296,59 @@ async fn kubectl_watches() {
     cluster.run("wait --for=jsonpath={.status.phase}=Active ns/away").await;
 }
 
+/// A node that runs nothing: exec says hello, echoes one message, and ends well.
+async fn hello(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.protocols(["v5.channel.k8s.io"]).on_upgrade(|mut socket| async move {
+        // Channel 1 is stdout, 3 the outcome.
+        let hello = Message::Binary([b"\x01hello ".as_slice()].concat().into());
+        socket.send(hello).await.unwrap();
+        while let Some(Ok(message)) = socket.recv().await {
+            if let Message::Binary(bytes) = message
+                && bytes.first() == Some(&0)
+                && bytes.len() > 1
+            {
+                let echo = [b"\x01", &bytes[1..]].concat();
+                socket.send(Message::Binary(echo.into())).await.unwrap();
+                break;
+            }
+        }
+        let outcome = b"\x03{\"metadata\":{},\"status\":\"Success\"}";
+        socket.send(Message::Binary(outcome.as_slice().into())).await.unwrap();
+        // The client may be gone already: it has the outcome.
+        let normal = CloseFrame { code: 1000, reason: "".into() };
+        let _ = socket.send(Message::Close(Some(normal))).await;
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_execs_and_reads_logs_through_the_api() {
+    let log = "/containerLogs/default/one/one";
+    let kubelet = axum::Router::new()
+        .route("/exec/default/one/one", any(hello))
+        .route(log, any(|| async { "a line\n" }));
+    let cluster = Cluster::with_kubelet(kubelet).await;
+    let overrides = "{\"spec\":{\"nodeName\":\"here\"}}";
+    cluster.run(&format!("run one --image=debian:12 --overrides={overrides}")).await;
+    assert_eq!(cluster.run("logs one").await, "a line\n");
+    assert_eq!(cluster.run("logs -f --tail=3 one -c one").await, "a line\n");
+    let mut command = cluster.command("exec -i one -- cat");
+    let output = tokio::task::spawn_blocking(move || {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"world\n").unwrap();
+        child.wait_with_output().unwrap()
+    })
+    .await
+    .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "hello world\n", "{stderr}");
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_those_we_know_get_in() {
     let cluster = Cluster::start().await;
@@ -306,12 +370,15 @@ async fn only_those_we_know_get_in() {
     for path in ["/healthz", "/livez", "/readyz", "/version"] {
         assert!(cluster.anonymous(path).await.starts_with("HTTP/1.1 200"), "{path}");
     }
-    for path in ["/", "/api", "/apis", "/api/v1/namespaces", "/openapi/v3", "/healthz/../api", "/x"] {
+    for path in ["/", "/api", "/apis", "/api/v1/namespaces", "/openapi/v3", "/healthz/../api", "/x"]
+    {
         assert!(cluster.anonymous(path).await.starts_with("HTTP/1.1 401"), "{path}");
     }
     let other = api::pki::Pki::open(&cluster.directory.path().join("other"), &[], &[]).unwrap();
     let (certificate, key) = other.admin();
     cluster.file("other.crt", certificate);
     cluster.file("other.key", key);
-    cluster.fail(&format!("{base} --client-certificate=other.crt --client-key=other.key get ns")).await;
+    cluster
+        .fail(&format!("{base} --client-certificate=other.crt --client-key=other.key get ns"))
+        .await;
 }

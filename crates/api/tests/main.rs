@@ -1,4 +1,5 @@
 //! The API, driven through its router, a kube client and the real kubectl.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod changing;
 mod client;

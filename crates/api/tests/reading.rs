@@ -145,7 +145,8 @@ async fn tables_are_for_people() {
     let server = Server::start().await;
     server.config_map("one", json!({})).await;
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-    let ask = |path: String| Request::get(path).header("accept", accept).body(Body::empty()).unwrap();
+    let ask =
+        |path: String| Request::get(path).header("accept", accept).body(Body::empty()).unwrap();
     for path in [MAPS.to_owned(), format!("{MAPS}/one")] {
         let table = server.send(ask(path)).await.expect(200);
         assert_eq!(table["kind"], "Table");

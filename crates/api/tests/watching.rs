@@ -51,9 +51,8 @@ async fn a_streaming_list_says_where_it_ends() {
     server.config_map("a", json!({})).await;
     let query = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true";
     server.get(&format!("{MAPS}?{query}")).await.expect(422);
-    let path = format!(
-        "{MAPS}?{query}&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Da"
-    );
+    let path =
+        format!("{MAPS}?{query}&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Da");
     let mut lines = Lines::open(&server, &path).await;
     assert_eq!(lines.next_named().await, pair("ADDED", "a"));
     let mark = lines.next().await.unwrap();
