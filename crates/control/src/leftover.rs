@@ -56,14 +56,17 @@ impl Leftovers {
 
     async fn sync(&self, key: Key) -> Result<Next> {
         let Some(pod) = self.cluster.cache.get(POD, &key.namespace, &key.name) else { return Ok(Next::Wait) };
-        match pod::node(&pod) {
+        let lost = match pod::node(&pod) {
             Some(node) => {
-                if self.cluster.cache.get(NODE, "", node).is_none() && self.cluster.live(NODE, "", node).await?.is_none() {
-                    self.give_up(&pod, "its node is gone").await?;
-                }
+                self.cluster.cache.get(NODE, "", node).is_none()
+                    && self.cluster.live(NODE, "", node).await?.is_none()
             }
-            None if pod.deleting() => self.give_up(&pod, "it was deleted before it had a node").await?,
-            None => {}
+            None => false,
+        };
+        if lost {
+            self.give_up(&pod, "its node is gone").await?;
+        } else if pod.deleting() && pod::node(&pod).is_none() {
+            self.give_up(&pod, "it was deleted before it had a node").await?;
         }
         if pod::is_over(&pod) {
             self.thin_out().await?;

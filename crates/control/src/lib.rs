@@ -7,6 +7,13 @@
 //!
 //! Start reading at `cache.rs` (one watch per kind feeds all loops) and `queue.rs`
 //! (how every loop works), then any loop: `replica_set.rs` is the shortest.
+//!
+//! ```no_run
+//! # async fn example(client: kube::Client) -> Result<(), control::Error> {
+//! let settings = control::Settings::new("/var/lib/shelf/volumes".into(), "-----BEGIN …".into());
+//! control::run(client, settings, std::future::pending()).await
+//! # }
+//! ```
 
 mod resource;
 mod object;
@@ -17,7 +24,6 @@ mod queue;
 mod cluster;
 mod event;
 mod selector;
-mod start;
 mod owner;
 mod pod;
 mod replica_set;
@@ -32,6 +38,7 @@ mod job;
 mod cron_job;
 mod disruption;
 mod leftover;
+mod start;
 
 pub use error::Error;
 pub use start::{Settings, run};

@@ -79,6 +79,7 @@ pub async fn run(
             let first = tokio::time::timeout(Duration::from_secs(10), receiver.wait_for(|synced| *synced)).await.is_ok();
             if !first {
                 tracing::warn!(resource = resource.plural, "no complete list yet, the loops wait for it");
+                // An error would mean that the watch was given up: only at shutdown.
                 let _ = receiver.wait_for(|synced| *synced).await;
             }
         }

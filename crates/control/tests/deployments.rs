@@ -172,3 +172,26 @@ async fn a_pod_that_loses_its_label_is_released_and_replaced() {
     world.merge(&path, json!({"metadata": {"labels": {"app": "web"}}})).await;
     world.wait(PODS, |list| list["items"].as_array().is_some_and(|pods| pods.len() == 2)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_follows_and_undoes_rollouts() {
+    let world = World::start().await;
+    start(&world, 3, rolling("1", "0")).await;
+    world.kubectl(&["set", "image", "deployment/web", "c=image:2"]).await;
+    let followed = world.kubectl(&["rollout", "status", "deployment/web", "--timeout=30s"]).await;
+    assert!(followed.contains("successfully rolled out"), "{followed}");
+    assert!(is_done(&world.get(WEB).await.unwrap()), "status must not say done too early");
+    let history = world.kubectl(&["rollout", "history", "deployment/web"]).await;
+    assert!(history.contains("\n1 ") && history.contains("\n2 "), "{history}");
+    world.kubectl(&["rollout", "undo", "deployment/web"]).await;
+    world.kubectl(&["rollout", "status", "deployment/web", "--timeout=30s"]).await;
+    let back = world.get(WEB).await.unwrap();
+    assert_eq!(back["spec"]["template"]["spec"]["containers"][0]["image"], "image:1");
+    assert_eq!(world.list(SETS).await.len(), 2);
+    world.kubectl(&["rollout", "restart", "deployment/web"]).await;
+    world.kubectl(&["rollout", "status", "deployment/web", "--timeout=30s"]).await;
+    world.kubectl(&["scale", "deployment/web", "--replicas=1"]).await;
+    world.kubectl(&["wait", "deployment/web", "--for=condition=Available", "--timeout=30s"]).await;
+    world.kubectl(&["delete", "deployment/web", "--cascade=foreground", "--timeout=30s"]).await;
+    assert!(world.list(PODS).await.is_empty());
+}

@@ -39,7 +39,7 @@ async fn failed_pods_are_replaced_after_a_pause() {
     let begin = std::time::Instant::now();
     let done = world.wait(&path, |job| condition(job, "Complete")["status"] == "True").await;
     assert_eq!((&done["status"]["failed"], &done["status"]["succeeded"]), (&json!(2), &json!(1)));
-    assert!(begin.elapsed().as_millis() >= 100, "there was a pause");
+    assert!(begin.elapsed().as_secs() >= 2, "half a second at least, then two");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

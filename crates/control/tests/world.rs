@@ -16,6 +16,7 @@ const NODE: &str = "node-1";
 
 pub(crate) struct World {
     pub(crate) client: kube::Client,
+    api: api::Api,
     control: JoinHandle<()>,
     node: JoinHandle<()>,
     volumes: tempfile::TempDir,
@@ -37,7 +38,7 @@ impl World {
         let volumes = tempfile::tempdir().unwrap();
         let control = start_control(&client, &volumes);
         let node = tokio::spawn(pretend(client.clone()));
-        let world = Self { client, control, node, volumes };
+        let world = Self { client, api, control, node, volumes };
         world.wait("/api/v1/namespaces/default/serviceaccounts/default", |_| true).await;
         world
     }
@@ -49,6 +50,27 @@ impl World {
         // A write that was under way still lands; after a real crash it has, before anyone reads.
         tokio::time::sleep(Duration::from_millis(20)).await;
         self.control = start_control(&self.client, &self.volumes);
+    }
+
+    /// Serves the API on loopback and runs kubectl against it; returns what it printed.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let router = self.api.router();
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        let home = self.volumes.path().join("home");
+        let output = tokio::process::Command::new("kubectl")
+            .args(["--server", &server, "--namespace", "a", "--request-timeout", "60s"])
+            .args(arguments)
+            .env("HOME", &home)
+            .env("KUBECONFIG", "/dev/null")
+            .output()
+            .await
+            .unwrap();
+        serving.abort();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text} {}", String::from_utf8_lossy(&output.stderr));
+        text
     }
 
     pub(crate) fn volumes_dir(&self) -> &std::path::Path {
@@ -118,7 +140,8 @@ impl World {
 
 fn start_control(client: &kube::Client, volumes: &tempfile::TempDir) -> JoinHandle<()> {
     let mut settings = control::Settings::new(volumes.path().to_path_buf(), "THE CA".to_owned());
-    settings.job_back_off = Duration::from_millis(100);
+    // Ends of pods are written in whole seconds: a shorter pause could vanish.
+    settings.job_back_off = Duration::from_millis(1_500);
     let client = client.clone();
     tokio::spawn(async move {
         control::run(client, settings, std::future::pending()).await.unwrap();
@@ -218,8 +241,7 @@ impl Sampler {
 
     pub(crate) fn stop(self) -> Extremes {
         self.task.abort();
-        let seen = *self.seen.lock().unwrap();
-        seen
+        *self.seen.lock().unwrap()
     }
 }
 
