@@ -94,7 +94,7 @@ fn root_binds_are_files_or_directories_read_only_or_not() {
             bind("/deep/dir", 1, false, false),
             bind("/deep/dir-ro", 1, false, true),
         ],
-        cwd: "/work/here".into(),
+        cwd: "/made/here".into(),
         ..world.script("c", "cat /etc/new/file; echo x > /deep/dir/x; cat /deep/dir-ro/x; \
             (echo y > /etc/new/file) 2>/dev/null && echo BAD; (echo y > /deep/dir-ro/y) 2>/dev/null && echo BAD; \
             readlink /proc/self/cwd")
@@ -102,7 +102,7 @@ fn root_binds_are_files_or_directories_read_only_or_not() {
     let (file, dir) = (source(&world.dir.join("file")), source(&world.dir.join("dir")));
     sandbox.start(&spec, root(&world.dir).as_fd(), &[file.as_fd(), dir.as_fd()]).unwrap();
     world.exit_of("c");
-    assert_eq!(text(&spec.log), "content\nx\n/work/here\n");
+    assert_eq!(text(&spec.log), "content\nx\n/made/here\n");
     assert_eq!(fs::read_to_string(world.dir.join("dir/x")).unwrap(), "x\n");
     sandbox.destroy().unwrap();
     world.check_nothing_is_left();
