@@ -160,7 +160,8 @@ pub(crate) fn segments(path: &str) -> Result<Vec<Cow<'_, str>>, Failure> {
 }
 
 fn unescape(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, Failure> {
-    if !text.contains('%') && !(plus_is_space && text.contains('+')) {
+    let escaped = text.contains('%') || (plus_is_space && text.contains('+'));
+    if !escaped {
         return Ok(Cow::Borrowed(text));
     }
     let bad = || Failure::bad_request(format!("invalid URL escape in {text:?}"));

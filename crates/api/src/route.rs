@@ -103,11 +103,10 @@ async fn operate(api: &Api, call: &Call, parts: Parts, body: Body) -> Result<Res
     let is_namespace = call.kind.group.is_empty() && call.kind.plural == "namespaces";
     match call.subresource.as_deref() {
         None => {}
-        Some("status") if call.kind.has(Subresource::Status) => {
-            if !matches!(call.verb, Verb::Get | Verb::Update | Verb::Patch) {
-                return Err(Failure::method_not_allowed());
-            }
-        }
+        Some("status") if call.kind.has(Subresource::Status) => match call.verb {
+            Verb::Get | Verb::Update | Verb::Patch => {}
+            _ => return Err(Failure::method_not_allowed()),
+        },
         Some("scale") if call.kind.has(Subresource::Scale) => {
             return subresource::scale(api, call, &sent(&parts, body).await?).await;
         }

@@ -30,9 +30,12 @@ impl About {
     }
 }
 
-/// Why a request was refused.
+/// Why a request was refused; boxed, since every answer that succeeds carries room for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Refusal>);
+
+#[derive(Debug, Clone)]
+struct Refusal {
     code: StatusCode,
     reason: &'static str,
     message: String,
@@ -45,7 +48,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Refusal {
             code,
             reason,
             message: message.into(),
@@ -53,16 +56,16 @@ impl Failure {
             causes: Vec::new(),
             retry_after_seconds: None,
             resume: None,
-        }
+        }))
     }
 
     fn about(mut self, kind: &Kind, name: &str) -> Self {
-        self.about = About::resource(kind, name);
+        self.0.about = About::resource(kind, name);
         self
     }
 
     pub(crate) fn caused_by(mut self, cause: Cause) -> Self {
-        self.causes.push(cause);
+        self.0.causes.push(cause);
         self
     }
 
@@ -127,8 +130,8 @@ impl Failure {
         };
         let message = format!("{kind}{dot}{group} \"{name}\" is invalid: {list}");
         let mut failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message);
-        failure.about = About { group: group.into(), kind: kind.into(), name: name.into() };
-        failure.causes = errors
+        failure.0.about = About { group: group.into(), kind: kind.into(), name: name.into() };
+        failure.0.causes = errors
             .iter()
             .map(|error| Cause {
                 reason: error.reason.as_str(),
@@ -156,7 +159,7 @@ impl Failure {
             }
         };
         let mut failure = Self::new(StatusCode::CONFLICT, "Conflict", message);
-        failure.causes = conflicts
+        failure.0.causes = conflicts
             .iter()
             .map(|one| {
                 let text = one.to_string();
@@ -187,7 +190,7 @@ impl Failure {
 
     pub(crate) fn too_many(message: impl Into<String>) -> Self {
         let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
-        failure.retry_after_seconds = Some(1);
+        failure.0.retry_after_seconds = Some(1);
         failure
     }
 
@@ -206,7 +209,7 @@ impl Failure {
              modified, or deleted between the time the first chunk was returned and now may \
              show up in the list.",
         );
-        failure.resume = Some(resume);
+        failure.0.resume = Some(resume);
         failure
     }
 
@@ -214,7 +217,7 @@ impl Failure {
     pub(crate) fn future_revision(asked: u64, current: u64) -> Self {
         let message = format!("Too large resource version: {asked}, current: {current}");
         let mut failure = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message);
-        failure.retry_after_seconds = Some(1);
+        failure.0.retry_after_seconds = Some(1);
         failure.caused_by(Cause {
             reason: "ResourceVersionTooLarge",
             message: "Too large resource version".into(),
@@ -232,13 +235,13 @@ impl Failure {
     }
 
     pub(crate) fn code(&self) -> StatusCode {
-        self.code
+        self.0.code
     }
 
     /// The `meta/v1` Status.
     pub(crate) fn status(&self) -> Value {
         let mut metadata = json!({});
-        if let Some(resume) = &self.resume {
+        if let Some(resume) = &self.0.resume {
             metadata["continue"] = json!(resume);
         }
         let mut status = json!({
@@ -246,18 +249,18 @@ impl Failure {
             "apiVersion": "v1",
             "metadata": metadata,
             "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
+            "message": self.0.message,
+            "reason": self.0.reason,
         });
         let mut details = serde_json::Map::new();
-        let about = &self.about;
+        let about = &self.0.about;
         for (key, text) in [("name", &about.name), ("group", &about.group), ("kind", &about.kind)] {
             if !text.is_empty() {
                 details.insert(key.into(), json!(text));
             }
         }
-        if !self.causes.is_empty() {
-            let causes = self.causes.iter().map(|cause| {
+        if !self.0.causes.is_empty() {
+            let causes = self.0.causes.iter().map(|cause| {
                 let mut value = json!({"reason": cause.reason, "message": cause.message});
                 if !cause.field.is_empty() {
                     value["field"] = json!(cause.field);
@@ -266,21 +269,21 @@ impl Failure {
             });
             details.insert("causes".into(), causes.collect());
         }
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = self.0.retry_after_seconds {
             details.insert("retryAfterSeconds".into(), json!(seconds));
         }
         if !details.is_empty() {
             status["details"] = Value::Object(details);
         }
-        status["code"] = json!(self.code.as_u16());
+        status["code"] = json!(self.0.code.as_u16());
         status
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = crate::output::json(self.code, self.status().to_string().into());
-        if let Some(seconds) = self.retry_after_seconds {
+        let mut response = crate::output::json(self.0.code, self.status().to_string().into());
+        if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

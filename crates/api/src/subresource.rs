@@ -23,6 +23,12 @@ pub(crate) struct Sent {
     pub(crate) media_type: String,
 }
 
+/// What a Scale is to become.
+enum Wanted {
+    Whole(Value),
+    Patched(Patch),
+}
+
 /// Reads or changes how many replicas a set has, as autoscaling/v1 Scale.
 pub(crate) async fn scale(api: &Api, call: &Call, sent: &Sent) -> Result<Response, Failure> {
     let name = call.name()?;
@@ -32,29 +38,22 @@ pub(crate) async fn scale(api: &Api, call: &Call, sent: &Sent) -> Result<Respons
         let scale = scale_of(&output::parse(&entry.value));
         return Ok(output::json(StatusCode::OK, scale.to_string().into()));
     }
-    let wanted: Box<dyn Fn(&Value) -> Result<Value, Failure> + Send + Sync> = match call.verb {
-        Verb::Update => {
-            let scale = body::decode(&sent.bytes, &sent.media_type)?.value;
-            Box::new(move |_| Ok(scale.clone()))
-        }
+    let wanted = match call.verb {
+        Verb::Update => Wanted::Whole(body::decode(&sent.bytes, &sent.media_type)?.value),
         Verb::Patch => match Patch::decode(&sent.bytes, &sent.media_type)?.0 {
             // A Scale has no lists: strategic and plain merge are the same.
-            Patch::Strategic(patch) | Patch::Apply(patch) => {
-                let kind = call.kind;
-                let patch = Patch::Merge(patch);
-                Box::new(move |live| patch.apply_to(kind, live))
-            }
-            patch => {
-                let kind = call.kind;
-                Box::new(move |live| patch.apply_to(kind, live))
-            }
+            Patch::Strategic(patch) | Patch::Apply(patch) => Wanted::Patched(Patch::Merge(patch)),
+            patch => Wanted::Patched(patch),
         },
         _ => return Err(Failure::method_not_allowed()),
     };
     let mut write = Write::new(api, call)?;
     let written = write
         .change(name, Ownership::Track, |_, live| {
-            let scale = wanted(&scale_of(live))?;
+            let scale = match &wanted {
+                Wanted::Whole(scale) => scale.clone(),
+                Wanted::Patched(patch) => patch.apply_to(call.kind, &scale_of(live))?,
+            };
             let replicas = scale["spec"]["replicas"].as_u64().unwrap_or(0);
             if scale["spec"]["replicas"].as_i64().is_some_and(|replicas| replicas < 0) {
                 let value = &scale["spec"]["replicas"];
