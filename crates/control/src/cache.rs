@@ -58,7 +58,12 @@ impl Cache {
         self.listeners.write().expect("listeners lock").push(listener);
     }
 
-    pub(crate) fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Object>> {
+    pub(crate) fn get(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Object>> {
         self.read().tables.get(&resource)?.get(&Key::new(namespace, name)).cloned()
     }
 
@@ -75,7 +80,10 @@ impl Cache {
 
     /// The objects of all namespaces.
     pub(crate) fn list_all(&self, resource: Resource) -> Vec<Arc<Object>> {
-        self.read().tables.get(&resource).map_or_else(Vec::new, |table| table.values().cloned().collect())
+        self.read()
+            .tables
+            .get(&resource)
+            .map_or_else(Vec::new, |table| table.values().cloned().collect())
     }
 
     pub(crate) fn by_uid(&self, uid: &str) -> Option<Arc<Object>> {
@@ -113,7 +121,8 @@ impl Cache {
             if state.buried.contains_key(object.uid()) {
                 return object;
             }
-            let known = state.tables.get(&object.resource).and_then(|table| table.get(&object.key()));
+            let known =
+                state.tables.get(&object.resource).and_then(|table| table.get(&object.key()));
             if let Some(known) = known
                 && known.revision() >= object.revision()
                 && object.revision() != 0
@@ -132,7 +141,9 @@ impl Cache {
         let old = {
             let mut state = self.state.write().expect("cache lock");
             state.buried.remove(uid);
-            let Some(known) = state.tables.get(&resource).and_then(|table| table.get(key)) else { return };
+            let Some(known) = state.tables.get(&resource).and_then(|table| table.get(key)) else {
+                return;
+            };
             let other = !uid.is_empty() && known.uid() != uid;
             if other && revision.is_none_or(|revision| known.revision() > revision) {
                 return;
@@ -148,7 +159,8 @@ impl Cache {
     pub(crate) fn bury(&self, object: &Object) {
         let old = {
             let mut state = self.state.write().expect("cache lock");
-            let known = state.tables.get(&object.resource).and_then(|table| table.get(&object.key()));
+            let known =
+                state.tables.get(&object.resource).and_then(|table| table.get(&object.key()));
             if known.is_none_or(|known| known.uid() != object.uid()) {
                 return;
             }
@@ -162,7 +174,12 @@ impl Cache {
 
     /// Forgets every object of a kind that a complete list did not have and that
     /// we did not write ourselves since the list began.
-    pub(crate) fn retain(&self, resource: Resource, listed: &HashSet<Key>, known_before: &HashSet<Key>) {
+    pub(crate) fn retain(
+        &self,
+        resource: Resource,
+        listed: &HashSet<Key>,
+        known_before: &HashSet<Key>,
+    ) {
         let gone: Vec<_> = {
             let state = self.read();
             let Some(table) = state.tables.get(&resource) else { return };
@@ -181,7 +198,10 @@ impl Cache {
 
     /// The keys of a kind.
     pub(crate) fn keys(&self, resource: Resource) -> HashSet<Key> {
-        self.read().tables.get(&resource).map_or_else(HashSet::new, |table| table.keys().cloned().collect())
+        self.read()
+            .tables
+            .get(&resource)
+            .map_or_else(HashSet::new, |table| table.keys().cloned().collect())
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {

@@ -49,7 +49,12 @@ impl Cluster {
     }
 
     /// Reads one object from the API, past the cache.
-    pub(crate) async fn live(&self, resource: Resource, namespace: &str, name: &str) -> Result<Option<Object>> {
+    pub(crate) async fn live(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Object>> {
         let path = resource.path(namespace, name);
         match self.send::<DynamicObject>(Method::GET, &path, None, None).await {
             Ok(raw) => Ok(Some(Object::from_api(resource, raw))),
@@ -59,14 +64,24 @@ impl Cluster {
     }
 
     /// Lists a namespace from the API, past the cache (`""`: all namespaces).
-    pub(crate) async fn live_list(&self, resource: Resource, namespace: &str) -> Result<Vec<Object>> {
+    pub(crate) async fn live_list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+    ) -> Result<Vec<Object>> {
         let path = resource.collection_path(namespace);
-        let list: kube::core::ObjectList<DynamicObject> = self.send(Method::GET, &path, None, None).await?;
+        let list: kube::core::ObjectList<DynamicObject> =
+            self.send(Method::GET, &path, None, None).await?;
         Ok(list.items.into_iter().map(|raw| Object::from_api(resource, raw)).collect())
     }
 
     /// Creates an object; `apiVersion` and `kind` are filled in.
-    pub(crate) async fn create(&self, resource: Resource, namespace: &str, mut body: Value) -> Result<Arc<Object>> {
+    pub(crate) async fn create(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        mut body: Value,
+    ) -> Result<Arc<Object>> {
         body["apiVersion"] = json!(resource.api_version());
         body["kind"] = json!(resource.kind);
         let path = resource.collection_path(namespace);
@@ -75,16 +90,32 @@ impl Cluster {
     }
 
     /// Merge-patches an object; the patch carries its uid, so a namesake is never touched.
-    pub(crate) async fn merge(&self, object: &Object, part: Part, patch: Value) -> Result<Arc<Object>> {
+    pub(crate) async fn merge(
+        &self,
+        object: &Object,
+        part: Part,
+        patch: Value,
+    ) -> Result<Arc<Object>> {
         self.patch(object, part, MERGE, patch).await
     }
 
     /// Strategic merge patch, for lists that others write too (pod conditions).
-    pub(crate) async fn strategic(&self, object: &Object, part: Part, patch: Value) -> Result<Arc<Object>> {
+    pub(crate) async fn strategic(
+        &self,
+        object: &Object,
+        part: Part,
+        patch: Value,
+    ) -> Result<Arc<Object>> {
         self.patch(object, part, STRATEGIC, patch).await
     }
 
-    async fn patch(&self, object: &Object, part: Part, form: &'static str, mut patch: Value) -> Result<Arc<Object>> {
+    async fn patch(
+        &self,
+        object: &Object,
+        part: Part,
+        form: &'static str,
+        mut patch: Value,
+    ) -> Result<Arc<Object>> {
         patch["metadata"]["uid"] = json!(object.uid());
         let mut path = object.resource.path(object.namespace(), object.name());
         if part == Part::Status {
@@ -120,7 +151,10 @@ impl Cluster {
         options["kind"] = json!("DeleteOptions");
         options["preconditions"]["uid"] = json!(object.uid());
         let path = object.resource.path(object.namespace(), object.name());
-        let answer: Value = match self.send(Method::DELETE, &path, Some("application/json"), Some(&options)).await {
+        let answer: Value = match self
+            .send(Method::DELETE, &path, Some("application/json"), Some(&options))
+            .await
+        {
             Ok(answer) => answer,
             Err(error) if error.is_not_found() => {
                 self.cache.bury(object);
@@ -130,8 +164,14 @@ impl Cluster {
         };
         // The object with its deletion time stamp when it still waits for someone; else what
         // it was at last, or a Status.
-        let left = answer["metadata"]["deletionTimestamp"].is_string().then(|| serde_json::from_value(answer).ok()).flatten();
-        match left.map(|raw| Object::from_api(object.resource, raw)).filter(|left| !is_released(left)) {
+        let left = answer["metadata"]["deletionTimestamp"]
+            .is_string()
+            .then(|| serde_json::from_value(answer).ok())
+            .flatten();
+        match left
+            .map(|raw| Object::from_api(object.resource, raw))
+            .filter(|left| !is_released(left))
+        {
             Some(left) => drop(self.cache.put(left)),
             None => self.cache.bury(object),
         }

@@ -39,7 +39,9 @@ impl CronJobs {
     }
 
     async fn sync(&self, key: Key) -> Result<Next> {
-        let Some(cron) = self.cluster.cache.get(CRON_JOB, &key.namespace, &key.name) else { return Ok(Next::Wait) };
+        let Some(cron) = self.cluster.cache.get(CRON_JOB, &key.namespace, &key.name) else {
+            return Ok(Next::Wait);
+        };
         if cron.deleting() {
             return Ok(Next::Wait);
         }
@@ -78,7 +80,12 @@ impl CronJobs {
             Some(name) => match TimeZone::get(name) {
                 Ok(zone) => zone,
                 Err(error) => {
-                    self.cluster.events.warning(COMPONENT, cron, "UnknownTimeZone", error.to_string());
+                    self.cluster.events.warning(
+                        COMPONENT,
+                        cron,
+                        "UnknownTimeZone",
+                        error.to_string(),
+                    );
                     return None;
                 }
             },
@@ -87,14 +94,28 @@ impl CronJobs {
     }
 
     /// Makes the job of a time; returns the time when it was made now or before.
-    async fn start(&self, cron: &Object, jobs: &[Arc<Object>], due: Timestamp, now: Timestamp) -> Result<Option<Timestamp>> {
+    async fn start(
+        &self,
+        cron: &Object,
+        jobs: &[Arc<Object>],
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
         let events = &self.cluster.events;
-        let too_late = cron.int("/spec/startingDeadlineSeconds").is_some_and(|limit| now.duration_since(due).as_secs() > limit);
+        let too_late = cron
+            .int("/spec/startingDeadlineSeconds")
+            .is_some_and(|limit| now.duration_since(due).as_secs() > limit);
         if too_late {
-            events.warning(COMPONENT, cron, "MissSchedule", format!("Missed scheduled time to start a job: {due}"));
+            events.warning(
+                COMPONENT,
+                cron,
+                "MissSchedule",
+                format!("Missed scheduled time to start a job: {due}"),
+            );
             return Ok(None);
         }
-        let active: Vec<_> = jobs.iter().filter(|job| !is_finished(job) && !job.deleting()).collect();
+        let active: Vec<_> =
+            jobs.iter().filter(|job| !is_finished(job) && !job.deleting()).collect();
         // The name says the time: a second try makes no second job.
         let name = format!("{}-{}", cron.name(), due.as_second() / 60);
         if !active.iter().any(|job| job.name() == name) && !active.is_empty() {
@@ -107,26 +128,37 @@ impl CronJobs {
                 Some("Replace") => {
                     for job in &active {
                         self.cluster.delete(job, Propagation::Background).await?;
-                        events.normal(COMPONENT, cron, "SuccessfulDelete", format!("Deleted job {}", job.name()));
+                        events.normal(
+                            COMPONENT,
+                            cron,
+                            "SuccessfulDelete",
+                            format!("Deleted job {}", job.name()),
+                        );
                     }
                 }
                 _ => {}
             }
         }
         let template = cron.at("/spec/jobTemplate").cloned().unwrap_or_else(|| json!({}));
-        let mut annotations = template.pointer("/metadata/annotations").filter(|value| value.is_object()).cloned();
+        let mut annotations =
+            template.pointer("/metadata/annotations").filter(|value| value.is_object()).cloned();
         let annotations = annotations.get_or_insert_with(|| json!({}));
         annotations[SCHEDULED_AT] = json!(stamp(due));
         let mut metadata = json!({
             "name": name, "annotations": annotations, "ownerReferences": [cron.controller_reference()],
         });
-        if let Some(labels) = template.pointer("/metadata/labels").filter(|labels| !labels.is_null()) {
+        if let Some(labels) =
+            template.pointer("/metadata/labels").filter(|labels| !labels.is_null())
+        {
             metadata["labels"] = labels.clone();
         }
         let body = json!({"metadata": metadata, "spec": template["spec"]});
         match self.cluster.create(JOB, cron.namespace(), body).await {
-            Ok(_) => events.normal(COMPONENT, cron, "SuccessfulCreate", format!("Created job {name}")),
-            Err(Error::Request { source, .. }) if matches!(source.as_ref(), kube::Error::Api(status) if status.is_already_exists()) => {}
+            Ok(_) => {
+                events.normal(COMPONENT, cron, "SuccessfulCreate", format!("Created job {name}"))
+            }
+            Err(Error::Request { source, .. }) if matches!(source.as_ref(), kube::Error::Api(status) if status.is_already_exists()) =>
+                {}
             Err(error) => return Err(error),
         }
         Ok(Some(due))
@@ -134,10 +166,15 @@ impl CronJobs {
 
     /// Deletes the oldest finished jobs beyond the history limits.
     async fn forget_old(&self, cron: &Object, jobs: &[Arc<Object>]) -> Result<()> {
-        let limits = [("Complete", "successfulJobsHistoryLimit", 3), ("Failed", "failedJobsHistoryLimit", 1)];
+        let limits = [
+            ("Complete", "successfulJobsHistoryLimit", 3),
+            ("Failed", "failedJobsHistoryLimit", 1),
+        ];
         for (condition, field, usual) in limits {
-            let limit = usize::try_from(cron.int(&format!("/spec/{field}")).unwrap_or(usual)).unwrap_or(0);
-            let mut ended: Vec<_> = jobs.iter().filter(|job| job.is(condition) && !job.deleting()).collect();
+            let limit =
+                usize::try_from(cron.int(&format!("/spec/{field}")).unwrap_or(usual)).unwrap_or(0);
+            let mut ended: Vec<_> =
+                jobs.iter().filter(|job| job.is(condition) && !job.deleting()).collect();
             ended.sort_by_key(|job| job.time("/status/startTime").unwrap_or_else(|| job.created()));
             let surplus = ended.len().saturating_sub(limit);
             for job in ended.into_iter().take(surplus) {
@@ -149,7 +186,8 @@ impl CronJobs {
 
     async fn report(&self, cron: &Object, scheduled: Option<Timestamp>) -> Result<()> {
         let jobs = self.cluster.cache.controlled(JOB, cron.uid());
-        let active: Vec<Value> = jobs.iter().filter(|job| !is_finished(job)).map(|job| job.reference()).collect();
+        let active: Vec<Value> =
+            jobs.iter().filter(|job| !is_finished(job)).map(|job| job.reference()).collect();
         let mut status = json!({ "active": active });
         if let Some(scheduled) = scheduled {
             status["lastScheduleTime"] = json!(stamp(scheduled));
@@ -166,7 +204,12 @@ impl CronJobs {
 }
 
 /// The newest time that has come and was not served yet.
-fn last_due(cron: &Object, schedule: &Schedule, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+fn last_due(
+    cron: &Object,
+    schedule: &Schedule,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let mut since = cron.time("/status/lastScheduleTime").unwrap_or_else(|| cron.created());
     if let Some(limit) = cron.int("/spec/startingDeadlineSeconds") {
         let earliest = now.checked_sub(jiff::SignedDuration::from_secs(limit)).unwrap_or(since);
@@ -183,5 +226,8 @@ fn last_due(cron: &Object, schedule: &Schedule, zone: &TimeZone, now: Timestamp)
         }
     }
     // Down for very long: the exact minute does not matter any more.
-    schedule.next(now.checked_sub(jiff::SignedDuration::from_hours(24)).ok()?, zone).filter(|next| *next <= now).or(due)
+    schedule
+        .next(now.checked_sub(jiff::SignedDuration::from_hours(24)).ok()?, zone)
+        .filter(|next| *next <= now)
+        .or(due)
 }

@@ -53,7 +53,11 @@ impl Deployments {
             }
             for state in change.states() {
                 let set = state.controller().and_then(|owner| cache.by_uid(&owner.uid));
-                if let Some(owner) = set.as_ref().and_then(|set| set.controller()).filter(|owner| owner.kind == "Deployment") {
+                if let Some(owner) = set
+                    .as_ref()
+                    .and_then(|set| set.controller())
+                    .filter(|owner| owner.kind == "Deployment")
+                {
                     pods.add(Key::new(state.namespace(), &owner.name));
                 }
             }
@@ -69,17 +73,27 @@ impl Deployments {
         let Some(deployment) = self.cluster.cache.get(DEPLOYMENT, &key.namespace, &key.name) else {
             return Ok(Next::Wait);
         };
-        let selector = Selector::from_object(deployment.at("/spec/selector")).filter(|s| !s.is_empty());
+        let selector =
+            Selector::from_object(deployment.at("/spec/selector")).filter(|s| !s.is_empty());
         let (Some(selector), Some(template)) = (selector, deployment.at("/spec/template")) else {
             return Ok(Next::Wait);
         };
         let sets = pod::claim(&self.cluster, REPLICA_SET, &deployment, &selector).await?;
         let new = revision::find_new(template, &sets);
-        let mut old: Vec<_> =
-            sets.into_iter().filter(|set| new.as_ref().is_none_or(|new| new.uid() != set.uid())).collect();
+        let mut old: Vec<_> = sets
+            .into_iter()
+            .filter(|set| new.as_ref().is_none_or(|new| new.uid() != set.uid()))
+            .collect();
         old.sort_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())));
         let limits = limits(&deployment);
-        let mut view = View { deployment: deployment.clone(), new, old, limits, generation: deployment.generation(), now: Timestamp::now() };
+        let mut view = View {
+            deployment: deployment.clone(),
+            new,
+            old,
+            limits,
+            generation: deployment.generation(),
+            now: Timestamp::now(),
+        };
         if deployment.deleting() {
             return self.report(&view).await;
         }
@@ -153,7 +167,8 @@ impl Deployments {
         let desired = view.limits.replicas.to_string();
         let max = (view.limits.replicas + view.limits.max_surge).to_string();
         let before = replicas(set);
-        let noted = set.annotation(revision::DESIRED) == Some(&desired) && set.annotation(revision::MAX) == Some(&max);
+        let noted = set.annotation(revision::DESIRED) == Some(&desired)
+            && set.annotation(revision::MAX) == Some(&max);
         if before == wanted && noted {
             return Ok(set.clone());
         }
@@ -164,7 +179,8 @@ impl Deployments {
         let patched = self.cluster.merge(set, Part::Object, patch).await?;
         if before != wanted {
             let way = if wanted > before { "up" } else { "down" };
-            let message = format!("Scaled {way} replica set {} from {before} to {wanted}", set.name());
+            let message =
+                format!("Scaled {way} replica set {} from {before} to {wanted}", set.name());
             self.cluster.events.normal(COMPONENT, &view.deployment, "ScalingReplicaSet", message);
         }
         Ok(patched)
@@ -185,7 +201,10 @@ impl Deployments {
         let number = next_revision(view);
         let mut annotations = revision::annotations(&deployment, None, number);
         annotations.insert(revision::DESIRED.to_owned(), view.limits.replicas.to_string());
-        annotations.insert(revision::MAX.to_owned(), (view.limits.replicas + view.limits.max_surge).to_string());
+        annotations.insert(
+            revision::MAX.to_owned(),
+            (view.limits.replicas + view.limits.max_surge).to_string(),
+        );
         let body = json!({
             "metadata": {
                 "name": name,
@@ -210,7 +229,9 @@ impl Deployments {
                 let live = self.cluster.live(REPLICA_SET, deployment.namespace(), &name).await?;
                 let ours = live.filter(|set| {
                     set.is_controlled_by(deployment.uid())
-                        && set.at("/spec/template").is_some_and(|found| revision::canonical(found) == canonical)
+                        && set
+                            .at("/spec/template")
+                            .is_some_and(|found| revision::canonical(found) == canonical)
                 });
                 match ours {
                     Some(set) => view.new = Some(self.cluster.cache.put(set)),
@@ -244,7 +265,10 @@ impl Deployments {
     }
 
     async fn note_revision(&self, view: &mut View) -> Result<()> {
-        let Some(number) = view.new.as_ref().and_then(|new| new.annotation(revision::REVISION)) else { return Ok(()) };
+        let Some(number) = view.new.as_ref().and_then(|new| new.annotation(revision::REVISION))
+        else {
+            return Ok(());
+        };
         if view.deployment.annotation(revision::REVISION) != Some(number) {
             let patch = json!({"metadata": {"annotations": {revision::REVISION: number}}});
             view.deployment = self.cluster.merge(&view.deployment, Part::Object, patch).await?;
@@ -254,7 +278,9 @@ impl Deployments {
 
     /// Deletes the oldest empty sets beyond the history limit.
     async fn forget_history(&self, view: &View) -> Result<()> {
-        let limit = usize::try_from(view.deployment.int("/spec/revisionHistoryLimit").unwrap_or(10)).unwrap_or(0);
+        let limit =
+            usize::try_from(view.deployment.int("/spec/revisionHistoryLimit").unwrap_or(10))
+                .unwrap_or(0);
         let mut empty: Vec<_> = view
             .old
             .iter()
@@ -281,8 +307,10 @@ impl Deployments {
     fn count(&self, view: &View, set: &Object) -> Count {
         let min_ready = view.deployment.int("/spec/minReadySeconds").unwrap_or(0);
         let pods = self.cluster.cache.controlled(POD, set.uid());
-        let available =
-            pods.iter().filter(|pod| pod::is_active(pod) && pod::is_available(pod, min_ready, view.now)).count();
+        let available = pods
+            .iter()
+            .filter(|pod| pod::is_active(pod) && pod::is_available(pod, min_ready, view.now))
+            .count();
         Count { wanted: replicas(set), available: i64::try_from(available).unwrap_or(i64::MAX) }
     }
 }
@@ -308,7 +336,9 @@ fn limits(deployment: &Object) -> Limits {
         return Limits { replicas, max_surge: 0, max_unavailable: 0 };
     }
     let quarter = Value::from("25%");
-    let value = |name: &str| deployment.at(&format!("/spec/strategy/rollingUpdate/{name}")).unwrap_or(&quarter);
+    let value = |name: &str| {
+        deployment.at(&format!("/spec/strategy/rollingUpdate/{name}")).unwrap_or(&quarter)
+    };
     Limits::resolve(
         replicas,
         int_or_percent(value("maxSurge"), replicas, true).unwrap_or(1),

@@ -43,22 +43,33 @@ impl Disruption {
 
     async fn sync(&self, key: Key) -> Result<Next> {
         let cache = &self.cluster.cache;
-        let Some(budget) = cache.get(DISRUPTION_BUDGET, &key.namespace, &key.name).filter(|budget| !budget.deleting()) else {
+        let Some(budget) = cache
+            .get(DISRUPTION_BUDGET, &key.namespace, &key.name)
+            .filter(|budget| !budget.deleting())
+        else {
             return Ok(Next::Wait);
         };
         let selector = Selector::from_object(budget.at("/spec/selector"));
         let pods: Vec<_> = match &selector {
-            Some(selector) => cache.list(POD, &key.namespace).into_iter().filter(|pod| selector.matches(pod.labels())).collect(),
+            Some(selector) => cache
+                .list(POD, &key.namespace)
+                .into_iter()
+                .filter(|pod| selector.matches(pod.labels()))
+                .collect(),
             None => Vec::new(),
         };
         let pods: Vec<_> = pods.into_iter().filter(|pod| !pod::is_over(pod)).collect();
-        let healthy = count(pods.iter().filter(|pod| pod::is_ready(pod) && !pod.deleting()).count());
+        let healthy =
+            count(pods.iter().filter(|pod| pod::is_ready(pod) && !pod.deleting()).count());
         let (expected, desired) = self.desired(&budget, &pods);
         let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
         let mut conditions = budget.list("/status/conditions").to_vec();
-        let (status, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+        let (status, reason) =
+            if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
         set_condition(&mut conditions, "DisruptionAllowed", status, reason, "", Timestamp::now());
-        if let Some(condition) = conditions.iter_mut().find(|condition| condition["type"] == "DisruptionAllowed") {
+        if let Some(condition) =
+            conditions.iter_mut().find(|condition| condition["type"] == "DisruptionAllowed")
+        {
             condition["observedGeneration"] = json!(budget.generation());
         }
         let status = json!({
@@ -98,10 +109,16 @@ impl Disruption {
         let mut wanted: HashMap<String, i64> = HashMap::new();
         for pod in pods {
             let set = pod.controller().and_then(|owner| self.cluster.cache.by_uid(&owner.uid));
-            let top = set.as_ref().and_then(|set| set.controller()).and_then(|owner| self.cluster.cache.by_uid(&owner.uid));
+            let top = set
+                .as_ref()
+                .and_then(|set| set.controller())
+                .and_then(|owner| self.cluster.cache.by_uid(&owner.uid));
             match top.or(set) {
                 Some(workload) => {
-                    wanted.insert(workload.uid().to_owned(), workload.int("/spec/replicas").unwrap_or(1));
+                    wanted.insert(
+                        workload.uid().to_owned(),
+                        workload.int("/spec/replicas").unwrap_or(1),
+                    );
                 }
                 None => {
                     wanted.insert(pod.uid().to_owned(), 1);

@@ -68,15 +68,20 @@ impl Endpoints {
 
     async fn sync(&self, key: Key) -> Result<Next> {
         let cache = &self.cluster.cache;
-        let Some(service) = cache.get(SERVICE, &key.namespace, &key.name).filter(|service| !service.deleting()) else {
+        let Some(service) =
+            cache.get(SERVICE, &key.namespace, &key.name).filter(|service| !service.deleting())
+        else {
             // The slices and the Endpoints are owned by the service: the garbage collector has them.
             return Ok(Next::Wait);
         };
         let external = service.text("/spec/type") == Some("ExternalName");
         match selector(&service).filter(|_| !external) {
             Some(selector) => {
-                let pods: Vec<_> =
-                    cache.list(POD, &key.namespace).into_iter().filter(|pod| selector.matches(pod.labels())).collect();
+                let pods: Vec<_> = cache
+                    .list(POD, &key.namespace)
+                    .into_iter()
+                    .filter(|pod| selector.matches(pod.labels()))
+                    .collect();
                 let backends = Backends::of(&service, &pods);
                 self.write_slices(&service, &backends, SLICES, false).await?;
                 self.write_endpoints(&service, &backends).await?;
@@ -85,7 +90,8 @@ impl Endpoints {
                 self.write_slices(&service, &Backends::default(), SLICES, true).await?;
                 let written = cache.get(ENDPOINTS, &key.namespace, &key.name).filter(|endpoints| {
                     endpoints.label(ENDPOINTS_MANAGED_BY) != Some(ENDPOINTS_MANAGER)
-                        && endpoints.label("endpointslice.kubernetes.io/skip-mirror") != Some("true")
+                        && endpoints.label("endpointslice.kubernetes.io/skip-mirror")
+                            != Some("true")
                 });
                 match written.filter(|_| !external) {
                     Some(endpoints) => {
@@ -101,13 +107,22 @@ impl Endpoints {
 
     /// Makes the slices of one manager say exactly this. `none_when_empty`: no slice at all
     /// rather than an empty one.
-    async fn write_slices(&self, service: &Object, backends: &Backends, manager: &str, none_when_empty: bool) -> Result<()> {
+    async fn write_slices(
+        &self,
+        service: &Object,
+        backends: &Backends,
+        manager: &str,
+        none_when_empty: bool,
+    ) -> Result<()> {
         let mut existing: Vec<_> = self
             .cluster
             .cache
             .list(ENDPOINT_SLICE, service.namespace())
             .into_iter()
-            .filter(|slice| slice.label(SERVICE_NAME) == Some(service.name()) && slice.label(MANAGED_BY) == Some(manager))
+            .filter(|slice| {
+                slice.label(SERVICE_NAME) == Some(service.name())
+                    && slice.label(MANAGED_BY) == Some(manager)
+            })
             .filter(|slice| !slice.deleting())
             .collect();
         let mut wanted: Vec<(Value, Value)> = Vec::new();
@@ -121,16 +136,27 @@ impl Endpoints {
         }
         let labels = slice_labels(service, manager);
         // First those that have the right ports already, so that a change of readiness is one patch.
-        wanted.sort_by_key(|(ports, _)| !existing.iter().any(|slice| slice.at("/ports") == Some(ports)));
+        wanted.sort_by_key(|(ports, _)| {
+            !existing.iter().any(|slice| slice.at("/ports") == Some(ports))
+        });
         for (ports, endpoints) in wanted {
-            let same = existing.iter().position(|slice| slice.list("/ports") == ports.as_array().map_or(&[][..], |list| list));
-            let taken = same.or(if existing.is_empty() { None } else { Some(0) }).map(|index| existing.remove(index));
+            let same = existing.iter().position(|slice| {
+                slice.list("/ports") == ports.as_array().map_or(&[][..], |list| list)
+            });
+            let taken = same
+                .or(if existing.is_empty() { None } else { Some(0) })
+                .map(|index| existing.remove(index));
             let body = json!({"addressType": "IPv4", "endpoints": endpoints, "ports": ports});
             match taken {
                 Some(slice) => {
-                    let lists_equal = slice.list("/endpoints") == endpoints.as_array().map_or(&[][..], |list| list)
+                    let lists_equal = slice.list("/endpoints")
+                        == endpoints.as_array().map_or(&[][..], |list| list)
                         && slice.list("/ports") == ports.as_array().map_or(&[][..], |list| list);
-                    let labels_equal = labels.as_object().into_iter().flatten().all(|(key, value)| slice.label(key) == value.as_str());
+                    let labels_equal = labels
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .all(|(key, value)| slice.label(key) == value.as_str());
                     if !lists_equal || !labels_equal {
                         let patch = json!({"metadata": {"labels": labels}, "endpoints": endpoints, "ports": ports});
                         self.cluster.merge(&slice, Part::Object, patch).await?;
@@ -159,8 +185,12 @@ impl Endpoints {
         for (ports, list) in backends.groups.values() {
             let mut subset = json!({});
             for (field, ready) in [("addresses", true), ("notReadyAddresses", false)] {
-                let addresses: Vec<_> =
-                    list.iter().filter(|backend| backend.ready == ready && !backend.terminating).take(left).map(address).collect();
+                let addresses: Vec<_> = list
+                    .iter()
+                    .filter(|backend| backend.ready == ready && !backend.terminating)
+                    .take(left)
+                    .map(address)
+                    .collect();
                 left -= addresses.len();
                 if !addresses.is_empty() {
                     subset[field] = json!(addresses);
@@ -179,7 +209,11 @@ impl Endpoints {
         }
         match self.cluster.cache.get(ENDPOINTS, service.namespace(), service.name()) {
             Some(endpoints) => {
-                let same_labels = labels.as_object().into_iter().flatten().all(|(key, value)| endpoints.label(key) == value.as_str());
+                let same_labels = labels
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .all(|(key, value)| endpoints.label(key) == value.as_str());
                 if endpoints.list("/subsets") != subsets || !same_labels {
                     let patch = json!({"metadata": {"labels": labels}, "subsets": subsets});
                     self.cluster.merge(&endpoints, Part::Object, patch).await?;

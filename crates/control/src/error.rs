@@ -50,6 +50,7 @@ impl Error {
 
     /// Someone else wrote first, or the object or its namespace went away: expected.
     pub(crate) fn is_race(&self) -> bool {
-        self.is_not_found() || self.status().is_some_and(|status| status.code == 409 || status.is_forbidden())
+        self.is_not_found()
+            || self.status().is_some_and(|status| status.code == 409 || status.is_forbidden())
     }
 }

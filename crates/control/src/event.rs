@@ -59,16 +59,35 @@ impl Recorder {
     }
 
     /// Tells that something usual happened to an object.
-    pub(crate) fn normal(&self, component: &'static str, object: &Object, reason: &'static str, message: String) {
+    pub(crate) fn normal(
+        &self,
+        component: &'static str,
+        object: &Object,
+        reason: &'static str,
+        message: String,
+    ) {
         self.send(component, object, "Normal", reason, message);
     }
 
     /// Tells that something went wrong with an object.
-    pub(crate) fn warning(&self, component: &'static str, object: &Object, reason: &'static str, message: String) {
+    pub(crate) fn warning(
+        &self,
+        component: &'static str,
+        object: &Object,
+        reason: &'static str,
+        message: String,
+    ) {
         self.send(component, object, "Warning", reason, message);
     }
 
-    fn send(&self, component: &'static str, object: &Object, type_: &'static str, reason: &'static str, message: String) {
+    fn send(
+        &self,
+        component: &'static str,
+        object: &Object,
+        type_: &'static str,
+        reason: &'static str,
+        message: String,
+    ) {
         let namespace = if object.namespace().is_empty() { "default" } else { object.namespace() };
         let news = News {
             regarding: object.reference(),
@@ -105,7 +124,9 @@ pub(crate) async fn write(client: kube::Client, mut receiver: mpsc::Receiver<New
                 Ok(name) => {
                     order.push_back(topic.clone());
                     known.insert(topic, Known { namespace: news.namespace, name, count: 1 });
-                    if order.len() > MOST_REMEMBERED && let Some(oldest) = order.pop_front() {
+                    if order.len() > MOST_REMEMBERED
+                        && let Some(oldest) = order.pop_front()
+                    {
                         known.remove(&oldest);
                     }
                     Ok(())
@@ -117,7 +138,9 @@ pub(crate) async fn write(client: kube::Client, mut receiver: mpsc::Receiver<New
         match result {
             Ok(()) => {}
             // The namespace is going away, or gone.
-            Err(error) if error.is_race() => tracing::debug!(error = %chain(&error), "an event was not written"),
+            Err(error) if error.is_race() => {
+                tracing::debug!(error = %chain(&error), "an event was not written")
+            }
             Err(error) => tracing::warn!(error = %chain(&error), "an event was not written"),
         }
     }
@@ -134,8 +157,10 @@ fn failed(operation: &'static str, namespace: &str, source: kube::Error) -> Erro
 /// Counts one more; false when the event is gone.
 async fn repeat(client: &kube::Client, event: &mut Known) -> Result<bool> {
     event.count += 1;
-    let patch = Patch::Merge(json!({"count": event.count, "lastTimestamp": stamp(Timestamp::now())}));
-    match events(client, &event.namespace).patch(&event.name, &PatchParams::default(), &patch).await {
+    let patch =
+        Patch::Merge(json!({"count": event.count, "lastTimestamp": stamp(Timestamp::now())}));
+    match events(client, &event.namespace).patch(&event.name, &PatchParams::default(), &patch).await
+    {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         Err(error) => Err(failed("patch", &event.namespace, error)),
@@ -160,8 +185,8 @@ async fn create(client: &kube::Client, news: &News) -> Result<String> {
         "lastTimestamp": stamp(now),
         "count": 1,
     });
-    let object: DynamicObject =
-        serde_json::from_value(body).map_err(|error| Error::Bug(format!("event {name}: {error}")))?;
+    let object: DynamicObject = serde_json::from_value(body)
+        .map_err(|error| Error::Bug(format!("event {name}: {error}")))?;
     let created = events(client, &news.namespace).create(&PostParams::default(), &object).await;
     created.map(|_| name).map_err(|error| failed("create", &news.namespace, error))
 }
@@ -189,7 +214,11 @@ async fn sweep_once(client: &kube::Client) -> Result<Duration> {
         .into_iter()
         .map(|event| {
             let last = last_seen(&event);
-            (last, event.metadata.namespace.unwrap_or_default(), event.metadata.name.unwrap_or_default())
+            (
+                last,
+                event.metadata.namespace.unwrap_or_default(),
+                event.metadata.name.unwrap_or_default(),
+            )
         })
         .collect();
     aged.sort();
@@ -224,7 +253,8 @@ fn last_seen(event: &DynamicObject) -> Timestamp {
         event.data.get("eventTime"),
         event.data.get("firstTimestamp"),
     ];
-    let written = fields.into_iter().flatten().filter_map(Value::as_str).find_map(|text| text.parse().ok());
+    let written =
+        fields.into_iter().flatten().filter_map(Value::as_str).find_map(|text| text.parse().ok());
     let created = event.metadata.creation_timestamp.as_ref().map(|time| time.0);
     written.or(created).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -53,7 +53,11 @@ impl Garbage {
             }
             let owners_changed = change.old.as_ref().is_none_or(|old| old.owners() != new.owners());
             if owners_changed {
-                if new.owners().iter().any(|owner| cache.by_uid(&owner.uid).is_none_or(|owner| owner.deleting())) {
+                if new
+                    .owners()
+                    .iter()
+                    .any(|owner| cache.by_uid(&owner.uid).is_none_or(|owner| owner.deleting()))
+                {
                     wake.add(new.uid().to_owned());
                 }
                 if let Some(old) = &change.old {
@@ -110,7 +114,9 @@ impl Garbage {
             return self.set_owners(object, &kept).await;
         }
         // What was read from the cache may be old: the owner references must still be these.
-        let Some(live) = self.cluster.live(object.resource, object.namespace(), object.name()).await? else {
+        let Some(live) =
+            self.cluster.live(object.resource, object.namespace(), object.name()).await?
+        else {
             return Ok(());
         };
         if live.uid() != object.uid() || live.owners() != object.owners() || live.deleting() {
@@ -119,8 +125,11 @@ impl Garbage {
         }
         let blocks_someone = states.contains(&OwnerState::Waiting);
         let has_dependents = !self.cluster.cache.dependents(object.uid()).is_empty();
-        let propagation =
-            if blocks_someone && has_dependents { Propagation::Foreground } else { Propagation::Background };
+        let propagation = if blocks_someone && has_dependents {
+            Propagation::Foreground
+        } else {
+            Propagation::Background
+        };
         let options = json!({
             "propagationPolicy": format!("{propagation:?}"),
             "preconditions": {"resourceVersion": live.meta.resource_version},
@@ -137,7 +146,10 @@ impl Garbage {
             let waiting = known.deleting() && known.has_finalizer(FOREGROUND);
             return Ok(if waiting { OwnerState::Waiting } else { OwnerState::Present });
         }
-        let kind = self.kinds.iter().find(|kind| kind.kind == owner.kind && same_group(kind, &owner.api_version));
+        let kind = self
+            .kinds
+            .iter()
+            .find(|kind| kind.kind == owner.kind && same_group(kind, &owner.api_version));
         let Some(kind) = kind else {
             // A kind we do not serve: nobody here can say whether it is gone.
             return Ok(OwnerState::Present);
@@ -158,8 +170,9 @@ impl Garbage {
         let dependents = self.cluster.cache.dependents(owner.uid());
         let mut blocked = false;
         for dependent in &dependents {
-            let blocks =
-                dependent.owners().iter().any(|reference| reference.uid == owner.uid() && reference.block_owner_deletion == Some(true));
+            let blocks = dependent.owners().iter().any(|reference| {
+                reference.uid == owner.uid() && reference.block_owner_deletion == Some(true)
+            });
             blocked |= blocks;
             if !dependent.deleting() {
                 self.queue.add(dependent.uid().to_owned());
@@ -182,8 +195,10 @@ impl Garbage {
     }
 
     async fn disown(&self, dependent: &Object, owner: &Object) -> Result<()> {
-        let kept: Vec<Value> =
-            references(dependent).into_iter().filter(|reference| reference["uid"] != owner.uid()).collect();
+        let kept: Vec<Value> = references(dependent)
+            .into_iter()
+            .filter(|reference| reference["uid"] != owner.uid())
+            .collect();
         match self.set_owners(dependent, &kept).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),

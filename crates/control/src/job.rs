@@ -51,8 +51,12 @@ impl Jobs {
     }
 
     async fn sync(&self, key: Key) -> Result<Next> {
-        let Some(job) = self.cluster.cache.get(JOB, &key.namespace, &key.name) else { return Ok(Next::Wait) };
-        let Some(selector) = Selector::from_object(job.at("/spec/selector")).filter(|s| !s.is_empty()) else {
+        let Some(job) = self.cluster.cache.get(JOB, &key.namespace, &key.name) else {
+            return Ok(Next::Wait);
+        };
+        let Some(selector) =
+            Selector::from_object(job.at("/spec/selector")).filter(|s| !s.is_empty())
+        else {
             return Ok(Next::Wait);
         };
         if is_finished(&job) {
@@ -79,7 +83,13 @@ impl Jobs {
     }
 
     /// Whether the job is over, and how.
-    fn end(&self, job: &Object, tally: &Tally, pods: &[Arc<Object>], now: Timestamp) -> Option<End> {
+    fn end(
+        &self,
+        job: &Object,
+        tally: &Tally,
+        pods: &[Arc<Object>],
+        now: Timestamp,
+    ) -> Option<End> {
         let failed = |reason, message| Some(End { type_: "Failed", reason, message });
         if let Some(message) = pods.iter().find_map(|pod| tally::fails_job(job, pod)) {
             return failed("PodFailurePolicy", message);
@@ -88,10 +98,16 @@ impl Jobs {
         let in_place = job.text("/spec/template/spec/restartPolicy") == Some("OnFailure");
         let tries = tally.failed + if in_place { tally.restarts } else { 0 };
         if tries > limit {
-            return failed("BackoffLimitExceeded", "Job has reached the specified backoff limit".to_owned());
+            return failed(
+                "BackoffLimitExceeded",
+                "Job has reached the specified backoff limit".to_owned(),
+            );
         }
         if deadline(job, now).is_some_and(|left| left.is_zero()) {
-            return failed("DeadlineExceeded", "Job was active longer than specified deadline".to_owned());
+            return failed(
+                "DeadlineExceeded",
+                "Job was active longer than specified deadline".to_owned(),
+            );
         }
         if tally.is_complete(job) {
             return Some(End {
@@ -104,8 +120,15 @@ impl Jobs {
     }
 
     /// Starts or stops pods; returns when the next may start.
-    async fn adjust(&self, job: &Object, tally: &Tally, pods: &[Arc<Object>], now: Timestamp) -> Result<Option<Duration>> {
-        let (wanted, active) = (tally.wanted(job), i64::try_from(tally.active.len()).unwrap_or(i64::MAX));
+    async fn adjust(
+        &self,
+        job: &Object,
+        tally: &Tally,
+        pods: &[Arc<Object>],
+        now: Timestamp,
+    ) -> Result<Option<Duration>> {
+        let (wanted, active) =
+            (tally.wanted(job), i64::try_from(tally.active.len()).unwrap_or(i64::MAX));
         if active > wanted {
             let mut surplus: Vec<_> = pods.iter().filter(|pod| pod::is_active(pod)).collect();
             surplus.sort_by_key(|pod| (pod::is_ready(pod), std::cmp::Reverse(pod.created())));
@@ -150,8 +173,14 @@ impl Jobs {
                     body["spec"]["hostname"] = json!(format!("{}-{index}", job.name()));
                 }
                 for field in ["containers", "initContainers"] {
-                    for container in body["spec"].get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
-                        let variable = json!({"name": "JOB_COMPLETION_INDEX", "value": index.to_string()});
+                    for container in body["spec"]
+                        .get_mut(field)
+                        .and_then(Value::as_array_mut)
+                        .into_iter()
+                        .flatten()
+                    {
+                        let variable =
+                            json!({"name": "JOB_COMPLETION_INDEX", "value": index.to_string()});
                         match container.get_mut("env").and_then(Value::as_array_mut) {
                             Some(env) => env.push(variable),
                             None => container["env"] = json!([variable]),
@@ -184,14 +213,23 @@ impl Jobs {
     }
 
     /// Ends the job: running pods go first, then the verdict is written.
-    async fn finish(&self, job: &Object, pods: &[Arc<Object>], end: &End, now: Timestamp) -> Result<Next> {
+    async fn finish(
+        &self,
+        job: &Object,
+        pods: &[Arc<Object>],
+        end: &End,
+        now: Timestamp,
+    ) -> Result<Next> {
         self.stop(pods).await?;
         let mut status = self.counts(job, now);
         let mut conditions = job.list("/status/conditions").to_vec();
-        let criterion = if end.type_ == "Complete" { "SuccessCriteriaMet" } else { "FailureTarget" };
+        let criterion =
+            if end.type_ == "Complete" { "SuccessCriteriaMet" } else { "FailureTarget" };
         for type_ in [criterion, end.type_] {
             set_condition(&mut conditions, type_, "True", end.reason, &end.message, now);
-            if let Some(condition) = conditions.iter_mut().find(|condition| condition["type"] == type_) {
+            if let Some(condition) =
+                conditions.iter_mut().find(|condition| condition["type"] == type_)
+            {
                 condition["lastProbeTime"] = json!(stamp(now));
             }
         }
@@ -213,7 +251,14 @@ impl Jobs {
         let mut conditions = job.list("/status/conditions").to_vec();
         let suspended = job.flag("/spec/suspend");
         if suspended {
-            set_condition(&mut conditions, "Suspended", "True", "JobSuspended", "Job suspended", now);
+            set_condition(
+                &mut conditions,
+                "Suspended",
+                "True",
+                "JobSuspended",
+                "Job suspended",
+                now,
+            );
             status["startTime"] = Value::Null;
         } else if job.is("Suspended") {
             set_condition(&mut conditions, "Suspended", "False", "JobResumed", "Job resumed", now);
@@ -254,11 +299,15 @@ impl Jobs {
 
     /// Deletes a finished job when its time is over.
     async fn expire(&self, job: &Object) -> Result<Next> {
-        let Some(ttl) = job.int("/spec/ttlSecondsAfterFinished").filter(|_| !job.deleting()) else { return Ok(Next::Wait) };
+        let Some(ttl) = job.int("/spec/ttlSecondsAfterFinished").filter(|_| !job.deleting()) else {
+            return Ok(Next::Wait);
+        };
         let conditions = job.list("/status/conditions").iter();
         let ended = conditions
             .filter(|condition| condition["type"] == "Complete" || condition["type"] == "Failed")
-            .find_map(|condition| condition["lastTransitionTime"].as_str()?.parse::<Timestamp>().ok());
+            .find_map(|condition| {
+                condition["lastTransitionTime"].as_str()?.parse::<Timestamp>().ok()
+            });
         let Some(ended) = ended else { return Ok(Next::Wait) };
         let age = Duration::try_from(Timestamp::now().duration_since(ended)).unwrap_or_default();
         let left = Duration::from_secs(u64::try_from(ttl).unwrap_or(0)).saturating_sub(age);

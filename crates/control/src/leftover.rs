@@ -30,7 +30,8 @@ impl Leftovers {
                 let Some(new) = &change.new else { return };
                 let lost = pod::node(new).is_some_and(|node| cache.get(NODE, "", node).is_none());
                 let nowhere = new.deleting() && pod::node(new).is_none();
-                let ended = pod::is_over(new) && change.old.as_ref().is_none_or(|old| !pod::is_over(old));
+                let ended =
+                    pod::is_over(new) && change.old.as_ref().is_none_or(|old| !pod::is_over(old));
                 if lost {
                     wake.add_after(new.key(), PATIENCE);
                 }
@@ -55,7 +56,9 @@ impl Leftovers {
     }
 
     async fn sync(&self, key: Key) -> Result<Next> {
-        let Some(pod) = self.cluster.cache.get(POD, &key.namespace, &key.name) else { return Ok(Next::Wait) };
+        let Some(pod) = self.cluster.cache.get(POD, &key.namespace, &key.name) else {
+            return Ok(Next::Wait);
+        };
         let lost = match pod::node(&pod) {
             Some(node) => {
                 self.cluster.cache.get(NODE, "", node).is_none()
@@ -82,8 +85,13 @@ impl Leftovers {
 
     /// Deletes the oldest pods that are over beyond the most that are kept.
     async fn thin_out(&self) -> Result<()> {
-        let mut over: Vec<_> =
-            self.cluster.cache.list_all(POD).into_iter().filter(|pod| pod::is_over(pod) && !pod.deleting()).collect();
+        let mut over: Vec<_> = self
+            .cluster
+            .cache
+            .list_all(POD)
+            .into_iter()
+            .filter(|pod| pod::is_over(pod) && !pod.deleting())
+            .collect();
         let surplus = over.len().saturating_sub(MOST_OVER);
         if surplus == 0 {
             return Ok(());

@@ -15,30 +15,30 @@
 //! # }
 //! ```
 
-mod resource;
-mod object;
-mod error;
 mod cache;
-mod watch;
-mod queue;
 mod cluster;
+mod cron_job;
+mod deployment;
+mod disruption;
+mod endpoints;
+mod error;
 mod event;
-mod selector;
+mod garbage;
+mod job;
+mod leftover;
+mod namespace;
+mod object;
 mod owner;
 mod pod;
+mod queue;
 mod replica_set;
-mod deployment;
-mod namespace;
-mod garbage;
-mod endpoints;
-mod volume;
+mod resource;
 mod scheduler;
-mod stateful_set;
-mod job;
-mod cron_job;
-mod disruption;
-mod leftover;
+mod selector;
 mod start;
+mod stateful_set;
+mod volume;
+mod watch;
 
 pub use error::Error;
 pub use start::{Settings, run};

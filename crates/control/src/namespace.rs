@@ -42,7 +42,9 @@ impl Namespaces {
             } else if change.new.is_none() {
                 // Something went: a default object to restore, or the last of a dying namespace.
                 let born_with = matches!(change.resource, CONFIG_MAP | SERVICE_ACCOUNT);
-                let dying = cache.get(NAMESPACE, "", object.namespace()).is_some_and(|namespace| namespace.deleting());
+                let dying = cache
+                    .get(NAMESPACE, "", object.namespace())
+                    .is_some_and(|namespace| namespace.deleting());
                 if born_with || dying {
                     wake.add(Key::new("", object.namespace()));
                 }
@@ -58,12 +60,16 @@ impl Namespaces {
     }
 
     async fn sync(&self, key: Key) -> Result<Next> {
-        let Some(namespace) = self.cluster.cache.get(NAMESPACE, "", &key.name) else { return Ok(Next::Wait) };
+        let Some(namespace) = self.cluster.cache.get(NAMESPACE, "", &key.name) else {
+            return Ok(Next::Wait);
+        };
         if namespace.deleting() {
             return self.empty(&namespace).await;
         }
         if namespace.text("/status/phase") != Some("Active") {
-            self.cluster.merge(&namespace, Part::Status, json!({"status": {"phase": "Active"}})).await?;
+            self.cluster
+                .merge(&namespace, Part::Status, json!({"status": {"phase": "Active"}}))
+                .await?;
         }
         self.furnish(&namespace).await?;
         Ok(Next::Wait)
@@ -76,7 +82,8 @@ impl Namespaces {
             let body = json!({"metadata": {"name": "default"}});
             existing(self.cluster.create(SERVICE_ACCOUNT, name, body).await)?;
         }
-        let description = "Contains the certificate of the authority that signed the API server's certificate.";
+        let description =
+            "Contains the certificate of the authority that signed the API server's certificate.";
         let wanted = json!({
             "metadata": {"name": ROOT_CA, "annotations": {"kubernetes.io/description": description}},
             "data": {"ca.crt": self.ca_pem},
@@ -92,7 +99,9 @@ impl Namespaces {
                 if live["data"] != wanted["data"]
                     && let Some(known) = self.cluster.cache.get(CONFIG_MAP, name, ROOT_CA)
                 {
-                    self.cluster.merge(&known, Part::Object, json!({"data": wanted["data"]})).await?;
+                    self.cluster
+                        .merge(&known, Part::Object, json!({"data": wanted["data"]}))
+                        .await?;
                 }
             }
         }
@@ -107,7 +116,9 @@ impl Namespaces {
         let mut remains = Remains::default();
         self.clear(POD, namespace.name(), &mut remains).await?;
         if remains.kinds.is_empty() {
-            for resource in Resource::all().into_iter().filter(|kind| kind.namespaced && *kind != POD) {
+            for resource in
+                Resource::all().into_iter().filter(|kind| kind.namespaced && *kind != POD)
+            {
                 self.clear(resource, namespace.name(), &mut remains).await?;
             }
         }
@@ -124,8 +135,10 @@ impl Namespaces {
             "spec": {"finalizers": namespace.list("/spec/finalizers").iter()
                 .filter(|finalizer| *finalizer != FINALIZER).collect::<Vec<_>>()},
         });
-        let answer: Result<Value> =
-            self.cluster.send(http::Method::PUT, &path, Some("application/json"), Some(&body)).await;
+        let answer: Result<Value> = self
+            .cluster
+            .send(http::Method::PUT, &path, Some("application/json"), Some(&body))
+            .await;
         match answer {
             Ok(_) => Ok(Next::Wait),
             Err(error) if error.is_not_found() => Ok(Next::Wait),
@@ -134,11 +147,17 @@ impl Namespaces {
     }
 
     /// Deletes what there is of one kind, and counts what stays for now.
-    async fn clear(&self, resource: Resource, namespace: &str, remains: &mut Remains) -> Result<()> {
+    async fn clear(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        remains: &mut Remains,
+    ) -> Result<()> {
         let found = self.cluster.live_list(resource, namespace).await?;
         let fresh: Vec<&Object> = found.iter().filter(|object| !object.deleting()).collect();
         for batch in fresh.chunks(DELETIONS_AT_ONCE) {
-            let deletions = batch.iter().map(|object| self.cluster.delete(object, Propagation::Background));
+            let deletions =
+                batch.iter().map(|object| self.cluster.delete(object, Propagation::Background));
             futures::future::join_all(deletions).await.into_iter().collect::<Result<Vec<()>>>()?;
         }
         if found.is_empty() {
@@ -147,7 +166,12 @@ impl Namespaces {
         let left = self.cluster.live_list(resource, namespace).await?;
         if !left.is_empty() {
             let group = if resource.group.is_empty() { "" } else { "." };
-            remains.kinds.push(format!("{}{group}{} has {} resource instances", resource.plural, resource.group, left.len()));
+            remains.kinds.push(format!(
+                "{}{group}{} has {} resource instances",
+                resource.plural,
+                resource.group,
+                left.len()
+            ));
         }
         for finalizer in left.iter().flat_map(|object| object.finalizers()) {
             if !remains.finalizers.contains(finalizer) {
@@ -161,17 +185,36 @@ impl Namespaces {
         let mut conditions = namespace.list("/status/conditions").to_vec();
         let now = Timestamp::now();
         let message = format!("Some resources are remaining: {}", remains.kinds.join(", "));
-        let mut changed =
-            set_condition(&mut conditions, "NamespaceContentRemaining", "True", "SomeResourcesRemain", &message, now);
+        let mut changed = set_condition(
+            &mut conditions,
+            "NamespaceContentRemaining",
+            "True",
+            "SomeResourcesRemain",
+            &message,
+            now,
+        );
         if remains.finalizers.is_empty() {
             let message = "All content-preserving finalizers finished";
             changed |= set_condition(
-                &mut conditions, "NamespaceFinalizersRemaining", "False", "ContentHasNoFinalizers", message, now,
+                &mut conditions,
+                "NamespaceFinalizersRemaining",
+                "False",
+                "ContentHasNoFinalizers",
+                message,
+                now,
             );
         } else {
-            let message = format!("Some content in the namespace has finalizers remaining: {}", remains.finalizers.join(", "));
+            let message = format!(
+                "Some content in the namespace has finalizers remaining: {}",
+                remains.finalizers.join(", ")
+            );
             changed |= set_condition(
-                &mut conditions, "NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", &message, now,
+                &mut conditions,
+                "NamespaceFinalizersRemaining",
+                "True",
+                "SomeFinalizersRemain",
+                &message,
+                now,
             );
         }
         if changed {

@@ -39,7 +39,11 @@ pub(crate) fn ready_since(pod: &Object) -> Option<Timestamp> {
 }
 
 /// How long until a ready pod counts as available; zero when it does, `None` when it is not ready.
-pub(crate) fn available_in(pod: &Object, min_ready_seconds: i64, now: Timestamp) -> Option<SignedDuration> {
+pub(crate) fn available_in(
+    pod: &Object,
+    min_ready_seconds: i64,
+    now: Timestamp,
+) -> Option<SignedDuration> {
     if !is_ready(pod) {
         return None;
     }
@@ -58,7 +62,9 @@ pub(crate) fn is_available(pod: &Object, min_ready_seconds: i64, now: Timestamp)
 pub(crate) fn from_template(template: &Value, owner: &Object) -> Value {
     let mut metadata = Map::new();
     for field in ["labels", "annotations", "finalizers"] {
-        if let Some(value) = template.pointer(&format!("/metadata/{field}")).filter(|value| !value.is_null()) {
+        if let Some(value) =
+            template.pointer(&format!("/metadata/{field}")).filter(|value| !value.is_null())
+        {
             metadata.insert(field.to_owned(), value.clone());
         }
     }
@@ -89,7 +95,8 @@ pub(crate) async fn claim(
     }
     let mut fresh = false;
     for object in cluster.cache.list(resource, owner.namespace()) {
-        if object.controller().is_some() || object.deleting() || !selector.matches(object.labels()) {
+        if object.controller().is_some() || object.deleting() || !selector.matches(object.labels())
+        {
             continue;
         }
         if !fresh {
@@ -112,7 +119,10 @@ pub(crate) async fn claim(
 }
 
 async fn release(cluster: &Cluster, owner: &Object, object: &Object) -> Result<()> {
-    let owners: Vec<_> = references(object).into_iter().filter(|reference| reference["uid"] != owner.uid()).collect();
+    let owners: Vec<_> = references(object)
+        .into_iter()
+        .filter(|reference| reference["uid"] != owner.uid())
+        .collect();
     let patch = json!({"metadata": {
         "resourceVersion": object.meta.resource_version, "ownerReferences": owners,
     }});
@@ -136,13 +146,17 @@ pub(crate) mod tests {
 
     #[test]
     fn a_pod_is_available_after_its_minimum_ready_time() {
-        let ready = pod(json!({"metadata": {"name": "p"}, "status": {"phase": "Running", "conditions": [
-            {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-        ]}}));
+        let ready =
+            pod(json!({"metadata": {"name": "p"}, "status": {"phase": "Running", "conditions": [
+                {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            ]}}));
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert!(is_available(&ready, 0, at("2026-01-01T00:00:00Z")));
         assert!(!is_available(&ready, 10, at("2026-01-01T00:00:09Z")));
-        assert_eq!(available_in(&ready, 10, at("2026-01-01T00:00:08Z")), Some(SignedDuration::from_secs(2)));
+        assert_eq!(
+            available_in(&ready, 10, at("2026-01-01T00:00:08Z")),
+            Some(SignedDuration::from_secs(2))
+        );
         assert!(is_available(&ready, 10, at("2026-01-01T00:00:10Z")));
     }
 }

@@ -181,7 +181,8 @@ impl<K: Clone + Eq + Hash + Ord + std::fmt::Display + Send + 'static> Queue<K> {
             }
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+                let text =
+                    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
                 tracing::error!(queue = self.name, key = %key, panic = text, "panicked, will retry");
                 true
             }
@@ -227,7 +228,11 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_never_worked_on_twice_at_once_and_no_addition_is_lost() {
         let queue = Queue::new("test");
-        let (now, most, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (now, most, runs) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let worker = {
             let (queue, now, most, runs) = (queue.clone(), now.clone(), most.clone(), runs.clone());
             tokio::spawn(queue.run(4, move |_: String| {

@@ -48,7 +48,9 @@ impl ReplicaSets {
         let Some(set) = cluster.cache.get(REPLICA_SET, &key.namespace, &key.name) else {
             return Ok(Next::Wait);
         };
-        let Some(selector) = Selector::from_object(set.at("/spec/selector")).filter(|s| !s.is_empty()) else {
+        let Some(selector) =
+            Selector::from_object(set.at("/spec/selector")).filter(|s| !s.is_empty())
+        else {
             return Ok(Next::Wait);
         };
         let pods = pod::claim(cluster, POD, &set, &selector).await?;
@@ -99,7 +101,8 @@ impl ReplicaSets {
                 self.cluster.events.normal(COMPONENT, set, "SuccessfulCreate", message);
                 Ok(())
             });
-            let results: Result<Vec<()>> = futures::future::join_all(creations).await.into_iter().collect();
+            let results: Result<Vec<()>> =
+                futures::future::join_all(creations).await.into_iter().collect();
             if let Err(error) = results {
                 if !error.is_race() {
                     let message = format!("Error creating: {}", chain(&error));
@@ -135,7 +138,12 @@ impl ReplicaSets {
         counts
     }
 
-    async fn report(&self, set: &Object, pods: &[Arc<Object>], failure: Option<&Error>) -> Result<Next> {
+    async fn report(
+        &self,
+        set: &Object,
+        pods: &[Arc<Object>],
+        failure: Option<&Error>,
+    ) -> Result<Next> {
         let now = Timestamp::now();
         let min_ready = set.int("/spec/minReadySeconds").unwrap_or(0);
         let status = status(set, pods, failure.map(|error| chain(error)), now);
@@ -149,7 +157,9 @@ impl ReplicaSets {
             .filter(|left| !left.is_zero())
             .min();
         Ok(match soonest {
-            Some(left) => Next::After(Duration::try_from(left).unwrap_or_default() + Duration::from_millis(10)),
+            Some(left) => Next::After(
+                Duration::try_from(left).unwrap_or_default() + Duration::from_millis(10),
+            ),
             None => Next::Wait,
         })
     }
@@ -167,13 +177,15 @@ pub(crate) fn same_status(object: &Object, status: &Value) -> bool {
 
 fn status(set: &Object, pods: &[Arc<Object>], failure: Option<String>, now: Timestamp) -> Value {
     let min_ready = set.int("/spec/minReadySeconds").unwrap_or(0);
-    let template = Selector::from_labels(set.at("/spec/template/metadata/labels").unwrap_or(&Value::Null));
+    let template =
+        Selector::from_labels(set.at("/spec/template/metadata/labels").unwrap_or(&Value::Null));
     let active: Vec<_> = pods.iter().filter(|pod| pod::is_active(pod)).collect();
     let count = |test: &dyn Fn(&Object) -> bool| active.iter().filter(|pod| test(pod)).count();
     let mut conditions = set.list("/status/conditions").to_vec();
     match failure {
         Some(message) => {
-            let missing = active.len() < usize::try_from(set.int("/spec/replicas").unwrap_or(1)).unwrap_or(0);
+            let missing =
+                active.len() < usize::try_from(set.int("/spec/replicas").unwrap_or(1)).unwrap_or(0);
             let reason = if missing { "FailedCreate" } else { "FailedDelete" };
             set_condition(&mut conditions, "ReplicaFailure", "True", reason, &message, now);
         }

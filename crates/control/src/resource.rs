@@ -77,8 +77,21 @@ impl Resource {
     /// How much of this kind the cache keeps: only kinds some loop reads are kept whole.
     pub(crate) fn depth(&self) -> Depth {
         let whole = [
-            NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, VOLUME, CLAIM, DEPLOYMENT, REPLICA_SET,
-            STATEFUL_SET, CONTROLLER_REVISION, JOB, CRON_JOB, ENDPOINT_SLICE, DISRUPTION_BUDGET,
+            NAMESPACE,
+            NODE,
+            POD,
+            SERVICE,
+            ENDPOINTS,
+            VOLUME,
+            CLAIM,
+            DEPLOYMENT,
+            REPLICA_SET,
+            STATEFUL_SET,
+            CONTROLLER_REVISION,
+            JOB,
+            CRON_JOB,
+            ENDPOINT_SLICE,
+            DISRUPTION_BUDGET,
             STORAGE_CLASS,
         ];
         if whole.contains(self) { Depth::Whole } else { Depth::Metadata }
@@ -96,7 +109,8 @@ impl Resource {
     /// The collection's path; `namespace` is ignored for cluster-wide kinds, and an
     /// empty one means all namespaces.
     pub(crate) fn collection_path(&self, namespace: &str) -> String {
-        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
+        let root =
+            if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
         if self.namespaced && !namespace.is_empty() {
             format!("{root}/{}/namespaces/{namespace}/{}", self.version, self.plural)
         } else {
@@ -137,9 +151,24 @@ mod tests {
     fn every_kind_a_loop_reads_is_in_the_table() {
         let all = Resource::all();
         for resource in [
-            NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SERVICE_ACCOUNT, VOLUME,
-            CLAIM, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, CONTROLLER_REVISION, JOB, CRON_JOB,
-            ENDPOINT_SLICE, DISRUPTION_BUDGET, STORAGE_CLASS,
+            NAMESPACE,
+            NODE,
+            POD,
+            SERVICE,
+            ENDPOINTS,
+            CONFIG_MAP,
+            SERVICE_ACCOUNT,
+            VOLUME,
+            CLAIM,
+            DEPLOYMENT,
+            REPLICA_SET,
+            STATEFUL_SET,
+            CONTROLLER_REVISION,
+            JOB,
+            CRON_JOB,
+            ENDPOINT_SLICE,
+            DISRUPTION_BUDGET,
+            STORAGE_CLASS,
         ] {
             assert!(all.contains(&resource), "{resource:?} is not served");
         }

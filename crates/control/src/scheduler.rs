@@ -82,7 +82,9 @@ impl Scheduler {
     }
 
     async fn sync(&self, key: Key) -> Result<Next> {
-        let Some(pod) = self.cluster.cache.get(POD, &key.namespace, &key.name).filter(|pod| needs_node(pod)) else {
+        let Some(pod) =
+            self.cluster.cache.get(POD, &key.namespace, &key.name).filter(|pod| needs_node(pod))
+        else {
             return Ok(Next::Wait);
         };
         if self.ledger.lock().expect("ledger lock").node_of(pod.uid()).is_some() {
@@ -106,12 +108,20 @@ impl Scheduler {
             let claim = self.cluster.cache.get(CLAIM, pod.namespace(), &name);
             let nodes = self.cluster.cache.list_all(NODE).len();
             match claim {
-                None => return Err(format!("0/{nodes} nodes are available: persistentvolumeclaim \"{name}\" not found.")),
+                None => {
+                    return Err(format!(
+                        "0/{nodes} nodes are available: persistentvolumeclaim \"{name}\" not found."
+                    ));
+                }
                 Some(claim) if claim.deleting() => {
-                    return Err(format!("0/{nodes} nodes are available: persistentvolumeclaim \"{name}\" is being deleted."));
+                    return Err(format!(
+                        "0/{nodes} nodes are available: persistentvolumeclaim \"{name}\" is being deleted."
+                    ));
                 }
                 Some(claim) if claim.text("/status/phase") != Some("Bound") => {
-                    return Err(format!("0/{nodes} nodes are available: pod has unbound immediate PersistentVolumeClaims."));
+                    return Err(format!(
+                        "0/{nodes} nodes are available: pod has unbound immediate PersistentVolumeClaims."
+                    ));
                 }
                 Some(_) => {}
             }
@@ -129,11 +139,14 @@ impl Scheduler {
             "metadata": {"namespace": pod.namespace(), "name": pod.name(), "uid": pod.uid()},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         });
-        let bound: Result<Value> =
-            self.cluster.send(http::Method::POST, &path, Some("application/json"), Some(&body)).await;
+        let bound: Result<Value> = self
+            .cluster
+            .send(http::Method::POST, &path, Some("application/json"), Some(&body))
+            .await;
         match bound {
             Ok(_) => {
-                let message = format!("Successfully assigned {}/{} to {node}", pod.namespace(), pod.name());
+                let message =
+                    format!("Successfully assigned {}/{} to {node}", pod.namespace(), pod.name());
                 self.cluster.events.normal(NAME, pod, "Scheduled", message);
                 Ok(())
             }
@@ -147,7 +160,9 @@ impl Scheduler {
     /// Says on the pod why it waits; only when that is news.
     async fn refuse(&self, pod: &Object, message: &str) -> Result<()> {
         let known = pod.condition("PodScheduled");
-        if known.is_some_and(|condition| condition["status"] == "False" && condition["message"] == message) {
+        if known.is_some_and(|condition| {
+            condition["status"] == "False" && condition["message"] == message
+        }) {
             return Ok(());
         }
         let since = known

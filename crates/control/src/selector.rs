@@ -41,11 +41,12 @@ impl Selector {
 
     /// From a plain map, as in a Service or a node selector.
     pub(crate) fn from_labels(labels: &Value) -> Self {
-        let requirements = labels.as_object().into_iter().flatten().map(|(key, value)| Requirement {
-            key: key.clone(),
-            operator: Operator::In,
-            values: vec![value.as_str().unwrap_or("").to_owned()],
-        });
+        let requirements =
+            labels.as_object().into_iter().flatten().map(|(key, value)| Requirement {
+                key: key.clone(),
+                operator: Operator::In,
+                values: vec![value.as_str().unwrap_or("").to_owned()],
+            });
         Self { requirements: requirements.collect() }
     }
 
@@ -115,7 +116,8 @@ mod tests {
                 {"key": "tier", "operator": "In", "values": ["a", "b"]},
                 {"key": "old", "operator": "DoesNotExist"},
             ],
-        }))).unwrap();
+        })))
+        .unwrap();
         assert!(selector.matches(&labels(&[("app", "web"), ("tier", "b")])));
         assert!(!selector.matches(&labels(&[("app", "web"), ("tier", "c")])));
         assert!(!selector.matches(&labels(&[("app", "web"), ("tier", "a"), ("old", "")])));
@@ -131,7 +133,10 @@ mod tests {
 
     #[test]
     fn numbers_are_compared_as_numbers() {
-        let more = Selector::from_expressions(Some(&json!([{"key": "n", "operator": "Gt", "values": ["9"]}]))).unwrap();
+        let more = Selector::from_expressions(Some(
+            &json!([{"key": "n", "operator": "Gt", "values": ["9"]}]),
+        ))
+        .unwrap();
         assert!(more.matches(&labels(&[("n", "10")])));
         assert!(!more.matches(&labels(&[("n", "9")])));
         assert!(!more.matches(&labels(&[])));

@@ -2,12 +2,12 @@
 
 use crate::cache::Cache;
 use crate::cluster::Cluster;
-use crate::error::Error;
-use crate::event;
 use crate::cron_job::CronJobs;
 use crate::deployment::Deployments;
 use crate::disruption::Disruption;
 use crate::endpoints::Endpoints;
+use crate::error::Error;
+use crate::event;
 use crate::garbage::Garbage;
 use crate::job::Jobs;
 use crate::leftover::Leftovers;
@@ -69,16 +69,25 @@ pub async fn run(
         let (sender, receiver) = tokio::sync::watch::channel(false);
         synced.push((resource, receiver));
         let (client, cache) = (client.clone(), cache.clone());
-        tasks.spawn(supervise(resource.plural, Box::new(move || {
-            Box::pin(watch::follow(client.clone(), resource, cache.clone(), sender.clone()))
-        })));
+        tasks.spawn(supervise(
+            resource.plural,
+            Box::new(move || {
+                Box::pin(watch::follow(client.clone(), resource, cache.clone(), sender.clone()))
+            }),
+        ));
     }
     let begin = async {
         for (resource, mut receiver) in synced {
             // The sender lives as long as its watch task, which never ends by itself.
-            let first = tokio::time::timeout(Duration::from_secs(10), receiver.wait_for(|synced| *synced)).await.is_ok();
+            let first =
+                tokio::time::timeout(Duration::from_secs(10), receiver.wait_for(|synced| *synced))
+                    .await
+                    .is_ok();
             if !first {
-                tracing::warn!(resource = resource.plural, "no complete list yet, the loops wait for it");
+                tracing::warn!(
+                    resource = resource.plural,
+                    "no complete list yet, the loops wait for it"
+                );
                 // An error would mean that the watch was given up: only at shutdown.
                 let _ = receiver.wait_for(|synced| *synced).await;
             }

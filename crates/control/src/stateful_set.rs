@@ -73,8 +73,12 @@ impl StatefulSets {
     }
 
     async fn sync(&self, key: Key) -> Result<Next> {
-        let Some(set) = self.cluster.cache.get(STATEFUL_SET, &key.namespace, &key.name) else { return Ok(Next::Wait) };
-        let Some(selector) = Selector::from_object(set.at("/spec/selector")).filter(|s| !s.is_empty()) else {
+        let Some(set) = self.cluster.cache.get(STATEFUL_SET, &key.namespace, &key.name) else {
+            return Ok(Next::Wait);
+        };
+        let Some(selector) =
+            Selector::from_object(set.at("/spec/selector")).filter(|s| !s.is_empty())
+        else {
             return Ok(Next::Wait);
         };
         let pods = pod::claim(&self.cluster, POD, &set, &selector).await?;
@@ -85,7 +89,10 @@ impl StatefulSets {
             ordered: set.text("/spec/podManagementPolicy") != Some("Parallel"),
             min_ready: set.int("/spec/minReadySeconds").unwrap_or(0),
             now: Timestamp::now(),
-            pods: pods.into_iter().filter_map(|pod| Some((identity::ordinal(&set, &pod)?, pod))).collect(),
+            pods: pods
+                .into_iter()
+                .filter_map(|pod| Some((identity::ordinal(&set, &pod)?, pod)))
+                .collect(),
             set: set.clone(),
         };
         let result = if set.deleting() { Ok(()) } else { self.walk(&view, &history).await };
@@ -145,7 +152,8 @@ impl StatefulSets {
 
     /// Deletes pods outside the range, highest first; returns whether some are left.
     async fn shrink(&self, view: &View, unsettled: Option<i64>) -> Result<bool> {
-        let doomed: Vec<_> = view.pods.iter().rev().filter(|(ordinal, _)| !view.range.contains(ordinal)).collect();
+        let doomed: Vec<_> =
+            view.pods.iter().rev().filter(|(ordinal, _)| !view.range.contains(ordinal)).collect();
         for (_, pod) in &doomed {
             if pod.deleting() {
                 if view.ordered {
@@ -188,7 +196,12 @@ impl StatefulSets {
     async fn replace_broken(&self, view: &View, history: &History, ordinal: i64) -> Result<()> {
         let Some(pod) = view.pods.get(&ordinal) else { return Ok(()) };
         let old = pod.label(REVISION_LABEL) != Some(history.update.name());
-        if old && !pod.deleting() && !pod::is_ready(pod) && !view.on_delete() && ordinal >= view.partition() {
+        if old
+            && !pod.deleting()
+            && !pod::is_ready(pod)
+            && !view.on_delete()
+            && ordinal >= view.partition()
+        {
             return self.delete(view, pod, "is broken, and of an older revision").await;
         }
         Ok(())
@@ -196,19 +209,29 @@ impl StatefulSets {
 
     async fn create(&self, view: &View, history: &History, ordinal: i64) -> Result<()> {
         self.make_claims(view, ordinal).await?;
-        let revision = if !view.on_delete() && ordinal < view.partition() { &history.current } else { &history.update };
-        let body = identity::new_pod(&view.set, &history::template(revision), revision.name(), ordinal);
+        let revision = if !view.on_delete() && ordinal < view.partition() {
+            &history.current
+        } else {
+            &history.update
+        };
+        let body =
+            identity::new_pod(&view.set, &history::template(revision), revision.name(), ordinal);
         let name = identity::pod_name(&view.set, ordinal);
         let events = &self.cluster.events;
         match self.cluster.create(POD, view.set.namespace(), body).await {
             Ok(_) => {
-                let message = format!("create Pod {name} in StatefulSet {} successful", view.set.name());
+                let message =
+                    format!("create Pod {name} in StatefulSet {} successful", view.set.name());
                 events.normal(COMPONENT, &view.set, "SuccessfulCreate", message);
                 Ok(())
             }
             Err(error) => {
                 if !error.is_race() || error.is_already_exists() {
-                    let message = format!("create Pod {name} in StatefulSet {} failed: {}", view.set.name(), chain(&error));
+                    let message = format!(
+                        "create Pod {name} in StatefulSet {} failed: {}",
+                        view.set.name(),
+                        chain(&error)
+                    );
                     events.warning(COMPONENT, &view.set, "FailedCreate", message);
                 }
                 Err(error)
@@ -224,8 +247,11 @@ impl StatefulSets {
             }
             match self.cluster.create(CLAIM, view.set.namespace(), body).await {
                 Ok(_) => {
-                    let message = format!("create Claim {name} Pod {} in StatefulSet {} success",
-                        identity::pod_name(&view.set, ordinal), view.set.name());
+                    let message = format!(
+                        "create Claim {name} Pod {} in StatefulSet {} success",
+                        identity::pod_name(&view.set, ordinal),
+                        view.set.name()
+                    );
                     self.cluster.events.normal(COMPONENT, &view.set, "SuccessfulCreate", message);
                 }
                 Err(error) if error.is_already_exists() => {}
@@ -238,7 +264,8 @@ impl StatefulSets {
     async fn delete(&self, view: &View, pod: &Object, why: &str) -> Result<()> {
         self.cluster.delete(pod, Propagation::Background).await?;
         tracing::debug!(pod = %pod.key(), why, "deleted a pod of a stateful set");
-        let message = format!("delete Pod {} in StatefulSet {} successful", pod.name(), view.set.name());
+        let message =
+            format!("delete Pod {} in StatefulSet {} successful", pod.name(), view.set.name());
         self.cluster.events.normal(COMPONENT, &view.set, "SuccessfulDelete", message);
         Ok(())
     }
@@ -270,9 +297,12 @@ impl StatefulSets {
 }
 
 fn counts(view: &View, pods: &[Arc<Object>], current: &str, update: &str) -> Value {
-    let ours: Vec<_> = pods.iter().filter(|pod| identity::ordinal(&view.set, pod).is_some()).collect();
+    let ours: Vec<_> =
+        pods.iter().filter(|pod| identity::ordinal(&view.set, pod).is_some()).collect();
     let count = |test: &dyn Fn(&Object) -> bool| ours.iter().filter(|pod| test(pod)).count();
-    let of = |pod: &Object, revision: &str| pod.label(REVISION_LABEL) == Some(revision) && !pod.deleting();
+    let of = |pod: &Object, revision: &str| {
+        pod.label(REVISION_LABEL) == Some(revision) && !pod.deleting()
+    };
     json!({
         "replicas": count(&|pod| !pod::is_over(pod)),
         "readyReplicas": count(&|pod| pod::is_ready(pod) && !pod::is_over(pod)),

@@ -47,7 +47,10 @@ impl Volumes {
                 }
                 VOLUME => {
                     wake_volumes.add(object.key());
-                    match (object.text("/spec/claimRef/namespace"), object.text("/spec/claimRef/name")) {
+                    match (
+                        object.text("/spec/claimRef/namespace"),
+                        object.text("/spec/claimRef/name"),
+                    ) {
                         (Some(namespace), Some(name)) => wake_claims.add(Key::new(namespace, name)),
                         _ => pending_claims(cache, &wake_claims),
                     }
@@ -55,7 +58,9 @@ impl Volumes {
                 STORAGE_CLASS => pending_claims(cache, &wake_claims),
                 POD => {
                     // A pod that comes makes a claim's first consumer; one that ends frees it.
-                    let over = |pod: &Option<Arc<Object>>| pod.as_ref().is_none_or(|pod| pod::is_over(pod));
+                    let over = |pod: &Option<Arc<Object>>| {
+                        pod.as_ref().is_none_or(|pod| pod::is_over(pod))
+                    };
                     if change.old.is_none() || over(&change.old) != over(&change.new) {
                         for claim in claims_of(object) {
                             wake_claims.add(Key::new(object.namespace(), &claim));
@@ -102,15 +107,21 @@ impl Volumes {
     /// The newest class marked as default.
     fn default_class(&self) -> Option<Arc<Object>> {
         let classes = self.cluster.cache.list_all(STORAGE_CLASS);
-        classes.into_iter().filter(|class| class.annotation(DEFAULT_CLASS) == Some("true")).max_by_key(|class| class.created())
+        classes
+            .into_iter()
+            .filter(|class| class.annotation(DEFAULT_CLASS) == Some("true"))
+            .max_by_key(|class| class.created())
     }
 
     async fn sync_claim(&self, key: Key) -> Result<Next> {
-        let Some(claim) = self.cluster.cache.get(CLAIM, &key.namespace, &key.name) else { return Ok(Next::Wait) };
+        let Some(claim) = self.cluster.cache.get(CLAIM, &key.namespace, &key.name) else {
+            return Ok(Next::Wait);
+        };
         let in_use = self.users(&claim).any(|pod| !pod::is_over(&pod));
         if claim.deleting() {
             if claim.has_finalizer(CLAIM_PROTECTION) && !in_use {
-                let kept: Vec<_> = claim.finalizers().iter().filter(|name| *name != CLAIM_PROTECTION).collect();
+                let kept: Vec<_> =
+                    claim.finalizers().iter().filter(|name| *name != CLAIM_PROTECTION).collect();
                 let patch = json!({"metadata": {"resourceVersion": claim.meta.resource_version, "finalizers": kept}});
                 self.cluster.merge(&claim, Part::Object, patch).await?;
             }
@@ -118,20 +129,34 @@ impl Volumes {
         }
         let mut claim = claim;
         if !claim.has_finalizer(CLAIM_PROTECTION) {
-            let finalizers: Vec<_> =
-                claim.finalizers().iter().map(String::as_str).chain(std::iter::once(CLAIM_PROTECTION)).collect();
+            let finalizers: Vec<_> = claim
+                .finalizers()
+                .iter()
+                .map(String::as_str)
+                .chain(std::iter::once(CLAIM_PROTECTION))
+                .collect();
             let patch = json!({"metadata": {"resourceVersion": claim.meta.resource_version, "finalizers": finalizers}});
             claim = self.cluster.merge(&claim, Part::Object, patch).await?;
         }
         let volume = match claim.text("/spec/volumeName").filter(|name| !name.is_empty()) {
             Some(name) => match self.cluster.cache.get(VOLUME, "", name) {
-                Some(volume) if matching::is_reserved(&volume, &claim) || volume.at("/spec/claimRef").is_none() => Some(volume),
+                Some(volume)
+                    if matching::is_reserved(&volume, &claim)
+                        || volume.at("/spec/claimRef").is_none() =>
+                {
+                    Some(volume)
+                }
                 Some(_) => None,
                 None => {
                     if claim.text("/status/phase") == Some("Bound") {
                         self.phase(&claim, "Lost").await?;
                         let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
-                        self.cluster.events.warning(COMPONENT, &claim, "ClaimLost", message.to_owned());
+                        self.cluster.events.warning(
+                            COMPONENT,
+                            &claim,
+                            "ClaimLost",
+                            message.to_owned(),
+                        );
                     }
                     return Ok(Next::Wait);
                 }
@@ -149,7 +174,11 @@ impl Volumes {
     /// Pods that mount this claim.
     fn users(&self, claim: &Object) -> impl Iterator<Item = Arc<Object>> {
         let name = claim.name().to_owned();
-        self.cluster.cache.list(POD, claim.namespace()).into_iter().filter(move |pod| claims_of(pod).contains(&name))
+        self.cluster
+            .cache
+            .list(POD, claim.namespace())
+            .into_iter()
+            .filter(move |pod| claims_of(pod).contains(&name))
     }
 
     async fn find_or_provide(&self, claim: &Object, in_use: bool) -> Result<Option<Arc<Object>>> {
@@ -158,13 +187,17 @@ impl Volumes {
             None => self.default_class(),
         };
         let class_name = claim.text("/spec/storageClassName").map(str::to_owned);
-        let class_name = class_name.or_else(|| class.as_ref().map(|class| class.name().to_owned())).unwrap_or_default();
+        let class_name = class_name
+            .or_else(|| class.as_ref().map(|class| class.name().to_owned()))
+            .unwrap_or_default();
         let volumes = self.cluster.cache.list_all(VOLUME);
         if let Some(found) = matching::find(claim, &class_name, &volumes) {
             return Ok(Some(found));
         }
-        let Some(class) = class.filter(|class| class.text("/provisioner") == Some(PROVISIONER)) else {
-            let message = "no persistent volumes available for this claim and no storage class is set";
+        let Some(class) = class.filter(|class| class.text("/provisioner") == Some(PROVISIONER))
+        else {
+            let message =
+                "no persistent volumes available for this claim and no storage class is set";
             if claim.text("/status/phase") != Some("Pending") {
                 self.cluster.events.normal(COMPONENT, claim, "FailedBinding", message.to_owned());
             }
@@ -184,7 +217,8 @@ impl Volumes {
     /// Makes a volume for a claim: its name is the claim's uid, so a second try finds the first's.
     async fn provide(&self, claim: &Object, class: &Object) -> Result<Arc<Object>> {
         let name = format!("pvc-{}", claim.uid());
-        let directory = self.dir.join(format!("{}_{}_{}", claim.namespace(), claim.name(), claim.uid()));
+        let directory =
+            self.dir.join(format!("{}_{}_{}", claim.namespace(), claim.name(), claim.uid()));
         let body = json!({
             "metadata": {
                 "name": name,
@@ -207,10 +241,12 @@ impl Volumes {
                 self.cluster.events.normal(COMPONENT, claim, "ProvisioningSucceeded", message);
                 Ok(volume)
             }
-            Err(error) if error.is_already_exists() => match self.cluster.live(VOLUME, "", &name).await? {
-                Some(volume) => Ok(self.cluster.cache.put(volume)),
-                None => Err(error),
-            },
+            Err(error) if error.is_already_exists() => {
+                match self.cluster.live(VOLUME, "", &name).await? {
+                    Some(volume) => Ok(self.cluster.cache.put(volume)),
+                    None => Err(error),
+                }
+            }
             Err(error) => Err(error),
         }
     }
@@ -234,7 +270,10 @@ impl Volumes {
             volume = self.cluster.merge(&volume, Part::Object, patch).await?;
         }
         if volume.text("/status/phase") != Some("Bound") {
-            volume = self.cluster.merge(&volume, Part::Status, json!({"status": {"phase": "Bound"}})).await?;
+            volume = self
+                .cluster
+                .merge(&volume, Part::Status, json!({"status": {"phase": "Bound"}}))
+                .await?;
         }
         let mut claim = Arc::new(claim.clone());
         if claim.text("/spec/volumeName") != Some(volume.name())
@@ -246,13 +285,16 @@ impl Volumes {
                 "spec": {"volumeName": volume.name()},
             });
             if by_us {
-                patch["metadata"]["annotations"]["pv.kubernetes.io/bound-by-controller"] = json!("yes");
+                patch["metadata"]["annotations"]["pv.kubernetes.io/bound-by-controller"] =
+                    json!("yes");
             }
             if ours {
-                patch["metadata"]["annotations"]["volume.kubernetes.io/storage-provisioner"] = json!(PROVISIONER);
+                patch["metadata"]["annotations"]["volume.kubernetes.io/storage-provisioner"] =
+                    json!(PROVISIONER);
             }
             if claim.text("/spec/storageClassName").is_none() {
-                patch["spec"]["storageClassName"] = json!(volume.text("/spec/storageClassName").unwrap_or(""));
+                patch["spec"]["storageClassName"] =
+                    json!(volume.text("/spec/storageClassName").unwrap_or(""));
             }
             claim = self.cluster.merge(&claim, Part::Object, patch).await?;
         }
@@ -271,15 +313,21 @@ impl Volumes {
         if object.text("/status/phase") == Some(phase) {
             return Ok(());
         }
-        self.cluster.merge(object, Part::Status, json!({"status": {"phase": phase}})).await.map(drop)
+        self.cluster
+            .merge(object, Part::Status, json!({"status": {"phase": phase}}))
+            .await
+            .map(drop)
     }
 
     async fn sync_volume(&self, key: Key) -> Result<Next> {
-        let Some(volume) = self.cluster.cache.get(VOLUME, "", &key.name) else { return Ok(Next::Wait) };
+        let Some(volume) = self.cluster.cache.get(VOLUME, "", &key.name) else {
+            return Ok(Next::Wait);
+        };
         let claim = self.claim_of(&volume).await?;
         if volume.deleting() {
             if volume.has_finalizer(VOLUME_PROTECTION) && claim.is_none() {
-                let kept: Vec<_> = volume.finalizers().iter().filter(|name| *name != VOLUME_PROTECTION).collect();
+                let kept: Vec<_> =
+                    volume.finalizers().iter().filter(|name| *name != VOLUME_PROTECTION).collect();
                 let patch = json!({"metadata": {"resourceVersion": volume.meta.resource_version, "finalizers": kept}});
                 self.cluster.merge(&volume, Part::Object, patch).await?;
             }
@@ -297,12 +345,16 @@ impl Volumes {
 
     /// The claim that holds a volume, read live before it is taken for gone.
     async fn claim_of(&self, volume: &Object) -> Result<Option<Arc<Object>>> {
-        let (Some(namespace), Some(name)) = (volume.text("/spec/claimRef/namespace"), volume.text("/spec/claimRef/name")) else {
+        let (Some(namespace), Some(name)) =
+            (volume.text("/spec/claimRef/namespace"), volume.text("/spec/claimRef/name"))
+        else {
             return Ok(None);
         };
         let uid = volume.text("/spec/claimRef/uid").unwrap_or("");
         let same = |claim: &Object| uid.is_empty() || claim.uid() == uid;
-        if let Some(claim) = self.cluster.cache.get(CLAIM, namespace, name).filter(|claim| same(claim)) {
+        if let Some(claim) =
+            self.cluster.cache.get(CLAIM, namespace, name).filter(|claim| same(claim))
+        {
             return Ok(Some(claim));
         }
         let live = self.cluster.live(CLAIM, namespace, name).await?;
@@ -313,7 +365,11 @@ impl Volumes {
 /// Names of the claims a pod mounts.
 pub(crate) fn claims_of(pod: &Object) -> Vec<String> {
     let volumes = pod.list("/spec/volumes").iter();
-    volumes.filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str().map(str::to_owned)).collect()
+    volumes
+        .filter_map(|volume| {
+            volume.pointer("/persistentVolumeClaim/claimName")?.as_str().map(str::to_owned)
+        })
+        .collect()
 }
 
 fn claim_reference(claim: &Object) -> Value {

@@ -23,7 +23,8 @@ pub(crate) async fn follow(
     synced: watch::Sender<bool>,
 ) {
     let api: kube::Api<DynamicObject> = kube::Api::all_with(client, &resource.api_resource());
-    let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
+    let mut events =
+        std::pin::pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
     let mut listed = HashSet::new();
     let mut known_before = HashSet::new();
     while let Some(event) = events.next().await {

@@ -18,7 +18,8 @@ fn deployment(replicas: i64, strategy: Value) -> Value {
 }
 
 fn rolling(surge: &str, unavailable: &str) -> Value {
-    let value = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
+    let value =
+        |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
     json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": value(surge), "maxUnavailable": value(unavailable)}})
 }
 
@@ -26,7 +27,9 @@ fn is_done(deployment: &Value) -> bool {
     let wanted = &deployment["spec"]["replicas"];
     let status = &deployment["status"];
     status["observedGeneration"] == deployment["metadata"]["generation"]
-        && ["replicas", "updatedReplicas", "availableReplicas"].iter().all(|field| status[*field] == *wanted)
+        && ["replicas", "updatedReplicas", "availableReplicas"]
+            .iter()
+            .all(|field| status[*field] == *wanted)
 }
 
 fn set_image(image: &str) -> Value {
@@ -45,7 +48,12 @@ async fn a_rollout_keeps_enough_pods_and_makes_no_more_than_needed() {
     start(&world, 6, rolling("2", "1")).await;
     let sampler = Sampler::start(world.client.clone(), "a", 6).await;
     world.merge(WEB, set_image("image:2")).await;
-    let done = world.wait(WEB, |web| is_done(web) && web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2").await;
+    let done = world
+        .wait(WEB, |web| {
+            is_done(web)
+                && web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
+        })
+        .await;
     let seen = sampler.stop();
     assert!(seen.least_available >= 5, "{seen:?}");
     assert!(seen.most <= 8, "{seen:?}");
@@ -80,7 +88,10 @@ async fn a_rollback_takes_up_the_old_set_under_a_new_number() {
     assert_eq!(back["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "3");
     let sets = world.list(SETS).await;
     assert_eq!(sets.len(), 2);
-    let first = sets.iter().find(|set| set["spec"]["template"]["spec"]["containers"][0]["image"] == "image:1").unwrap();
+    let first = sets
+        .iter()
+        .find(|set| set["spec"]["template"]["spec"]["containers"][0]["image"] == "image:1")
+        .unwrap();
     assert_eq!(first["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "3");
     assert_eq!(first["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"], "1");
 }
@@ -120,7 +131,9 @@ async fn a_rollout_that_makes_no_progress_says_so_and_keeps_the_old_pods() {
     let sampler = Sampler::start(world.client.clone(), "a", 3).await;
     let broken = json!({"spec": {"progressDeadlineSeconds": 1, "template": template("web", "image:broken", "unready")}});
     world.merge(WEB, broken).await;
-    let stuck = world.wait(WEB, |web| condition(web, "Progressing")["reason"] == "ProgressDeadlineExceeded").await;
+    let stuck = world
+        .wait(WEB, |web| condition(web, "Progressing")["reason"] == "ProgressDeadlineExceeded")
+        .await;
     assert_eq!(condition(&stuck, "Progressing")["status"], "False");
     assert_eq!(condition(&stuck, "Available")["status"], "True");
     let seen = sampler.stop();
@@ -153,7 +166,13 @@ async fn old_sets_beyond_the_history_limit_go() {
     for number in 2..5 {
         world.merge(WEB, set_image(&format!("image:{number}"))).await;
         let revision = number.to_string();
-        world.wait(WEB, |web| is_done(web) && web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == revision.as_str()).await;
+        world
+            .wait(WEB, |web| {
+                is_done(web)
+                    && web["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+                        == revision.as_str()
+            })
+            .await;
     }
     let few = |list: &Value| list["items"].as_array().is_some_and(|sets| sets.len() == 2);
     world.wait(SETS, few).await;
@@ -167,7 +186,9 @@ async fn a_pod_that_loses_its_label_is_released_and_replaced() {
     let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
     let path = format!("{PODS}/{name}");
     world.merge(&path, json!({"metadata": {"labels": {"app": "other"}}})).await;
-    world.wait(&path, |pod| pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)).await;
+    world
+        .wait(&path, |pod| pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty))
+        .await;
     world.wait(PODS, |list| list["items"].as_array().is_some_and(|pods| pods.len() == 3)).await;
     world.merge(&path, json!({"metadata": {"labels": {"app": "web"}}})).await;
     world.wait(PODS, |list| list["items"].as_array().is_some_and(|pods| pods.len() == 2)).await;

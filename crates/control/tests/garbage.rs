@@ -22,7 +22,11 @@ async fn deployment(world: &World) {
         "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template("web", "i", "ready")},
     });
     world.create("/apis/apps/v1/namespaces/a/deployments", body).await;
-    world.wait("/apis/apps/v1/namespaces/a/deployments/web", |web| web["status"]["availableReplicas"] == 2).await;
+    world
+        .wait("/apis/apps/v1/namespaces/a/deployments/web", |web| {
+            web["status"]["availableReplicas"] == 2
+        })
+        .await;
 }
 
 fn empty(list: &Value) -> bool {
@@ -34,7 +38,10 @@ async fn in_the_background_everything_below_a_deployment_goes() {
     let world = World::start().await;
     deployment(&world).await;
     world.delete("/apis/apps/v1/namespaces/a/deployments/web", "Background").await;
-    assert!(world.get("/apis/apps/v1/namespaces/a/deployments/web").await.is_none(), "the owner goes at once");
+    assert!(
+        world.get("/apis/apps/v1/namespaces/a/deployments/web").await.is_none(),
+        "the owner goes at once"
+    );
     world.wait("/apis/apps/v1/namespaces/a/replicasets", empty).await;
     world.wait("/api/v1/namespaces/a/pods", empty).await;
 }
@@ -50,7 +57,10 @@ async fn in_the_foreground_the_owner_goes_last() {
     loop {
         let pods = world.list("/api/v1/namespaces/a/pods").await.len();
         if world.get(path).await.is_none() {
-            assert!(empty(&world.get("/api/v1/namespaces/a/pods").await.unwrap()), "{pods} pods a moment ago");
+            assert!(
+                empty(&world.get("/api/v1/namespaces/a/pods").await.unwrap()),
+                "{pods} pods a moment ago"
+            );
             assert!(empty(&world.get("/apis/apps/v1/namespaces/a/replicasets").await.unwrap()));
             return;
         }
@@ -78,7 +88,11 @@ async fn a_dependent_goes_with_its_last_owner() {
     let second = world.create(MAPS, map("second", json!([]))).await;
     world.create(MAPS, map("child", json!([owner(&first, false), owner(&second, false)]))).await;
     world.delete(&format!("{MAPS}/first"), "Background").await;
-    let child = world.wait(&format!("{MAPS}/child"), |child| child["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.len() == 1)).await;
+    let child = world
+        .wait(&format!("{MAPS}/child"), |child| {
+            child["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.len() == 1)
+        })
+        .await;
     assert_eq!(child["metadata"]["ownerReferences"][0]["name"], "second");
     world.delete(&format!("{MAPS}/second"), "Background").await;
     world.wait_gone(&format!("{MAPS}/child")).await;

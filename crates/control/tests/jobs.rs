@@ -61,13 +61,16 @@ async fn a_deadline_ends_a_job_and_its_pods() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_indexed_job_gives_each_index_its_turn() {
-    let (world, path) = run("succeed", json!({"completions": 3, "parallelism": 3, "completionMode": "Indexed"})).await;
+    let (world, path) =
+        run("succeed", json!({"completions": 3, "parallelism": 3, "completionMode": "Indexed"}))
+            .await;
     let done = world.wait(&path, |job| condition(job, "Complete")["status"] == "True").await;
     assert_eq!(done["status"]["completedIndexes"], "0-2");
     let pods = world.list(PODS).await;
     let env = &pods[0]["spec"]["containers"][0]["env"][0];
     assert_eq!(env["name"], "JOB_COMPLETION_INDEX");
-    let mut hosts: Vec<_> = pods.iter().map(|pod| pod["spec"]["hostname"].as_str().unwrap()).collect();
+    let mut hosts: Vec<_> =
+        pods.iter().map(|pod| pod["spec"]["hostname"].as_str().unwrap()).collect();
     hosts.sort_unstable();
     assert_eq!(hosts, ["j-0", "j-1", "j-2"]);
 }

@@ -81,10 +81,16 @@ async fn a_deleted_pod_comes_back_under_its_name_with_its_volume() {
     let world = start(2, json!({"podManagementPolicy": "Parallel"})).await;
     let path = format!("{PODS}/db-0");
     let before = world.get(&path).await.unwrap();
-    let volume = world.get(&format!("{CLAIMS}/data-db-0")).await.unwrap()["spec"]["volumeName"].clone();
+    let volume =
+        world.get(&format!("{CLAIMS}/data-db-0")).await.unwrap()["spec"]["volumeName"].clone();
     world.delete(&path, "Background").await;
-    world.wait(&path, |pod| pod["metadata"]["uid"] != before["metadata"]["uid"] && is_ready(pod)).await;
-    assert_eq!(world.get(&format!("{CLAIMS}/data-db-0")).await.unwrap()["spec"]["volumeName"], volume);
+    world
+        .wait(&path, |pod| pod["metadata"]["uid"] != before["metadata"]["uid"] && is_ready(pod))
+        .await;
+    assert_eq!(
+        world.get(&format!("{CLAIMS}/data-db-0")).await.unwrap()["spec"]["volumeName"],
+        volume
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +108,11 @@ async fn an_update_stops_at_the_partition() {
     // Below the partition a lost pod comes back as it was.
     let before = world.get(&format!("{PODS}/db-1")).await.unwrap();
     world.delete(&format!("{PODS}/db-1"), "Background").await;
-    let after = world.wait(&format!("{PODS}/db-1"), |pod| pod["metadata"]["uid"] != before["metadata"]["uid"] && is_ready(pod)).await;
+    let after = world
+        .wait(&format!("{PODS}/db-1"), |pod| {
+            pod["metadata"]["uid"] != before["metadata"]["uid"] && is_ready(pod)
+        })
+        .await;
     assert_eq!(image(&after), "image:1");
     world.merge(DB, json!({"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}})).await;
     let done = world.wait(DB, |set| settled(set) && set["status"]["updatedReplicas"] == 3).await;

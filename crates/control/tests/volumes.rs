@@ -26,13 +26,17 @@ async fn a_claim_without_class_gets_a_directory_of_the_default_class() {
     let world = World::start().await;
     world.namespace("a").await;
     let class = world.wait("/apis/storage.k8s.io/v1/storageclasses/local", |_| true).await;
-    assert_eq!(class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"], "true");
+    assert_eq!(
+        class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"],
+        "true"
+    );
     world.create(CLAIMS, claim(json!({}))).await;
     let path = format!("{CLAIMS}/data");
     let bound = world.wait(&path, |claim| claim["status"]["phase"] == "Bound").await;
     assert_eq!(bound["spec"]["storageClassName"], "local");
     assert_eq!(bound["status"]["capacity"]["storage"], "1Gi");
-    let volume_path = format!("/api/v1/persistentvolumes/{}", bound["spec"]["volumeName"].as_str().unwrap());
+    let volume_path =
+        format!("/api/v1/persistentvolumes/{}", bound["spec"]["volumeName"].as_str().unwrap());
     let volume = world.get(&volume_path).await.unwrap();
     let uid = bound["metadata"]["uid"].as_str().unwrap();
     let directory = world.volumes_dir().join(format!("a_data_{uid}"));
@@ -57,7 +61,11 @@ async fn a_claim_in_use_waits_for_its_last_pod() {
     assert!(world.get(&path).await.is_some(), "the pod still uses it");
     world.delete(&format!("{PODS}/user"), "Background").await;
     world.wait_gone(&path).await;
-    world.wait(&format!("/api/v1/persistentvolumes/{volume}"), |volume| volume["status"]["phase"] == "Released").await;
+    world
+        .wait(&format!("/api/v1/persistentvolumes/{volume}"), |volume| {
+            volume["status"]["phase"] == "Released"
+        })
+        .await;
     // What the node does once the directory is gone.
     world.delete(&format!("/api/v1/persistentvolumes/{volume}"), "Background").await;
     world.wait_gone(&format!("/api/v1/persistentvolumes/{volume}")).await;
@@ -69,8 +77,12 @@ async fn a_pod_waits_for_its_claim() {
     world.namespace("a").await;
     world.create(PODS, user()).await;
     let path = format!("{PODS}/user");
-    let waiting = world.wait(&path, |pod| condition(pod, "PodScheduled")["status"] == "False").await;
-    assert_eq!(condition(&waiting, "PodScheduled")["message"], "0/1 nodes are available: persistentvolumeclaim \"data\" not found.");
+    let waiting =
+        world.wait(&path, |pod| condition(pod, "PodScheduled")["status"] == "False").await;
+    assert_eq!(
+        condition(&waiting, "PodScheduled")["message"],
+        "0/1 nodes are available: persistentvolumeclaim \"data\" not found."
+    );
     world.create(CLAIMS, claim(json!({}))).await;
     world.wait(&path, |pod| pod["status"]["phase"] == "Running").await;
 }
@@ -83,11 +95,16 @@ async fn a_volume_made_by_hand_is_taken_when_it_suits() {
         "capacity": {"storage": "5Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": "manual",
         "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": "/nowhere"}}});
     world.create("/api/v1/persistentvolumes", volume).await;
-    world.wait("/api/v1/persistentvolumes/mine", |volume| volume["status"]["phase"] == "Available").await;
+    world
+        .wait("/api/v1/persistentvolumes/mine", |volume| volume["status"]["phase"] == "Available")
+        .await;
     world.create(CLAIMS, claim(json!({"storageClassName": "manual"}))).await;
-    let bound = world.wait(&format!("{CLAIMS}/data"), |claim| claim["status"]["phase"] == "Bound").await;
+    let bound =
+        world.wait(&format!("{CLAIMS}/data"), |claim| claim["status"]["phase"] == "Bound").await;
     assert_eq!(bound["spec"]["volumeName"], "mine");
     assert_eq!(bound["status"]["capacity"]["storage"], "5Gi");
     world.delete(&format!("{CLAIMS}/data"), "Background").await;
-    world.wait("/api/v1/persistentvolumes/mine", |volume| volume["status"]["phase"] == "Released").await;
+    world
+        .wait("/api/v1/persistentvolumes/mine", |volume| volume["status"]["phase"] == "Released")
+        .await;
 }

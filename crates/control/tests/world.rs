@@ -32,7 +32,10 @@ impl Drop for World {
 impl World {
     pub(crate) async fn start() -> Self {
         let store = store::Store::open_in_memory().unwrap();
-        let settings = api::Settings { service_cidr: ("10.96.0.0".parse().unwrap(), 16), version: "0.1.0".into() };
+        let settings = api::Settings {
+            service_cidr: ("10.96.0.0".parse().unwrap(), 16),
+            version: "0.1.0".into(),
+        };
         let api = api::Api::new(store, axum::Router::new(), settings).await.unwrap();
         let client = kube::Client::new(api.router(), "default");
         let volumes = tempfile::tempdir().unwrap();
@@ -69,7 +72,11 @@ impl World {
             .unwrap();
         serving.abort();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {text} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {text} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         text
     }
 
@@ -78,10 +85,20 @@ impl World {
     }
 
     pub(crate) async fn namespace(&self, name: &str) {
-        self.create("/api/v1/namespaces", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+        self.create(
+            "/api/v1/namespaces",
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        )
+        .await;
     }
 
-    pub(crate) async fn try_send(&self, method: Method, path: &str, form: &str, body: &Value) -> kube::Result<Value> {
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        form: &str,
+        body: &Value,
+    ) -> kube::Result<Value> {
         send(&self.client, method, path, form, body).await
     }
 
@@ -94,7 +111,8 @@ impl World {
     }
 
     pub(crate) async fn delete(&self, path: &str, propagation: &str) {
-        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation});
+        let options =
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation});
         self.try_send(Method::DELETE, path, "application/json", &options).await.unwrap();
     }
 
@@ -148,15 +166,30 @@ fn start_control(client: &kube::Client, volumes: &tempfile::TempDir) -> JoinHand
     })
 }
 
-pub(crate) async fn send(client: &kube::Client, method: Method, path: &str, form: &str, body: &Value) -> kube::Result<Value> {
+pub(crate) async fn send(
+    client: &kube::Client,
+    method: Method,
+    path: &str,
+    form: &str,
+    body: &Value,
+) -> kube::Result<Value> {
     let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let request = Request::builder().method(method).uri(path).header("content-type", form).body(bytes).unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", form)
+        .body(bytes)
+        .unwrap();
     client.request(request).await
 }
 
 pub(crate) fn condition<'a>(object: &'a Value, type_: &str) -> &'a Value {
     let conditions = object["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().find(|condition| condition["type"] == type_).unwrap_or(&Value::Null)
+    conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == type_)
+        .unwrap_or(&Value::Null)
 }
 
 pub(crate) fn is_ready(pod: &Value) -> bool {
@@ -177,7 +210,9 @@ fn pods_resource() -> ApiResource {
 pub(crate) fn pod_changes(client: kube::Client) -> impl futures::Stream<Item = (bool, Value)> {
     let pods: kube::Api<DynamicObject> = kube::Api::all_with(client, &pods_resource());
     watcher::watcher(pods, watcher::Config::default()).filter_map(async |event| match event {
-        Ok(Event::Apply(pod) | Event::InitApply(pod)) => Some((true, serde_json::to_value(pod).unwrap())),
+        Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
+            Some((true, serde_json::to_value(pod).unwrap()))
+        }
         Ok(Event::Delete(pod)) => Some((false, serde_json::to_value(pod).unwrap())),
         _ => None,
     })
@@ -200,7 +235,8 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// Starts once `available` pods are there.
     pub(crate) async fn start(client: kube::Client, namespace: &str, available: usize) -> Self {
-        let seen = Arc::new(Mutex::new(Extremes { least_available: usize::MAX, most: 0, created: 0 }));
+        let seen =
+            Arc::new(Mutex::new(Extremes { least_available: usize::MAX, most: 0, created: 0 }));
         let (record, namespace) = (seen.clone(), namespace.to_owned());
         let (sender, started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(async move {
@@ -219,8 +255,11 @@ impl Sampler {
                 } else {
                     pods.remove(&uid);
                 }
-                let living = pods.values().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-                let (total, ready) = living.fold((0, 0), |(total, ready), pod| (total + 1, ready + usize::from(is_ready(pod))));
+                let living =
+                    pods.values().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+                let (total, ready) = living.fold((0, 0), |(total, ready), pod| {
+                    (total + 1, ready + usize::from(is_ready(pod)))
+                });
                 if ready >= available
                     && let Some(sender) = sender.take()
                 {
@@ -235,7 +274,10 @@ impl Sampler {
                 }
             }
         });
-        tokio::time::timeout(Duration::from_secs(30), started).await.expect("enough pods in time").unwrap();
+        tokio::time::timeout(Duration::from_secs(30), started)
+            .await
+            .expect("enough pods in time")
+            .unwrap();
         Self { seen, task }
     }
 
@@ -256,7 +298,15 @@ async fn pretend(client: kube::Client) {
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}});
     send(&client, Method::POST, "/api/v1/nodes", "application/json", &node).await.unwrap();
     let path = format!("/api/v1/nodes/{NODE}/status");
-    send(&client, Method::PATCH, &path, "application/merge-patch+json", &json!({ "status": status })).await.unwrap();
+    send(
+        &client,
+        Method::PATCH,
+        &path,
+        "application/merge-patch+json",
+        &json!({ "status": status }),
+    )
+    .await
+    .unwrap();
     let mut changes = std::pin::pin!(pod_changes(client.clone()));
     let (mut started, mut stopped) = (HashSet::new(), HashSet::new());
     let mut tries: HashMap<String, u32> = HashMap::new();
@@ -277,12 +327,14 @@ async fn pretend(client: kube::Client) {
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(30)).await;
                     let options = json!({"gracePeriodSeconds": 0, "preconditions": {"uid": uid}});
-                    let _ = send(&client, Method::DELETE, &path, "application/json", &options).await;
+                    let _ =
+                        send(&client, Method::DELETE, &path, "application/json", &options).await;
                 });
             }
         } else if started.insert(uid) {
             number += 1;
-            let owner = pod["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap_or("").to_owned();
+            let owner =
+                pod["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap_or("").to_owned();
             let attempt = tries.entry(owner).and_modify(|tries| *tries += 1).or_insert(1);
             let fate = pod["metadata"]["annotations"][FATE].as_str().unwrap_or("ready").to_owned();
             tokio::spawn(live(client.clone(), path, fate, *attempt, number));
@@ -311,7 +363,14 @@ async fn live(client: kube::Client, path: String, fate: String, attempt: u32, nu
         _ => running("True"),
     };
     let path = format!("{path}/status");
-    let _ = send(&client, Method::PATCH, &path, "application/strategic-merge-patch+json", &json!({ "status": status })).await;
+    let _ = send(
+        &client,
+        Method::PATCH,
+        &path,
+        "application/strategic-merge-patch+json",
+        &json!({ "status": status }),
+    )
+    .await;
 }
 
 pub(crate) fn now() -> String {

@@ -6,7 +6,8 @@ use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 /// A schedule that fires at all does so within a leap cycle (29 February, eight years around 2100).
 const YEARS_AHEAD: i16 = 9;
@@ -70,7 +71,8 @@ impl Schedule {
             if self.is_day(date) {
                 for hour in bits(self.hours) {
                     for minute in bits(self.minutes) {
-                        let time = date.at(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0);
+                        let time =
+                            date.at(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0);
                         if floor.is_some_and(|floor| time <= truncated(floor)) {
                             continue;
                         }
@@ -106,7 +108,13 @@ fn bits(set: u64) -> impl Iterator<Item = u32> {
 }
 
 /// One field: a list of `*`, `a`, `a-b`, each with an optional `/step`.
-fn field(text: &str, low: u32, high: u32, names: &[&str], name_base: u32) -> Result<u64, ScheduleError> {
+fn field(
+    text: &str,
+    low: u32,
+    high: u32,
+    names: &[&str],
+    name_base: u32,
+) -> Result<u64, ScheduleError> {
     let wrong = || ScheduleError::Value(text.to_owned(), low, high);
     let value = |part: &str| -> Result<u32, ScheduleError> {
         let name = names.iter().zip(name_base..).find(|(name, _)| name.eq_ignore_ascii_case(part));
@@ -119,7 +127,9 @@ fn field(text: &str, low: u32, high: u32, names: &[&str], name_base: u32) -> Res
     let mut set = 0;
     for part in text.split(',') {
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, Some(step.parse::<u32>().ok().filter(|step| *step > 0).ok_or_else(wrong)?)),
+            Some((range, step)) => {
+                (range, Some(step.parse::<u32>().ok().filter(|step| *step > 0).ok_or_else(wrong)?))
+            }
             None => (part, None),
         };
         let (first, last) = match range.split_once('-') {
@@ -132,7 +142,8 @@ fn field(text: &str, low: u32, high: u32, names: &[&str], name_base: u32) -> Res
         if first > last {
             return Err(wrong());
         }
-        for bit in (first..=last).step_by(usize::try_from(step.unwrap_or(1)).map_err(|_| wrong())?) {
+        for bit in (first..=last).step_by(usize::try_from(step.unwrap_or(1)).map_err(|_| wrong())?)
+        {
             set |= 1 << bit;
         }
     }
@@ -181,7 +192,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "* * * *", "60 * * * *", "* * 0 * *", "a * * * *", "*/0 * * * *", "5-3 * * * *", "* * * foo *"] {
+        for text in [
+            "",
+            "* * * *",
+            "60 * * * *",
+            "* * 0 * *",
+            "a * * * *",
+            "*/0 * * * *",
+            "5-3 * * * *",
+            "* * * foo *",
+        ] {
             assert!(Schedule::parse(text).is_err(), "{text:?} must not parse");
         }
     }

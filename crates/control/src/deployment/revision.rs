@@ -34,7 +34,12 @@ fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let fields: BTreeMap<_, _> = map.iter().filter(|(_, value)| !value.is_null()).collect();
-            Value::Object(fields.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
+            Value::Object(
+                fields
+                    .into_iter()
+                    .map(|(key, value)| (key.clone(), sorted(value)))
+                    .collect::<Map<_, _>>(),
+            )
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         other => other.clone(),
@@ -50,14 +55,19 @@ pub(crate) fn hash(canonical: &Value, collisions: i64) -> String {
     for byte in text.bytes().chain(salt.bytes()) {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
-    hash.to_string().bytes().map(|digit| char::from(LETTERS[usize::from(digit) % LETTERS.len()])).collect()
+    hash.to_string()
+        .bytes()
+        .map(|digit| char::from(LETTERS[usize::from(digit) % LETTERS.len()]))
+        .collect()
 }
 
 /// The ReplicaSet made from this template; the oldest if there are several.
 pub(super) fn find_new(template: &Value, sets: &[Arc<Object>]) -> Option<Arc<Object>> {
     let wanted = canonical(template);
     sets.iter()
-        .filter(|set| set.at("/spec/template").is_some_and(|template| canonical(template) == wanted))
+        .filter(|set| {
+            set.at("/spec/template").is_some_and(|template| canonical(template) == wanted)
+        })
         .min_by(|a, b| (a.created(), a.name()).cmp(&(b.created(), b.name())))
         .cloned()
 }
@@ -68,7 +78,11 @@ pub(super) fn revision(object: &Object) -> i64 {
 
 /// The annotations of the ReplicaSet of the current template, and of each one that takes
 /// up this template again: those of the deployment plus the revision it becomes.
-pub(super) fn annotations(deployment: &Object, known: Option<&Object>, revision: i64) -> BTreeMap<String, String> {
+pub(super) fn annotations(
+    deployment: &Object,
+    known: Option<&Object>,
+    revision: i64,
+) -> BTreeMap<String, String> {
     let mut annotations: BTreeMap<_, _> = deployment
         .annotations()
         .iter()
@@ -80,7 +94,8 @@ pub(super) fn annotations(deployment: &Object, known: Option<&Object>, revision:
         && before.parse().is_ok_and(|before: i64| before < revision)
     {
         let history = known.and_then(|set| set.annotation(HISTORY)).unwrap_or("");
-        let history = if history.is_empty() { before.to_owned() } else { format!("{history},{before}") };
+        let history =
+            if history.is_empty() { before.to_owned() } else { format!("{history},{before}") };
         annotations.insert(HISTORY.to_owned(), history);
         annotations.insert(REVISION.to_owned(), revision.to_string());
     } else if before.is_none() {
@@ -101,6 +116,9 @@ mod tests {
         assert_eq!(canonical(&a), canonical(&b));
         assert_eq!(hash(&canonical(&a), 0), hash(&canonical(&b), 0));
         assert_ne!(hash(&canonical(&a), 0), hash(&canonical(&a), 1));
-        assert_ne!(canonical(&a), canonical(&json!({"metadata": {"labels": {"app": "x"}}, "spec": {"a": 2, "b": 2}})));
+        assert_ne!(
+            canonical(&a),
+            canonical(&json!({"metadata": {"labels": {"app": "x"}}, "spec": {"a": 2, "b": 2}}))
+        );
     }
 }

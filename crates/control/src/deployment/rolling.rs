@@ -28,7 +28,8 @@ impl Count {
 impl Limits {
     /// From the strategy's values; both zero would make no progress, so one pod may then be missing.
     pub(super) fn resolve(replicas: i64, max_surge: i64, max_unavailable: i64) -> Self {
-        let max_unavailable = if max_surge == 0 && max_unavailable == 0 { 1 } else { max_unavailable };
+        let max_unavailable =
+            if max_surge == 0 && max_unavailable == 0 { 1 } else { max_unavailable };
         Self { replicas, max_surge, max_unavailable: max_unavailable.min(replicas) }
     }
 
@@ -172,7 +173,10 @@ mod tests {
             if step % 3 == 0 {
                 old.available = old.available.min(old.wanted);
             }
-            assert!(new.available + old.available.min(old.wanted) >= limits.min_available(), "{limits:?} {new:?} {old:?}");
+            assert!(
+                new.available + old.available.min(old.wanted) >= limits.min_available(),
+                "{limits:?} {new:?} {old:?}"
+            );
             if step % 2 == 0 && new.available < new.wanted {
                 new.available += 1;
             }
@@ -190,7 +194,10 @@ mod tests {
         let next = proportional(&shares, 20);
         assert_eq!(next.iter().sum::<i64>(), 20);
         assert_eq!(next, [13, 7]);
-        let down = proportional(&[Share { wanted: 13, max_then: 20 }, Share { wanted: 7, max_then: 20 }], 10);
+        let down = proportional(
+            &[Share { wanted: 13, max_then: 20 }, Share { wanted: 7, max_then: 20 }],
+            10,
+        );
         assert_eq!(down.iter().sum::<i64>(), 10);
         assert_eq!(proportional(&shares, 13), [8, 5]);
     }

@@ -13,9 +13,9 @@ fn noted(set: &Object, annotation: &str) -> Option<i64> {
 impl Deployments {
     /// Whether a set with pods was sized for another number of replicas.
     pub(super) fn was_rescaled(&self, view: &View) -> bool {
-        view.sets()
-            .filter(|set| replicas(set) > 0)
-            .any(|set| noted(set, revision::DESIRED).is_some_and(|desired| desired != view.limits.replicas))
+        view.sets().filter(|set| replicas(set) > 0).any(|set| {
+            noted(set, revision::DESIRED).is_some_and(|desired| desired != view.limits.replicas)
+        })
     }
 
     pub(super) async fn rescale(&self, view: &mut View) -> Result<()> {
@@ -23,7 +23,11 @@ impl Deployments {
         let active: Vec<_> = view.sets().filter(|set| replicas(set) > 0).cloned().collect();
         // One set with pods, or none: the newest takes all.
         if active.len() <= 1 {
-            let only = active.first().cloned().or_else(|| view.new.clone()).or_else(|| view.old.last().cloned());
+            let only = active
+                .first()
+                .cloned()
+                .or_else(|| view.new.clone())
+                .or_else(|| view.old.last().cloned());
             let Some(only) = only else { return Ok(()) };
             let scaled = self.scale(view, &only, wanted).await?;
             self.replace(view, scaled);

@@ -47,7 +47,9 @@ impl Deployments {
                 totals.ready += i64::from(pod::is_ready(&pod));
                 match pod::available_in(&pod, min_ready, view.now) {
                     Some(left) if left.is_zero() => totals.available += 1,
-                    Some(left) => totals.soonest = Some(totals.soonest.map_or(left, |known| known.min(left))),
+                    Some(left) => {
+                        totals.soonest = Some(totals.soonest.map_or(left, |known| known.min(left)))
+                    }
                     None => {}
                 }
             }
@@ -121,7 +123,9 @@ fn progress(
     new_name: Option<&str>,
 ) -> Option<SignedDuration> {
     let now = view.now;
-    let deadline = deployment.int("/spec/progressDeadlineSeconds").filter(|seconds| *seconds < i64::from(i32::MAX));
+    let deadline = deployment
+        .int("/spec/progressDeadlineSeconds")
+        .filter(|seconds| *seconds < i64::from(i32::MAX));
     let Some(deadline) = deadline else {
         conditions.retain(|condition| condition["type"] != "Progressing");
         return None;
@@ -130,7 +134,14 @@ fn progress(
     let reason = known.as_ref().and_then(|condition| condition["reason"].as_str()).unwrap_or("");
     if deployment.flag("/spec/paused") {
         if reason != "DeploymentPaused" {
-            put(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", now);
+            put(
+                conditions,
+                "Progressing",
+                "Unknown",
+                "DeploymentPaused",
+                "Deployment is paused",
+                now,
+            );
         }
         return None;
     }
@@ -145,7 +156,9 @@ fn progress(
     }
     // Complete once, and the template is the same: a pod that is lost later is no rollout.
     let finished = reason == "NewReplicaSetAvailable"
-        && known.as_ref().is_some_and(|condition| condition["message"].as_str().is_some_and(|text| text.starts_with(&subject)));
+        && known.as_ref().is_some_and(|condition| {
+            condition["message"].as_str().is_some_and(|text| text.starts_with(&subject))
+        });
     if finished && totals.replicas == totals.updated {
         return None;
     }
@@ -158,7 +171,9 @@ fn progress(
     if moved || known.is_none() || reason == "DeploymentPaused" || finished {
         let reason = if known.is_none() { "NewReplicaSetCreated" } else { "ReplicaSetUpdated" };
         let message = match reason {
-            "NewReplicaSetCreated" => format!("Created new replica set \"{}\"", new_name.unwrap_or("")),
+            "NewReplicaSetCreated" => {
+                format!("Created new replica set \"{}\"", new_name.unwrap_or(""))
+            }
             _ => format!("{subject} is progressing."),
         };
         put(conditions, "Progressing", "True", reason, &message, now);
@@ -191,7 +206,14 @@ pub(super) async fn failed_create(cluster: &Cluster, view: &View, error: &Error)
 }
 
 /// Sets a condition; those of deployments also say when they were last looked at.
-fn put(conditions: &mut Vec<Value>, type_: &str, status: &str, reason: &str, message: &str, now: Timestamp) {
+fn put(
+    conditions: &mut Vec<Value>,
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) {
     if set_condition(conditions, type_, status, reason, message, now)
         && let Some(condition) = conditions.iter_mut().find(|condition| condition["type"] == type_)
     {
@@ -201,7 +223,9 @@ fn put(conditions: &mut Vec<Value>, type_: &str, status: &str, reason: &str, mes
 
 /// Restarts the clock of the progress deadline.
 fn touch(conditions: &mut [Value], now: Timestamp) {
-    if let Some(condition) = conditions.iter_mut().find(|condition| condition["type"] == "Progressing") {
+    if let Some(condition) =
+        conditions.iter_mut().find(|condition| condition["type"] == "Progressing")
+    {
         condition["lastUpdateTime"] = json!(stamp(now));
     }
 }

@@ -56,19 +56,26 @@ impl Backends {
     pub(super) fn of_endpoints(endpoints: &Object) -> Self {
         let mut backends = Self::default();
         for subset in endpoints.list("/subsets") {
-            let ports = subset.get("ports").filter(|ports| ports.is_array()).cloned().unwrap_or_else(|| json!([]));
+            let ports = subset
+                .get("ports")
+                .filter(|ports| ports.is_array())
+                .cloned()
+                .unwrap_or_else(|| json!([]));
             for (field, ready) in [("addresses", true), ("notReadyAddresses", false)] {
                 for address in subset[field].as_array().into_iter().flatten() {
                     let Some(ip) = address["ip"].as_str() else { continue };
-                    backends.add(ports.clone(), Backend {
-                        ip: ip.to_owned(),
-                        node: address["nodeName"].as_str().map(str::to_owned),
-                        hostname: address["hostname"].as_str().map(str::to_owned),
-                        target: address.get("targetRef").cloned(),
-                        ready,
-                        serving: ready,
-                        terminating: false,
-                    });
+                    backends.add(
+                        ports.clone(),
+                        Backend {
+                            ip: ip.to_owned(),
+                            node: address["nodeName"].as_str().map(str::to_owned),
+                            hostname: address["hostname"].as_str().map(str::to_owned),
+                            target: address.get("targetRef").cloned(),
+                            ready,
+                            serving: ready,
+                            terminating: false,
+                        },
+                    );
                 }
             }
         }
@@ -88,7 +95,9 @@ fn ports(service: &Object, pod: &Object) -> Option<Value> {
         let protocol = port["protocol"].as_str().unwrap_or("TCP");
         let number = match port.get("targetPort").filter(|target| !target.is_null()) {
             Some(Value::String(name)) => named_port(pod, name, protocol),
-            Some(target) => target.as_i64().filter(|number| *number != 0).or_else(|| port["port"].as_i64()),
+            Some(target) => {
+                target.as_i64().filter(|number| *number != 0).or_else(|| port["port"].as_i64())
+            }
             None => port["port"].as_i64(),
         };
         let Some(number) = number else { continue };
@@ -109,7 +118,10 @@ fn named_port(pod: &Object, name: &str, protocol: &str) -> Option<i64> {
     if let Ok(number) = name.parse() {
         return Some(number);
     }
-    let sidecars = pod.list("/spec/initContainers").iter().filter(|container| container["restartPolicy"] == "Always");
+    let sidecars = pod
+        .list("/spec/initContainers")
+        .iter()
+        .filter(|container| container["restartPolicy"] == "Always");
     pod.list("/spec/containers")
         .iter()
         .chain(sidecars)
@@ -146,9 +158,13 @@ mod tests {
 
     #[test]
     fn named_ports_are_resolved_per_pod() {
-        let service = service(json!({"ports": [{"name": "web", "port": 80, "targetPort": "http", "protocol": "TCP"}]}));
-        let backends = Backends::of(&service, &[pod("a", true, false, 8080), pod("bb", true, false, 9090)]);
-        let ports: Vec<_> = backends.groups.values().map(|(ports, _)| ports[0]["port"].as_i64().unwrap()).collect();
+        let service = service(
+            json!({"ports": [{"name": "web", "port": 80, "targetPort": "http", "protocol": "TCP"}]}),
+        );
+        let backends =
+            Backends::of(&service, &[pod("a", true, false, 8080), pod("bb", true, false, 9090)]);
+        let ports: Vec<_> =
+            backends.groups.values().map(|(ports, _)| ports[0]["port"].as_i64().unwrap()).collect();
         assert_eq!(ports, [8080, 9090]);
     }
 
@@ -164,10 +180,12 @@ mod tests {
     #[test]
     fn unready_pods_count_when_the_service_says_so() {
         let quiet = service(json!({"ports": [{"port": 80}]}));
-        let (_, list) = Backends::of(&quiet, &[pod("a", false, false, 1)]).groups.into_values().next().unwrap();
+        let (_, list) =
+            Backends::of(&quiet, &[pod("a", false, false, 1)]).groups.into_values().next().unwrap();
         assert!(!list[0].ready);
         let loud = service(json!({"ports": [{"port": 80}], "publishNotReadyAddresses": true}));
-        let (ports, list) = Backends::of(&loud, &[pod("a", false, false, 1)]).groups.into_values().next().unwrap();
+        let (ports, list) =
+            Backends::of(&loud, &[pod("a", false, false, 1)]).groups.into_values().next().unwrap();
         assert!(list[0].ready && !list[0].serving);
         assert_eq!(ports[0]["port"], 80);
     }

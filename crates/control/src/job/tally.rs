@@ -36,8 +36,13 @@ pub(super) fn index(pod: &Object) -> Option<i64> {
 /// When the last container of a pod that is over ended.
 fn finished(pod: &Object) -> Option<Timestamp> {
     let statuses = pod.list("/status/containerStatuses").iter();
-    let ended = statuses.filter_map(|status| status.pointer("/state/terminated/finishedAt")?.as_str()?.parse().ok());
-    ended.max().or_else(|| pod.meta.deletion_timestamp.as_ref().map(|time| time.0)).or(Some(pod.created()))
+    let ended = statuses.filter_map(|status| {
+        status.pointer("/state/terminated/finishedAt")?.as_str()?.parse().ok()
+    });
+    ended
+        .max()
+        .or_else(|| pod.meta.deletion_timestamp.as_ref().map(|time| time.0))
+        .or(Some(pod.created()))
 }
 
 impl Tally {
@@ -68,8 +73,12 @@ impl Tally {
                     tally.active.push(pod.name().to_owned());
                     tally.active_indexes.extend(index(pod));
                     tally.ready += i64::from(pod::is_ready(pod));
-                    let statuses = pod.list("/status/containerStatuses").iter().chain(pod.list("/status/initContainerStatuses"));
-                    tally.restarts += statuses.filter_map(|status| status["restartCount"].as_i64()).sum::<i64>();
+                    let statuses = pod
+                        .list("/status/containerStatuses")
+                        .iter()
+                        .chain(pod.list("/status/initContainerStatuses"));
+                    tally.restarts +=
+                        statuses.filter_map(|status| status["restartCount"].as_i64()).sum::<i64>();
                 }
             }
         }
@@ -77,7 +86,10 @@ impl Tally {
             tally.succeeded = i64::try_from(tally.done_indexes.len()).unwrap_or(i64::MAX);
         }
         tally.last_failure = failures.iter().max().copied();
-        let in_a_row = failures.iter().filter(|time| last_success.is_none_or(|success| **time > success)).count();
+        let in_a_row = failures
+            .iter()
+            .filter(|time| last_success.is_none_or(|success| **time > success))
+            .count();
         tally.failures_in_a_row = u32::try_from(in_a_row).unwrap_or(u32::MAX);
         // Pods may have been deleted by others since they were counted.
         tally.succeeded = tally.succeeded.max(job.int("/status/succeeded").unwrap_or(0));
@@ -87,8 +99,11 @@ impl Tally {
 
     /// How long to wait before the next pod: nothing without failures, then `first` doubled each time.
     pub(super) fn pause(&self, first: Duration, now: Timestamp) -> Duration {
-        let Some(last) = self.last_failure.filter(|_| self.failures_in_a_row > 0) else { return Duration::ZERO };
-        let pause = first.saturating_mul(1 << (self.failures_in_a_row - 1).min(16)).min(LONGEST_PAUSE);
+        let Some(last) = self.last_failure.filter(|_| self.failures_in_a_row > 0) else {
+            return Duration::ZERO;
+        };
+        let pause =
+            first.saturating_mul(1 << (self.failures_in_a_row - 1).min(16)).min(LONGEST_PAUSE);
         let since = Duration::try_from(now.duration_since(last)).unwrap_or_default();
         pause.saturating_sub(since)
     }
@@ -115,7 +130,9 @@ impl Tally {
     /// The lowest indexes that are neither done nor being worked on.
     pub(super) fn free_indexes(&self, completions: i64, count: usize) -> Vec<i64> {
         (0..completions)
-            .filter(|index| !self.done_indexes.contains(index) && !self.active_indexes.contains(index))
+            .filter(|index| {
+                !self.done_indexes.contains(index) && !self.active_indexes.contains(index)
+            })
             .take(count)
             .collect()
     }
@@ -129,7 +146,9 @@ impl Tally {
                 _ => ranges.push((*index, *index)),
             }
         }
-        let text = |(first, last): &(i64, i64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+        let text = |(first, last): &(i64, i64)| {
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
+        };
         ranges.iter().map(text).collect::<Vec<_>>().join(",")
     }
 }
@@ -152,16 +171,29 @@ pub(super) fn fails_job(job: &Object, pod: &Object) -> Option<String> {
 /// What in a pod a rule matches, in words.
 fn matching(rule: &Value, pod: &Object) -> Option<String> {
     if let Some(codes) = rule.get("onExitCodes").filter(|codes| !codes.is_null()) {
-        let values: Vec<i64> = codes["values"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
-        let statuses = pod.list("/status/initContainerStatuses").iter().chain(pod.list("/status/containerStatuses"));
+        let values: Vec<i64> =
+            codes["values"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
+        let statuses = pod
+            .list("/status/initContainerStatuses")
+            .iter()
+            .chain(pod.list("/status/containerStatuses"));
         for status in statuses {
-            let named = codes.get("containerName").filter(|name| !name.is_null()).is_none_or(|name| *name == status["name"]);
-            let Some(code) = status.pointer("/state/terminated/exitCode").and_then(Value::as_i64) else { continue };
+            let named = codes
+                .get("containerName")
+                .filter(|name| !name.is_null())
+                .is_none_or(|name| *name == status["name"]);
+            let Some(code) = status.pointer("/state/terminated/exitCode").and_then(Value::as_i64)
+            else {
+                continue;
+            };
             let inside = values.contains(&code);
             let holds = if codes["operator"] == "NotIn" { code != 0 && !inside } else { inside };
             if named && holds {
                 let name = status["name"].as_str().unwrap_or("");
-                return Some(format!("Container {name} for pod {} failed with exit code {code}", pod.key()));
+                return Some(format!(
+                    "Container {name} for pod {} failed with exit code {code}",
+                    pod.key()
+                ));
             }
         }
         return None;
@@ -182,7 +214,13 @@ mod tests {
     use serde_json::json;
 
     fn job(spec: Value) -> Object {
-        Object::from_api(JOB, serde_json::from_value(json!({"metadata": {"name": "j", "namespace": "a"}, "spec": spec})).unwrap())
+        Object::from_api(
+            JOB,
+            serde_json::from_value(
+                json!({"metadata": {"name": "j", "namespace": "a"}, "spec": spec}),
+            )
+            .unwrap(),
+        )
     }
 
     fn ended(name: &str, phase: &str, at: &str, code: i64) -> Arc<Object> {
@@ -196,7 +234,10 @@ mod tests {
     #[test]
     fn the_pause_doubles_with_each_failure_and_ends_with_a_success() {
         let (first, now) = (Duration::from_secs(10), "2026-01-01T00:10:05Z".parse().unwrap());
-        let two = [ended("0", "Failed", "2026-01-01T00:09:00Z", 1), ended("1", "Failed", "2026-01-01T00:10:00Z", 1)];
+        let two = [
+            ended("0", "Failed", "2026-01-01T00:09:00Z", 1),
+            ended("1", "Failed", "2026-01-01T00:10:00Z", 1),
+        ];
         assert_eq!(Tally::of(&job(json!({})), &two).pause(first, now), Duration::from_secs(15));
         let healed = [two[0].clone(), ended("2", "Succeeded", "2026-01-01T00:10:00Z", 0)];
         assert_eq!(Tally::of(&job(json!({})), &healed).pause(first, now), Duration::ZERO);
@@ -215,7 +256,10 @@ mod tests {
     #[test]
     fn indexes_are_counted_once_and_written_as_ranges() {
         let spec = json!({"completionMode": "Indexed", "completions": 7});
-        let pods: Vec<_> = ["0", "1", "2", "2", "5"].iter().map(|name| ended(name, "Succeeded", "2026-01-01T00:00:00Z", 0)).collect();
+        let pods: Vec<_> = ["0", "1", "2", "2", "5"]
+            .iter()
+            .map(|name| ended(name, "Succeeded", "2026-01-01T00:00:00Z", 0))
+            .collect();
         let tally = Tally::of(&job(spec), &pods);
         assert_eq!((tally.succeeded, tally.done_text().as_str()), (4, "0-2,5"));
         assert_eq!(tally.free_indexes(7, 2), [3, 4]);

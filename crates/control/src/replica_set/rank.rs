@@ -34,10 +34,18 @@ fn worth(pod: &Object, per_node: &HashMap<String, usize>, now: Timestamp) -> Wor
     let cost = pod.annotation(COST).and_then(|text| text.parse().ok()).unwrap_or(0);
     let crowd = pod::node(pod).and_then(|node| per_node.get(node)).copied().unwrap_or(0);
     let ready = pod::ready_since(pod).map_or(0, |since| age_class(since, now));
-    let restarts = pod.list("/status/containerStatuses").iter().filter_map(|status| status["restartCount"].as_i64());
+    let restarts = pod
+        .list("/status/containerStatuses")
+        .iter()
+        .filter_map(|status| status["restartCount"].as_i64());
     (
         (pod::node(pod).is_some(), phase, pod::is_ready(pod), cost),
-        (Reverse(crowd), ready, Reverse(restarts.max().unwrap_or(0)), age_class(pod.created(), now)),
+        (
+            Reverse(crowd),
+            ready,
+            Reverse(restarts.max().unwrap_or(0)),
+            age_class(pod.created(), now),
+        ),
     )
 }
 
@@ -81,14 +89,23 @@ mod tests {
             pod("pending", Some("n"), "Pending", false, json!({})),
             pod("unbound", None, "Pending", false, json!({})),
         ];
-        assert_eq!(order(pods, &[("n", 1), ("m", 3)]), ["unbound", "pending", "unready", "crowded", "ready"]);
+        assert_eq!(
+            order(pods, &[("n", 1), ("m", 3)]),
+            ["unbound", "pending", "unready", "crowded", "ready"]
+        );
     }
 
     #[test]
     fn the_deletion_cost_outweighs_age() {
         let pods = vec![
             pod("dear", Some("n"), "Running", true, json!({"annotations": {COST: "10"}})),
-            pod("young", Some("n"), "Running", true, json!({"creationTimestamp": "2026-01-01T01:59:00Z"})),
+            pod(
+                "young",
+                Some("n"),
+                "Running",
+                true,
+                json!({"creationTimestamp": "2026-01-01T01:59:00Z"}),
+            ),
             pod("cheap", Some("n"), "Running", true, json!({"annotations": {COST: "-5"}})),
         ];
         assert_eq!(order(pods, &[]), ["cheap", "young", "dear"]);

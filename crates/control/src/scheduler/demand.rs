@@ -35,7 +35,11 @@ impl HostPort {
 /// Quantities of a JSON map in thousandths; what is not a quantity counts as nothing.
 pub(super) fn amounts(map: Option<&Value>) -> Amounts {
     let fields = map.and_then(Value::as_object).into_iter().flatten();
-    fields.filter_map(|(name, value)| Some((name.clone(), kinds::quantity::from_value(value).ok()?.milli()))).collect()
+    fields
+        .filter_map(|(name, value)| {
+            Some((name.clone(), kinds::quantity::from_value(value).ok()?.milli()))
+        })
+        .collect()
 }
 
 impl Demand {
@@ -65,8 +69,10 @@ impl Demand {
         running.extend(whole_pod);
         add(&mut running, &amounts(pod.at("/spec/overhead")));
         running.insert("pods".to_owned(), 1_000);
-        let containers = pod.list("/spec/containers").iter().chain(pod.list("/spec/initContainers"));
-        let ports = containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());
+        let containers =
+            pod.list("/spec/containers").iter().chain(pod.list("/spec/initContainers"));
+        let ports =
+            containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());
         let ports = ports.filter_map(|port| {
             Some(HostPort {
                 port: port["hostPort"].as_i64().filter(|port| *port != 0)?,

@@ -25,7 +25,9 @@ impl Candidate {
             taints: node.list("/spec/taints").to_vec(),
             unschedulable: node.flag("/spec/unschedulable"),
             ready: node.is("Ready"),
-            allocatable: amounts(node.at("/status/allocatable").or_else(|| node.at("/status/capacity"))),
+            allocatable: amounts(
+                node.at("/status/allocatable").or_else(|| node.at("/status/capacity")),
+            ),
         }
     }
 
@@ -53,7 +55,8 @@ impl Candidate {
             objections.push("node(s) didn't match Pod's node affinity/selector".to_owned());
         }
         if demand.ports.iter().any(|port| used.ports.iter().any(|taken| taken.conflicts(port))) {
-            objections.push("node(s) didn't have free ports for the requested pod ports".to_owned());
+            objections
+                .push("node(s) didn't have free ports for the requested pod ports".to_owned());
         }
         for (name, amount) in &demand.amounts {
             let taken = used.amounts.get(name).copied().unwrap_or(0);
@@ -73,9 +76,14 @@ impl Candidate {
 
     fn untolerated(&self, tolerations: &[Value], effects: &[&str]) -> Option<&Value> {
         self.taints.iter().filter(|taint| effects.contains(&text(taint, "effect"))).find(|taint| {
-            !tolerations
-                .iter()
-                .any(|toleration| tolerates(toleration, text(taint, "key"), text(taint, "value"), text(taint, "effect")))
+            !tolerations.iter().any(|toleration| {
+                tolerates(
+                    toleration,
+                    text(taint, "key"),
+                    text(taint, "value"),
+                    text(taint, "effect"),
+                )
+            })
         })
     }
 
@@ -107,11 +115,18 @@ impl Candidate {
 
     /// How good this node is for the pod; higher is better. `siblings`: pods of the same
     /// owner that run here already.
-    pub(super) fn score(&self, pod: &Object, demand: &Demand, used: &Demand, siblings: usize) -> i64 {
+    pub(super) fn score(
+        &self,
+        pod: &Object,
+        demand: &Demand,
+        used: &Demand,
+        siblings: usize,
+    ) -> i64 {
         let mut score = 0;
         for name in ["cpu", "memory"] {
             let offered = self.allocatable.get(name).copied().unwrap_or(0);
-            let asked = demand.amounts.get(name).copied().unwrap_or(0) + used.amounts.get(name).copied().unwrap_or(0);
+            let asked = demand.amounts.get(name).copied().unwrap_or(0)
+                + used.amounts.get(name).copied().unwrap_or(0);
             if offered > 0 {
                 let free = (offered - asked).max(0) * 100 / offered;
                 score += i64::try_from(free).unwrap_or(0) / 2;
@@ -123,7 +138,8 @@ impl Candidate {
         if self.untolerated(pod.list("/spec/tolerations"), &["PreferNoSchedule"]).is_some() {
             score -= 100;
         }
-        let preferred = "/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution";
+        let preferred =
+            "/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution";
         for wish in pod.list(preferred) {
             if self.satisfies(&wish["preference"]) {
                 score += wish["weight"].as_i64().unwrap_or(0);
@@ -157,7 +173,8 @@ pub(super) fn summary(per_node: &[Vec<String>]) -> String {
     for objection in per_node.iter().flatten() {
         *counts.entry(objection).or_insert(0) += 1;
     }
-    let mut reasons: Vec<_> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let mut reasons: Vec<_> =
+        counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     reasons.sort();
     format!("0/{} nodes are available: {}.", per_node.len(), reasons.join(", "))
 }
@@ -185,9 +202,13 @@ mod tests {
 
     #[test]
     fn taints_keep_pods_away_unless_tolerated() {
-        let tainted = node(json!({"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]}), true);
+        let tainted =
+            node(json!({"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]}), true);
         let none = Demand::default();
-        assert_eq!(objections(&tainted, json!({}), &none), ["node(s) had untolerated taint(s) {gpu: yes}"]);
+        assert_eq!(
+            objections(&tainted, json!({}), &none),
+            ["node(s) had untolerated taint(s) {gpu: yes}"]
+        );
         let exists = json!({"tolerations": [{"key": "gpu", "operator": "Exists"}]});
         assert!(objections(&tainted, exists, &none).is_empty());
         let other = json!({"tolerations": [{"key": "gpu", "value": "no", "effect": "NoSchedule"}]});
@@ -198,48 +219,80 @@ mod tests {
 
     #[test]
     fn a_node_that_is_cordoned_or_not_ready_takes_nothing() {
-        assert_eq!(objections(&node(json!({"unschedulable": true}), true), json!({}), &Demand::default()), ["node(s) were unschedulable"]);
-        assert_eq!(objections(&node(json!({}), false), json!({}), &Demand::default()), ["node(s) were not ready"]);
+        assert_eq!(
+            objections(&node(json!({"unschedulable": true}), true), json!({}), &Demand::default()),
+            ["node(s) were unschedulable"]
+        );
+        assert_eq!(
+            objections(&node(json!({}), false), json!({}), &Demand::default()),
+            ["node(s) were not ready"]
+        );
     }
 
     #[test]
     fn requests_ports_and_the_number_of_pods_are_bounded() {
         let node = node(json!({}), true);
-        let container = |cpu: &str, port: i64| json!({"containers": [
-            {"name": "c", "resources": {"requests": {"cpu": cpu}}, "ports": [{"containerPort": 1, "hostPort": port}]},
-        ]});
-        let running = Demand::of(&pod(json!({"metadata": {"name": "x"}, "spec": container("1500m", 80)})));
+        let container = |cpu: &str, port: i64| {
+            json!({"containers": [
+                {"name": "c", "resources": {"requests": {"cpu": cpu}}, "ports": [{"containerPort": 1, "hostPort": port}]},
+            ]})
+        };
+        let running =
+            Demand::of(&pod(json!({"metadata": {"name": "x"}, "spec": container("1500m", 80)})));
         assert!(objections(&node, container("500m", 81), &running).is_empty());
         assert_eq!(objections(&node, container("501m", 81), &running), ["Insufficient cpu"]);
-        assert_eq!(objections(&node, container("1m", 80), &running), ["node(s) didn't have free ports for the requested pod ports"]);
+        assert_eq!(
+            objections(&node, container("1m", 80), &running),
+            ["node(s) didn't have free ports for the requested pod ports"]
+        );
         let mut full = running.clone();
         full.add(&Demand::of(&pod(json!({"metadata": {"name": "y"}}))));
         assert_eq!(objections(&node, json!({}), &full), ["Too many pods"]);
-        let gpu = json!({"containers": [{"name": "c", "resources": {"requests": {"x.dev/gpu": "1"}}}]});
+        let gpu =
+            json!({"containers": [{"name": "c", "resources": {"requests": {"x.dev/gpu": "1"}}}]});
         assert_eq!(objections(&node, gpu, &Demand::default()), ["Insufficient x.dev/gpu"]);
     }
 
     #[test]
     fn affinity_terms_are_alternatives_and_expressions_are_not() {
         let node = node(json!({}), true);
-        let affinity = |terms: Value| json!({"affinity": {"nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}});
+        let affinity = |terms: Value| {
+            json!({"affinity": {"nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}})
+        };
         let a = json!({"key": "zone", "operator": "In", "values": ["a"]});
         let b = json!({"key": "zone", "operator": "In", "values": ["b"]});
         let big = json!({"key": "cpus", "operator": "Gt", "values": ["4"]});
         let none = Demand::default();
-        assert!(objections(&node, affinity(json!([{"matchExpressions": [b]}, {"matchExpressions": [a, big]}])), &none).is_empty());
-        assert_eq!(objections(&node, affinity(json!([{"matchExpressions": [a, b]}])), &none).len(), 1);
+        assert!(
+            objections(
+                &node,
+                affinity(json!([{"matchExpressions": [b]}, {"matchExpressions": [a, big]}])),
+                &none
+            )
+            .is_empty()
+        );
+        assert_eq!(
+            objections(&node, affinity(json!([{"matchExpressions": [a, b]}])), &none).len(),
+            1
+        );
         assert_eq!(objections(&node, affinity(json!([{}])), &none).len(), 1);
-        let name = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}]}]);
+        let name =
+            json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}]}]);
         assert!(objections(&node, affinity(name), &none).is_empty());
         assert_eq!(objections(&node, json!({"nodeSelector": {"zone": "b"}}), &none).len(), 1);
     }
 
     #[test]
     fn the_summary_counts_reasons() {
-        let per_node = [vec!["Insufficient cpu".to_owned()], vec!["Insufficient cpu".to_owned(), "Too many pods".to_owned()]];
-        assert_eq!(summary(&per_node), "0/2 nodes are available: 1 Too many pods, 2 Insufficient cpu.");
+        let per_node = [
+            vec!["Insufficient cpu".to_owned()],
+            vec!["Insufficient cpu".to_owned(), "Too many pods".to_owned()],
+        ];
+        assert_eq!(
+            summary(&per_node),
+            "0/2 nodes are available: 1 Too many pods, 2 Insufficient cpu."
+        );
     }
 
     #[test]
@@ -247,8 +300,14 @@ mod tests {
         let node = node(json!({}), true);
         let pod = pod(json!({"metadata": {"name": "p"}}));
         let demand = Demand::of(&pod);
-        let busy = Demand { amounts: Amounts::from([("cpu".to_owned(), 1_500)]), ..Demand::default() };
-        assert!(node.score(&pod, &demand, &Demand::default(), 0) > node.score(&pod, &demand, &busy, 0));
-        assert!(node.score(&pod, &demand, &Demand::default(), 0) > node.score(&pod, &demand, &Demand::default(), 1));
+        let busy =
+            Demand { amounts: Amounts::from([("cpu".to_owned(), 1_500)]), ..Demand::default() };
+        assert!(
+            node.score(&pod, &demand, &Demand::default(), 0) > node.score(&pod, &demand, &busy, 0)
+        );
+        assert!(
+            node.score(&pod, &demand, &Demand::default(), 0)
+                > node.score(&pod, &demand, &Demand::default(), 1)
+        );
     }
 }

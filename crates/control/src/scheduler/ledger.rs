@@ -34,7 +34,8 @@ impl Ledger {
             match pod::node(new) {
                 _ if pod::is_over(new) => freed |= self.remove(new.uid()),
                 Some(node) => {
-                    let known = self.placed.get(new.uid()).is_some_and(|placed| placed.node == node);
+                    let known =
+                        self.placed.get(new.uid()).is_some_and(|placed| placed.node == node);
                     if !known {
                         self.place(new, node, Demand::of(new));
                     }
@@ -60,7 +61,11 @@ impl Ledger {
     }
 
     /// The best node for a pod, which is at once counted as placed there; or why there is none.
-    pub(super) fn decide(&mut self, pod: &Object, extra: &dyn Fn(&Candidate) -> Option<String>) -> Result<String, String> {
+    pub(super) fn decide(
+        &mut self,
+        pod: &Object,
+        extra: &dyn Fn(&Candidate) -> Option<String>,
+    ) -> Result<String, String> {
         let demand = Demand::of(pod);
         let nothing = Demand::default();
         let owner = owner(pod);
@@ -77,7 +82,12 @@ impl Ledger {
             let mut objections = node.objections(pod, &demand, used);
             objections.extend(extra(node));
             if objections.is_empty() {
-                let score = node.score(pod, &demand, used, siblings.get(name.as_str()).copied().unwrap_or(0));
+                let score = node.score(
+                    pod,
+                    &demand,
+                    used,
+                    siblings.get(name.as_str()).copied().unwrap_or(0),
+                );
                 if best.is_none_or(|(highest, _)| score > highest) {
                     best = Some((score, name));
                 }

@@ -26,7 +26,11 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    pub(super) fn of(pod: &Object, others: &dyn Fn(&str) -> Vec<Arc<Object>>, ledger: &Ledger) -> Self {
+    pub(super) fn of(
+        pod: &Object,
+        others: &dyn Fn(&str) -> Vec<Arc<Object>>,
+        ledger: &Ledger,
+    ) -> Self {
         let mut terms = Vec::new();
         for (field, wanted) in [("podAffinity", true), ("podAntiAffinity", false)] {
             for term in pod.list(&format!("/spec/affinity/{field}/{REQUIRED}")) {
@@ -71,7 +75,10 @@ impl Term {
         let mut somewhere = false;
         if let Some(selector) = &selector {
             for other in namespaces.iter().flat_map(|namespace| others(namespace)) {
-                if other.uid() == pod.uid() || !pod::is_active(&other) || !selector.matches(other.labels()) {
+                if other.uid() == pod.uid()
+                    || !pod::is_active(&other)
+                    || !selector.matches(other.labels())
+                {
                     continue;
                 }
                 let Some(node) = ledger.node_of(other.uid()) else { continue };

@@ -44,7 +44,9 @@ impl StatefulSets {
     /// Finds the revision of the current template, or makes it.
     pub(super) async fn history(&self, set: &Object) -> Result<History> {
         let mut all = self.cluster.cache.controlled(CONTROLLER_REVISION, set.uid());
-        all.sort_by(|a, b| (number(a), a.created(), a.name()).cmp(&(number(b), b.created(), b.name())));
+        all.sort_by(|a, b| {
+            (number(a), a.created(), a.name()).cmp(&(number(b), b.created(), b.name()))
+        });
         let mut collisions = set.int("/status/collisionCount").unwrap_or(0);
         let wanted = data(set);
         let next = all.last().map_or(1, |last| number(last) + 1);
@@ -55,7 +57,10 @@ impl StatefulSets {
             Some(index) if index + 1 == all.len() => all[index].clone(),
             Some(index) => {
                 // An old template again: it becomes the newest revision.
-                let renewed = self.cluster.merge(&all[index], Part::Object, json!({"revision": next})).await?;
+                let renewed = self
+                    .cluster
+                    .merge(&all[index], Part::Object, json!({"revision": next}))
+                    .await?;
                 all.remove(index);
                 all.push(renewed.clone());
                 renewed
@@ -67,15 +72,23 @@ impl StatefulSets {
             }
         };
         let current = set.text("/status/currentRevision").unwrap_or("");
-        let current = all.iter().find(|revision| revision.name() == current).unwrap_or(&update).clone();
+        let current =
+            all.iter().find(|revision| revision.name() == current).unwrap_or(&update).clone();
         Ok(History { current, update, all, collisions })
     }
 
-    async fn make_revision(&self, set: &Object, data: &Value, number: i64, collisions: &mut i64) -> Result<Arc<Object>> {
+    async fn make_revision(
+        &self,
+        set: &Object,
+        data: &Value,
+        number: i64,
+        collisions: &mut i64,
+    ) -> Result<Arc<Object>> {
         loop {
             let hash = hash(&canonical(data), *collisions);
             let name = format!("{}-{hash}", set.name());
-            let mut labels = set.at("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+            let mut labels =
+                set.at("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
             labels[HASH] = json!(hash);
             let body = json!({
                 "metadata": {"name": name, "labels": labels, "annotations": set.annotations(),
@@ -86,7 +99,8 @@ impl StatefulSets {
             match self.cluster.create(CONTROLLER_REVISION, set.namespace(), body).await {
                 Ok(made) => return Ok(made),
                 Err(error) if error.is_already_exists() => {
-                    let live = self.cluster.live(CONTROLLER_REVISION, set.namespace(), &name).await?;
+                    let live =
+                        self.cluster.live(CONTROLLER_REVISION, set.namespace(), &name).await?;
                     if let Some(live) = live
                         && live.is_controlled_by(set.uid())
                         && live.at("/data").is_some_and(|found| canonical(found) == canonical(data))
@@ -107,12 +121,20 @@ impl StatefulSets {
     }
 
     /// Deletes the oldest revisions beyond the limit that no pod is of.
-    pub(super) async fn forget_history(&self, set: &Object, history: &History, pods: &[Arc<Object>]) -> Result<()> {
-        let limit = usize::try_from(set.int("/spec/revisionHistoryLimit").unwrap_or(10)).unwrap_or(0);
-        let mut live: HashSet<&str> = pods.iter().filter_map(|pod| pod.label(REVISION_LABEL)).collect();
+    pub(super) async fn forget_history(
+        &self,
+        set: &Object,
+        history: &History,
+        pods: &[Arc<Object>],
+    ) -> Result<()> {
+        let limit =
+            usize::try_from(set.int("/spec/revisionHistoryLimit").unwrap_or(10)).unwrap_or(0);
+        let mut live: HashSet<&str> =
+            pods.iter().filter_map(|pod| pod.label(REVISION_LABEL)).collect();
         live.insert(history.current.name());
         live.insert(history.update.name());
-        let old: Vec<_> = history.all.iter().filter(|revision| !live.contains(revision.name())).collect();
+        let old: Vec<_> =
+            history.all.iter().filter(|revision| !live.contains(revision.name())).collect();
         let surplus = old.len().saturating_sub(limit);
         for revision in old.into_iter().take(surplus) {
             self.cluster.delete(revision, Propagation::Background).await?;

@@ -29,7 +29,9 @@ pub(super) fn new_pod(set: &Object, template: &Value, revision: &str, ordinal: i
     let name = pod_name(set, ordinal);
     let mut body = pod::from_template(template, set);
     body["metadata"]["name"] = json!(name);
-    for (label, value) in [(REVISION_LABEL, revision), (POD_NAME, &name), (POD_INDEX, &ordinal.to_string())] {
+    for (label, value) in
+        [(REVISION_LABEL, revision), (POD_NAME, &name), (POD_INDEX, &ordinal.to_string())]
+    {
         body["metadata"]["labels"][label] = json!(value);
     }
     body["spec"]["hostname"] = json!(name);
@@ -62,13 +64,22 @@ pub(super) fn claims(set: &Object, ordinal: i64) -> Vec<(String, Value)> {
     templates
         .map(|template| {
             let name = claim_name(set, template, ordinal);
-            let mut labels = template.pointer("/metadata/labels").filter(|labels| labels.is_object()).cloned();
+            let mut labels =
+                template.pointer("/metadata/labels").filter(|labels| labels.is_object()).cloned();
             let labels = labels.get_or_insert_with(|| json!({}));
-            for (key, value) in set.at("/spec/selector/matchLabels").and_then(Value::as_object).into_iter().flatten() {
+            for (key, value) in set
+                .at("/spec/selector/matchLabels")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
                 labels[key] = value.clone();
             }
-            let mut body = json!({"metadata": {"name": name, "labels": labels}, "spec": template["spec"]});
-            if let Some(annotations) = template.pointer("/metadata/annotations").filter(|value| !value.is_null()) {
+            let mut body =
+                json!({"metadata": {"name": name, "labels": labels}, "spec": template["spec"]});
+            if let Some(annotations) =
+                template.pointer("/metadata/annotations").filter(|value| !value.is_null())
+            {
                 body["metadata"]["annotations"] = annotations.clone();
             }
             (name, body)
@@ -107,7 +118,9 @@ mod tests {
 
     #[test]
     fn only_names_this_set_would_give_have_an_ordinal() {
-        let named = |name: &str| ordinal(&set(), &crate::pod::tests::pod(json!({"metadata": {"name": name}})));
+        let named = |name: &str| {
+            ordinal(&set(), &crate::pod::tests::pod(json!({"metadata": {"name": name}})))
+        };
         assert_eq!(named("db-12"), Some(12));
         assert_eq!(named("db-012"), None);
         assert_eq!(named("db-+1"), None);

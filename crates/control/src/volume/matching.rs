@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 /// A quantity in whole units; 0 when absent or not a quantity.
 pub(super) fn bytes(value: Option<&Value>) -> i128 {
-    value.and_then(|value| kinds::quantity::from_value(value).ok()).map_or(0, kinds::quantity::Quantity::value)
+    value
+        .and_then(|value| kinds::quantity::from_value(value).ok())
+        .map_or(0, kinds::quantity::Quantity::value)
 }
 
 /// The volume for a claim: one reserved for it by name, else the smallest that is large enough.
@@ -18,7 +20,11 @@ pub(super) fn find(claim: &Object, class: &str, volumes: &[Arc<Object>]) -> Opti
     }
     volumes
         .iter()
-        .filter(|volume| volume.at("/spec/claimRef").is_none() && !volume.deleting() && suits(volume, claim, class))
+        .filter(|volume| {
+            volume.at("/spec/claimRef").is_none()
+                && !volume.deleting()
+                && suits(volume, claim, class)
+        })
         .min_by_key(|volume| bytes(volume.at("/spec/capacity/storage")))
         .cloned()
 }
@@ -35,14 +41,16 @@ fn suits(volume: &Object, claim: &Object, class: &str) -> bool {
     let mode = |object: &Object| object.text("/spec/volumeMode").unwrap_or("Filesystem").to_owned();
     let offered = volume.list("/spec/accessModes");
     let selected = match claim.at("/spec/selector") {
-        Some(selector) => Selector::from_object(Some(selector)).is_some_and(|selector| selector.matches(volume.labels())),
+        Some(selector) => Selector::from_object(Some(selector))
+            .is_some_and(|selector| selector.matches(volume.labels())),
         None => true,
     };
     selected
         && volume.text("/spec/storageClassName").unwrap_or("") == class
         && mode(volume) == mode(claim)
         && claim.list("/spec/accessModes").iter().all(|mode| offered.contains(mode))
-        && bytes(volume.at("/spec/capacity/storage")) >= bytes(claim.at("/spec/resources/requests/storage"))
+        && bytes(volume.at("/spec/capacity/storage"))
+            >= bytes(claim.at("/spec/resources/requests/storage"))
 }
 
 #[cfg(test)]
@@ -68,7 +76,11 @@ mod tests {
 
     #[test]
     fn the_smallest_volume_that_is_large_enough_wins() {
-        let volumes = [volume("big", "10Gi", json!({})), volume("fit", "2Gi", json!({})), volume("small", "1Mi", json!({}))];
+        let volumes = [
+            volume("big", "10Gi", json!({})),
+            volume("fit", "2Gi", json!({})),
+            volume("small", "1Mi", json!({})),
+        ];
         assert_eq!(find(&claim("1Gi"), "slow", &volumes).unwrap().name(), "fit");
         assert!(find(&claim("1Gi"), "fast", &volumes).is_none());
         assert!(find(&claim("100Gi"), "slow", &volumes).is_none());
