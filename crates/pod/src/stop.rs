@@ -62,6 +62,7 @@ impl Pods {
         save(&pod.dir, &state)?;
         let containers = pod.dir.join("containers");
         drop(state);
+        pod.ended.notify_all();
         remove_dir(&containers)
     }
 
@@ -107,6 +108,8 @@ impl Pods {
         remove_dir(&self.inner.settings.log_dir(&spec.namespace, &spec.name, &spec.id))?;
         remove_dir(&pod.dir)?;
         lock(&self.inner.pods).remove(pod_id);
+        // Whoever still waits for a container of it has waited long enough.
+        end_unseen(&mut lock(&pod.state).containers);
         pod.ended.notify_all();
         Ok(())
     }

@@ -172,6 +172,11 @@ impl World {
 
     /// Ends the world and proves that nothing of it is left.
     pub(crate) fn check_nothing_is_left(mut self) {
+        self.check();
+    }
+
+    /// The same for one that is part of something larger.
+    pub(crate) fn check(&mut self) {
         let known = self.pods().list();
         for state in &known {
             self.pods().remove(&state.spec.id).unwrap();

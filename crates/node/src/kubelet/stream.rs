@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -108,7 +108,9 @@ async fn refuse(socket: WebSocket, message: &str) {
 async fn finish(sink: &mut SplitSink<WebSocket, Message>, status: &Value) {
     // The peer may be gone; there is nobody else to tell.
     let _ = sink.send(message(STATUS, status.to_string().as_bytes())).await;
-    let _ = sink.send(Message::Close(None)).await;
+    // Without a code kubectl takes the end for a broken connection (RFC 6455, section 7.4.1).
+    let normal = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+    let _ = sink.send(Message::Close(Some(normal))).await;
 }
 
 fn message(channel: u8, bytes: &[u8]) -> Message {

@@ -1,0 +1,51 @@
+//! A service, its name and a route, from objects to an answer.
+
+use std::io::{Read, Write};
+
+use serde_json::json;
+
+use crate::Test;
+use crate::cluster::{Cluster, script};
+
+pub(crate) const TESTS: &[Test] =
+    &[("root_objects_become_names_addresses_and_routes", root_objects_become_names_addresses_and_routes)];
+
+fn root_objects_become_names_addresses_and_routes() {
+    let cluster = Cluster::new();
+    let mut web = script("web", "echo page > /data/index.html; httpd -f -p 8000 -h /data");
+    web["readinessProbe"] = json!({"tcpSocket": {"port": 8000}, "periodSeconds": 1});
+    cluster.pod("web", json!({"containers": [web]}));
+    let ip = cluster.wait_ready("web")["status"]["podIP"].as_str().unwrap().to_owned();
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8000}]}});
+    cluster.create("/api/v1/namespaces/test/services", &service);
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4", "ports": [{"name": "http", "port": 8000, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [ip], "conditions": {"ready": true}}]});
+    cluster.create("/apis/discovery.k8s.io/v1/namespaces/test/endpointslices", &slice);
+    let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": "web"}, "spec": {"ingressClassName": "shelf", "rules": [
+            {"host": "web.localhost", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]}});
+    cluster.create("/apis/networking.k8s.io/v1/namespaces/test/ingresses", &ingress);
+    // By name and stable address, from a pod of the same namespace.
+    let text = "for i in $(seq 100); do wget -q -T 2 -O - http://web/ && exit; sleep 0.1; done; exit 1";
+    cluster.pod("client", json!({"restartPolicy": "Never", "containers": [script("main", text)]}));
+    cluster.wait_phase("client", "Succeeded");
+    assert_eq!(cluster.logs("client", ""), "page\n");
+    // By host name, at the front door.
+    let door = cluster.world.net.front_door()[0];
+    let ask = || -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(door)?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: web.localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    crate::world::until("the page", || ask().is_ok_and(|answer| answer.ends_with("page\n")));
+    let path = "/apis/networking.k8s.io/v1/namespaces/test/ingresses/web";
+    let told = cluster.wait_for(path, |i| i["status"]["loadBalancer"]["ingress"][0]["ip"].is_string());
+    assert_eq!(told["status"]["loadBalancer"]["ingress"][0]["ip"], "127.0.0.1");
+    cluster.check_nothing_is_left();
+}

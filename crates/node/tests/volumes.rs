@@ -1,0 +1,114 @@
+//! Volumes from objects, and persistent ones.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::Test;
+use crate::cluster::{Cluster, pod_path, script};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("root_objects_become_files", root_objects_become_files),
+    ("root_disks_keep_their_content_and_go_when_released", root_disks_keep_their_content_and_go_when_released),
+    ("root_groups_own_shared_volumes", root_groups_own_shared_volumes),
+];
+
+/// A volume and a claim bound to it, as the control room would leave them.
+pub(crate) fn claim(cluster: &Cluster, name: &str, path: &Path) {
+    let spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "local", "persistentVolumeReclaimPolicy": "Delete",
+        "hostPath": {"path": path},
+        "claimRef": {"namespace": "test", "name": name}});
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": name}, "spec": spec});
+    cluster.create("/api/v1/persistentvolumes", &volume);
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "local",
+            "volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}});
+    cluster.create("/api/v1/namespaces/test/persistentvolumeclaims", &claim);
+    let path = format!("/api/v1/namespaces/test/persistentvolumeclaims/{name}/status");
+    cluster.merge(&path, &json!({"status": {"phase": "Bound"}}));
+}
+
+fn root_objects_become_files() {
+    let cluster = Cluster::new();
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"},
+        "data": {"a.conf": "one", "b": "two"}});
+    cluster.create("/api/v1/namespaces/test/configmaps", &map);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+        "stringData": {"password": "pass-w0rd-on-no-disk"}});
+    cluster.create("/api/v1/namespaces/test/secrets", &secret);
+    let mut main = script(
+        "main",
+        "cat /m/a.conf /single /s/password /p/all/name /p/all/b; echo; stat -L -c %a /s/password; \
+         ls /only; touch /m/x || echo read-only; sleep 100",
+    );
+    main["volumeMounts"] = json!([
+        {"name": "m", "mountPath": "/m"}, {"name": "only", "mountPath": "/only"},
+        {"name": "m", "mountPath": "/single", "subPath": "b"},
+        {"name": "s", "mountPath": "/s"}, {"name": "p", "mountPath": "/p"}]);
+    cluster.pod("files", json!({"containers": [main], "volumes": [
+        {"name": "m", "configMap": {"name": "m"}},
+        {"name": "only", "configMap": {"name": "m", "items": [{"key": "b", "path": "deep/er"}]}},
+        {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400}},
+        {"name": "p", "projected": {"sources": [
+            {"downwardAPI": {"items": [{"path": "all/name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+            {"configMap": {"name": "m", "items": [{"key": "b", "path": "all/b"}]}}]}}]}));
+    cluster.wait_ready("files");
+    let expected = "onetwopass-w0rd-on-no-diskfilestwo\n400\ndeep\n";
+    crate::world::until("text", || cluster.logs("files", "").contains("read-only\n"));
+    let text = cluster.logs("files", "");
+    assert!(text.starts_with(expected), "{text}");
+    // The secret is in memory only.
+    let grep = std::process::Command::new("grep")
+        .args(["-rlF", "pass-w0rd-on-no-disk"])
+        .arg(cluster.world.place.dir.join("data/pods"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&grep.stdout), "");
+    cluster.check_nothing_is_left();
+}
+
+fn root_disks_keep_their_content_and_go_when_released() {
+    let cluster = Cluster::new();
+    let disk = cluster.world.place.dir.join("data/volumes/test-disk");
+    claim(&cluster, "disk", &disk);
+    let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}]);
+    for (name, text) in [("writes", "stat -c %u /d; echo kept > /d/file"), ("reads", "cat /d/file")] {
+        let mut main = script("main", text);
+        main["volumeMounts"] = json!([{"name": "d", "mountPath": "/d"}]);
+        main["securityContext"] = json!({"runAsUser": 1000});
+        cluster.pod(name, json!({"restartPolicy": "Never", "containers": [main], "volumes": volumes}));
+        cluster.wait_phase(name, "Succeeded");
+        crate::world::until("log", || !cluster.logs(name, "").is_empty());
+        cluster.delete(&pod_path(name), 1);
+        if name == "reads" {
+            assert_eq!(cluster.logs(name, ""), "kept\n");
+        }
+        cluster.wait_gone(name);
+    }
+    assert_eq!(std::fs::metadata(disk.join("file")).unwrap().uid(), 1000);
+    cluster.merge("/api/v1/persistentvolumes/disk/status", &json!({"status": {"phase": "Released"}}));
+    crate::world::until("removal", || {
+        !disk.exists() && cluster.get("/api/v1/persistentvolumes/disk").is_none()
+    });
+    cluster.check_nothing_is_left();
+}
+
+fn root_groups_own_shared_volumes() {
+    let cluster = Cluster::new();
+    let disk = cluster.world.place.dir.join("data/volumes/shared");
+    std::fs::create_dir_all(disk.join("sub")).unwrap();
+    claim(&cluster, "shared", &disk);
+    let mut main = script("main", "echo x > /d/sub/f && echo y > /e/f && stat -c %g /d/sub/f /e/f");
+    main["volumeMounts"] = json!([{"name": "d", "mountPath": "/d"}, {"name": "e", "mountPath": "/e"}]);
+    cluster.pod("g", json!({"restartPolicy": "Never", "containers": [main],
+        "securityContext": {"runAsUser": 1000, "fsGroup": 700},
+        "volumes": [{"name": "e", "emptyDir": {}},
+            {"name": "d", "persistentVolumeClaim": {"claimName": "shared"}}]}));
+    cluster.wait_phase("g", "Succeeded");
+    assert_eq!(cluster.logs("g", ""), "700\n700\n");
+    cluster.check_nothing_is_left();
+}
