@@ -30,7 +30,7 @@ pub(crate) fn living_app(server: &mut Server) -> Result<()> {
     let text = ended.good()?;
     let url = format!("shop is at http://shop.localhost:{}", server.http_port);
     ensure!(text.contains(&url), "no {url:?} in\n{text}");
-    for word in ["base image", "build ", "db", "jobs", "web", "postgres/1", "amqp/1", "probed"] {
+    for word in ["FROM debian:12", "build ", "db", "jobs", "web", "postgres/1", "amqp/1", "probed"] {
         ensure!(progress.contains(word), "the progress does not show {word:?}:\n{progress}");
     }
     let page = get(server.http_port, "/")?;

@@ -78,6 +78,13 @@ pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
     ensure!(server.processes().is_empty(), "left: {:?}", server.processes());
     ensure!(get(server.http_port, "/").is_err(), "the page answers with everything dead");
     // What a reboot clears.
+    let run = server.run_dir().to_string_lossy().into_owned();
+    for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
+        let place = line.split(' ').nth(4).unwrap_or_default();
+        if place.starts_with(&run) {
+            ensure!(Command::new("umount").args(["--lazy", place]).status()?.success(), "{place}");
+        }
+    }
     fs::remove_dir_all(server.run_dir())?;
     server.start()?;
     eventually(120, || get(server.http_port, "/"))?;

@@ -3,7 +3,8 @@
 //!
 //! The promises run one after another on one server with its own data directory, because making
 //! the images takes most of the time. A promise that fails does not stop the others. Run one:
-//! `cargo test -p end-to-end -- NAME`.
+//! `cargo test -p end-to-end -- NAME`. While working on one, `SHELF_TEST_IMAGES=FOLDER` starts with
+//! a copy of the `images` folder of another server that has ended, which saves the building.
 
 mod go;
 mod kubernetes;
@@ -65,7 +66,7 @@ fn main() {
         match result {
             Ok(()) => println!("test {name} ... ok ({seconds:.1} s)"),
             Err(error) => {
-                println!("test {name} ... FAILED ({seconds:.1} s)\n    {error:?}");
+                println!("test {name} ... FAILED ({seconds:.1} s)\n    {error:#}");
                 failed.push(*name);
             }
         }

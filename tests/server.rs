@@ -1,7 +1,6 @@
 //! A server of our own: real binary, own directories and ports, ended and swept afterwards.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -68,6 +67,10 @@ impl Server {
         let mut server =
             Server { folder, child: None, http_port: free_port(), api_port: free_port() };
         copy_folder(&repository().join("examples/shop"), &server.shop())?;
+        if let Some(images) = std::env::var_os("SHELF_TEST_IMAGES") {
+            fs::create_dir_all(server.data_dir())?;
+            copy_folder(Path::new(&images), &server.data_dir().join("images"))?;
+        }
         server.start()?;
         Ok(server)
     }
@@ -193,16 +196,15 @@ impl Server {
                 continue;
             };
             let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
-            let mut line = Vec::new();
-            if let Ok(mut file) = File::open(entry.path().join("environ")) {
-                let _unreadable = file.read_to_end(&mut line);
-            }
-            let line = String::from_utf8_lossy(&line).into_owned();
             let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let arguments = String::from_utf8_lossy(&arguments).into_owned();
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            if stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')) {
+                // Dead; only its parent has not looked yet.
+                continue;
+            }
             let ours = !instance.is_empty() && groups.contains(&format!("shelf-{instance}"))
-                || arguments.contains(&*self.run_dir().to_string_lossy())
-                || line.contains("shelf-zygote-of-nobody");
+                || arguments.contains(&*self.run_dir().to_string_lossy());
             if ours && pid != std::process::id() {
                 found.push(pid);
             }

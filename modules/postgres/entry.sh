@@ -31,7 +31,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     secret=$(mktemp)
     printf '%s' "$POSTGRES_PASSWORD" > "$secret"
     initdb --pgdata="$fresh" --username=postgres --pwfile="$secret" \
-        --auth-local=scram-sha-256 --auth-host=scram-sha-256 \
+        --auth-local=peer --auth-host=scram-sha-256 \
         --encoding=UTF8 --locale=C.UTF-8 --data-checksums > /dev/null
     rm -f "$secret"
     printf 'host all all all scram-sha-256\n' >> "$fresh/pg_hba.conf"

@@ -114,6 +114,16 @@ pub enum Error {
         /// The last lines of what is missing.
         lines: Vec<String>,
     },
+    /// The copies are ready, but nothing answers at the app's address.
+    #[error("{app} is up, but nothing answers at {address}: {why}")]
+    Address {
+        /// The app.
+        app: String,
+        /// Where it should answer.
+        address: String,
+        /// What came instead.
+        why: String,
+    },
     /// A task of ours ended badly; this is a bug.
     #[error("a task of {what} ended badly")]
     Task {
@@ -201,6 +211,7 @@ impl Error {
             Self::Step { .. } => "start/step",
             Self::Grant { .. } => "wire/grant",
             Self::Timeout { .. } => "start/timeout",
+            Self::Address { .. } => "start/address",
             Self::Task { .. } => "internal/task",
         }
     }

@@ -20,7 +20,7 @@ use crate::observe::{self, Observer, Verdict, Waited, World};
 use crate::progress::{self, Clock, Probes};
 use crate::release::{self, Release};
 use crate::report::{ChangeKind, GoReport};
-use crate::{Error, Result, Target, apply, images, plan, scale, secrets};
+use crate::{Error, Result, Target, address, apply, images, plan, scale, secrets};
 
 /// How a go is done.
 #[derive(Debug, Clone)]
@@ -170,6 +170,10 @@ impl Run<'_, '_> {
         for change in self.changes.blocks.iter().filter(|one| one.kind == ChangeKind::Removed) {
             let event = self.clock.block(&change.block, BlockState::Removed, "its disks stay");
             (self.events)(event);
+        }
+        if changed {
+            let paths = address::paths(compiled);
+            address::answers(self.target, self.app(), &paths, self.deadline).await?;
         }
         Ok(written.shown)
     }

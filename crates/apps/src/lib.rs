@@ -8,6 +8,7 @@
 //! Start reading at [`go`], then `changes.rs` (what differs), `apply.rs` (how objects are written)
 //! and `observe.rs` (how a verb waits).
 
+mod address;
 mod apply;
 mod changes;
 mod destroy;

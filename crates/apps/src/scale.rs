@@ -11,7 +11,7 @@ use crate::live::{self, Key, Live};
 use crate::observe::{self, Observer, Verdict, Waited, World};
 use crate::progress::Clock;
 use crate::report::ScaleReport;
-use crate::{Error, Result, Target, apply, failure, release};
+use crate::{Error, Result, Target, address, apply, failure, release};
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -79,6 +79,10 @@ pub async fn start(target: &Target, app: &str, events: Events<'_>) -> Result<Sca
         })
     };
     wait(target, app, &mut observer, up).await?;
+    let ingresses = live.iter().filter(|(key, _)| key.kind == "Ingress");
+    let paths: Vec<String> =
+        ingresses.flat_map(|(_, ingress)| address::paths_of(ingress)).collect();
+    address::answers(target, app, &paths, Instant::now() + TIMEOUT).await?;
     let state = if changed.is_empty() { BlockState::Unchanged } else { BlockState::Ready };
     for block in open.drain(..) {
         events(clock.block(&block, state, ""));

@@ -54,7 +54,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     })
     .await?;
     let store = blocking("store", {
-        let path = make_dir(&data_dir.join("store"))?.join("objects.db");
+        let path = make_dir(&data_dir.join("store"))?;
         move || store::Store::open(&path)
     })
     .await?;

@@ -41,7 +41,8 @@ impl Reader {
             let first = error.message().lines().next().unwrap_or("not TOML").to_owned();
             vec![
                 Diagnostic::new("file/syntax", &span, format!("cannot read {}", span.file))
-                    .side("the parser says", first),
+                    .side("the parser says", first)
+                    .help("mend this line; what may stand in the file:", "docs/guide/app-language.md"),
             ]
         })
     }
