@@ -30,7 +30,8 @@ pub(crate) fn living_app(server: &mut Server) -> Result<()> {
     let text = ended.good()?;
     let url = format!("shop is at http://shop.localhost:{}", server.http_port);
     ensure!(text.contains(&url), "no {url:?} in\n{text}");
-    for word in ["FROM debian:12", "build ", "db", "jobs", "web", "postgres/1", "amqp/1", "probed"] {
+    for word in ["FROM debian:12", "build ", "db", "jobs", "web", "postgres/1", "amqp/1", "probed"]
+    {
         ensure!(progress.contains(word), "the progress does not show {word:?}:\n{progress}");
     }
     let page = get(server.http_port, "/")?;
@@ -55,7 +56,9 @@ pub(crate) fn order(server: &mut Server) -> Result<()> {
     let sql = "select state from orders where key = 'Ana-1'";
     let database = server.object(&["get", "secret", "web-db"])?["data"]["database"].clone();
     ensure!(database.is_string(), "the wire's secret has no database");
-    let command = format!("psql -U postgres -At -d \"$(psql -U postgres -At -c \"select datname from pg_database where datname not in ('postgres','template0','template1')\" | head -1)\" -c \"{sql}\"");
+    let command = format!(
+        "psql -U postgres -At -d \"$(psql -U postgres -At -c \"select datname from pg_database where datname not in ('postgres','template0','template1')\" | head -1)\" -c \"{sql}\""
+    );
     let rows = server.kubectl(&["exec", "db-0", "--", "sh", "-c", &command]).good()?;
     ensure!(rows.trim() == "done", "{rows:?}");
     let log = server.shelf(&["logs", "web", "-n", "500"]).good()?;
@@ -66,7 +69,8 @@ pub(crate) fn order(server: &mut Server) -> Result<()> {
 /// Twice go with nothing changed does nothing and says so.
 pub(crate) fn twice(server: &mut Server) -> Result<()> {
     let revisions = |server: &Server| -> Result<Vec<(String, String)>> {
-        let all = server.object(&["get", "deployments,statefulsets,services,configmaps,secrets,pods"])?;
+        let all =
+            server.object(&["get", "deployments,statefulsets,services,configmaps,secrets,pods"])?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Ok(all["items"]
             .as_array()
@@ -101,11 +105,18 @@ pub(crate) fn look(server: &mut Server) -> Result<()> {
     ensure!(report["schema"] == "shelf/status/1" && report["result"]["app"] == "shop", "{report}");
     let log = server.shelf(&["logs", "db", "-n", "1000"]).good()?;
     ensure!(log.contains("database system is ready"), "{log}");
-    let version = server.shelf(&["exec", "db", "psql", "-U", "postgres", "-At", "-c", "show server_version"]);
+    let version =
+        server.shelf(&["exec", "db", "psql", "-U", "postgres", "-At", "-c", "show server_version"]);
     ensure!(version.good()?.starts_with("15."), "not PostgreSQL 15");
     let exit = server.shelf(&["exec", "web", "sh", "-c", "exit 7"]);
     ensure!(exit.code == 7, "{exit:?}");
-    let world = server.shelf(&["exec", "web", "python3", "-c", "import socket; print(socket.gethostbyname('deb.debian.org'))"]);
+    let world = server.shelf(&[
+        "exec",
+        "web",
+        "python3",
+        "-c",
+        "import socket; print(socket.gethostbyname('deb.debian.org'))",
+    ]);
     ensure!(world.code == 0, "no way out to the world's names: {world:?}");
     let secret = server.shelf(&["exec", "web", "cat", "/bindings/db/username"]).good()?;
     ensure!(!secret.trim().is_empty());

@@ -63,10 +63,8 @@ pub(crate) fn nothing(server: &mut Server) -> Result<()> {
         let folder = server.data_dir().to_string_lossy().into_owned();
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
         let run = server.run_dir().to_string_lossy().into_owned();
-        let mounts: Vec<&str> = mounts
-            .lines()
-            .filter(|line| line.contains(&folder) || line.contains(&run))
-            .collect();
+        let mounts: Vec<&str> =
+            mounts.lines().filter(|line| line.contains(&folder) || line.contains(&run)).collect();
         ensure!(mounts.is_empty(), "mounts {mounts:?}");
         let groups = Command::new("find")
             .args(["/sys/fs/cgroup", "-type", "d", "-name", &format!("*{instance}*")])

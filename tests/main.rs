@@ -47,7 +47,9 @@ fn main() {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let chosen: Vec<&Promise> = PROMISES
         .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())))
+        .filter(|(name, _)| {
+            wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()))
+        })
         .collect();
     println!("\nrunning {} tests", chosen.len());
     let mut server = match Server::new() {

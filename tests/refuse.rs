@@ -46,11 +46,7 @@ const WRONG: &[Wrong] = &[
         file: "app = \"x\"\n[db]\nuse = \"postgres@15\"\n[web]\nsource = \"./web\"\n[web.needs]\ndb = { type = \"postgres/1\", version = \">=16\" }\n[web.run]\nweb = { port = 8080 }\n",
         says: &[">=16", "15"],
     },
-    Wrong {
-        what: "broken text",
-        file: "app = \"x\"\n[db\nuse = 3\n",
-        says: &["app.toml:2"],
-    },
+    Wrong { what: "broken text", file: "app = \"x\"\n[db\nuse = 3\n", says: &["app.toml:2"] },
 ];
 
 /// Each wrong app is refused with file, line, both sides and the next thing to try.

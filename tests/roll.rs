@@ -37,7 +37,11 @@ pub(crate) fn edit(server: &mut Server) -> Result<()> {
 
 /// A version that does not start is reported with its last lines; the old one goes on serving.
 pub(crate) fn broken(server: &mut Server) -> Result<()> {
-    replace(server, "VERSION = \"", "raise SystemExit('the shop is broken on purpose')\nVERSION = \"")?;
+    replace(
+        server,
+        "VERSION = \"",
+        "raise SystemExit('the shop is broken on purpose')\nVERSION = \"",
+    )?;
     let visitor = Visitor::come(server.http_port, "/");
     let ended = server.shelf(&["go", "--timeout", "60"]);
     visitor.leave(20)?;

@@ -247,10 +247,7 @@ impl Server {
 }
 
 /// Waits until `done` gives a value; its last error says what is missing.
-pub(crate) fn eventually<T>(
-    seconds: u64,
-    mut done: impl FnMut() -> Result<T>,
-) -> Result<T> {
+pub(crate) fn eventually<T>(seconds: u64, mut done: impl FnMut() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         match done() {

@@ -82,7 +82,10 @@ fn serve(shelf: &PathBuf) -> Result<()> {
             let text = fs::read_to_string(log_path).unwrap_or_default();
             let tail: Vec<&str> = text.lines().rev().take(12).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            bail!("shelf serve ended ({status}); the last lines of {log_path}:\n{}", tail.join("\n"));
+            bail!(
+                "shelf serve ended ({status}); the last lines of {log_path}:\n{}",
+                tail.join("\n")
+            );
         }
         if Instant::now() > deadline {
             bail!("shelf serve does not answer after 30 s; see {log_path}");

@@ -85,7 +85,8 @@ pub(crate) fn install(needs: &[Need]) -> Result<()> {
 
 /// An error unless this process may create namespaces, mounts and links.
 pub(crate) fn require_root(what: &str) -> Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
+    let status =
+        std::fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
     let uid = status
         .lines()
         .find_map(|line| line.strip_prefix("Uid:"))

@@ -59,7 +59,8 @@ fn good(shelf: &Path, folder: &Path, arguments: &[&str]) -> Result<Duration> {
 
 fn measure(shelf: &Path, folder: &Path) -> Result<()> {
     println!("binary                          {:.1} MB", fs::metadata(shelf)?.len() as f64 / 1e6);
-    let copied = Command::new("cp").arg("-a").arg(root().join("examples/shop")).arg(folder).status()?;
+    let copied =
+        Command::new("cp").arg("-a").arg(root().join("examples/shop")).arg(folder).status()?;
     ensure!(copied.success(), "copying the shop");
     let (mut child, ready) = serve(shelf, folder)?;
     println!("server: start to first answer   {:.0} ms (empty)", ready.as_secs_f64() * 1e3);

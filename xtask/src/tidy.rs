@@ -28,7 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("web", &["apps"]),
     (
         "cli",
-        &["api", "apps", "build", "control", "engine", "image", "net", "node", "pod", "store", "web"],
+        &[
+            "api", "apps", "build", "control", "engine", "image", "net", "node", "pod", "store",
+            "web",
+        ],
     ),
 ];
 

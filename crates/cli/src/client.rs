@@ -51,7 +51,9 @@ impl Client {
             .header("content-type", "application/json")
             .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(bytes))
-            .map_err(|error| Failure::new(Code::Failed, "request/form", format!("{path}: {error}")))?;
+            .map_err(|error| {
+                Failure::new(Code::Failed, "request/form", format!("{path}: {error}"))
+            })?;
         sender.send_request(request).await.map_err(|error| unreachable(&self.socket, &error))
     }
 
@@ -65,9 +67,8 @@ impl Client {
         let answer = self.send(method, path, body).await?;
         let status = answer.status();
         let bytes = self.whole(answer.into_body()).await?;
-        let value = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
-            Value::String(String::from_utf8_lossy(&bytes).trim().to_owned())
-        });
+        let value = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).trim().to_owned()));
         if status.is_client_error() || status.is_server_error() {
             return Err(refused(status, &value));
         }

@@ -78,7 +78,11 @@ pub(crate) async fn app_status(global: &Global) -> Result<apps::StatusReport, Fa
 /// Reads an answer of the server.
 pub(crate) fn decode<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| {
-        Failure::new(Code::Failed, "server/version", format!("the server's answer is not understood: {error}"))
-            .hint("is the server another version?  shelf version --server")
+        Failure::new(
+            Code::Failed,
+            "server/version",
+            format!("the server's answer is not understood: {error}"),
+        )
+        .hint("is the server another version?  shelf version --server")
     })
 }

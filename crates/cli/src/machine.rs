@@ -34,10 +34,12 @@ impl Check {
 pub(crate) fn checks() -> Vec<Check> {
     vec![
         Check::new("root", true, "run it as root (sudo)", root()),
-        Check::new("user namespaces", true, "sysctl user.max_user_namespaces=65536", number(
-            "/proc/sys/user/max_user_namespaces",
-            1,
-        )),
+        Check::new(
+            "user namespaces",
+            true,
+            "sysctl user.max_user_namespaces=65536",
+            number("/proc/sys/user/max_user_namespaces", 1),
+        ),
         Check::new("overlay", true, "modprobe overlay", filesystem("overlay")),
         Check::new(
             "control groups",
@@ -45,12 +47,18 @@ pub(crate) fn checks() -> Vec<Check> {
             "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
             control_groups(),
         ),
-        Check::new("seccomp", true, "a kernel with CONFIG_SECCOMP_FILTER", exists(
-            "/proc/sys/kernel/seccomp/actions_avail",
-        )),
-        Check::new("mmdebstrap", false, "apt-get install mmdebstrap (makes debian:12)", program(
+        Check::new(
+            "seccomp",
+            true,
+            "a kernel with CONFIG_SECCOMP_FILTER",
+            exists("/proc/sys/kernel/seccomp/actions_avail"),
+        ),
+        Check::new(
             "mmdebstrap",
-        )),
+            false,
+            "apt-get install mmdebstrap (makes debian:12)",
+            program("mmdebstrap"),
+        ),
         Check::new("kubectl", false, "apt-get install kubernetes-client", program("kubectl")),
     ]
 }

@@ -50,7 +50,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         .max_blocking_threads(256)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Code::Failed, "runtime", format!("starting threads: {error}")))?;
+        .map_err(|error| {
+            Failure::new(Code::Failed, "runtime", format!("starting threads: {error}"))
+        })?;
     let result = runtime.block_on(commands::run(arguments));
     // Threads that wait for a terminal's input would hold the process: they are left behind.
     runtime.shutdown_background();

@@ -86,8 +86,10 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
 
     // The Kubernetes API, and a client of it that needs no wire.
     let kubelet = node::kubelet::Door::new();
-    let settings =
-        api::Settings { service_cidr: options.service_cidr, version: env!("CARGO_PKG_VERSION").into() };
+    let settings = api::Settings {
+        service_cidr: options.service_cidr,
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
     let api =
         api::Api::new(store.clone(), kubelet.router(), settings).await.map_err(wrap("api"))?;
     let client = kube::Client::new(api.router(), "default");
@@ -203,23 +205,34 @@ fn wrap<E: std::error::Error + Send + Sync + 'static>(
 fn net_failure(error: net::Error, options: &Serve) -> Failure {
     if let net::Error::PortTaken { .. } = &error {
         let free = options.http.port() + 1;
-        return Failure::new(Code::Failed, "port/taken", format!("{:#}", anyhow::Error::new(error)))
-            .hint(format!("use another:  shelf serve --http {}:{free}", options.http.ip()));
+        return Failure::new(
+            Code::Failed,
+            "port/taken",
+            format!("{:#}", anyhow::Error::new(error)),
+        )
+        .hint(format!("use another:  shelf serve --http {}:{free}", options.http.ip()));
     }
     wrap("network")(error)
 }
 
 async fn listen(address: std::net::SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        let name = if error.kind() == std::io::ErrorKind::AddrInUse { "port/taken" } else { "port" };
-        Failure::new(Code::Failed, name, format!("cannot listen on {address}: {error}"))
-            .hint(format!("who holds it:  ss -ltnp 'sport = :{}'    another:  shelf serve {flag} {}:0", address.port(), address.ip()))
+        let name =
+            if error.kind() == std::io::ErrorKind::AddrInUse { "port/taken" } else { "port" };
+        Failure::new(Code::Failed, name, format!("cannot listen on {address}: {error}")).hint(
+            format!(
+                "who holds it:  ss -ltnp 'sport = :{}'    another:  shelf serve {flag} {}:0",
+                address.port(),
+                address.ip()
+            ),
+        )
     })
 }
 
 fn make_dir(path: &std::path::Path) -> Result<std::path::PathBuf, Failure> {
     use std::os::unix::fs::PermissionsExt;
-    let fails = |error: std::io::Error| Failure::new(Code::Failed, "serve/directory", format!("{error}"));
+    let fails =
+        |error: std::io::Error| Failure::new(Code::Failed, "serve/directory", format!("{error}"));
     let new = !path.exists();
     fs::create_dir_all(path).map_err(fails)?;
     if new {
@@ -229,13 +242,15 @@ fn make_dir(path: &std::path::Path) -> Result<std::path::PathBuf, Failure> {
 }
 
 fn write_kubeconfig(global: &Global, pki: &Pki, listener: &TcpListener) -> Result<(), Failure> {
-    let fails = |error: std::io::Error| Failure::new(Code::Failed, "serve/kubeconfig", format!("{error}"));
+    let fails =
+        |error: std::io::Error| Failure::new(Code::Failed, "serve/kubeconfig", format!("{error}"));
     let address = listener.local_addr().map_err(fails)?;
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         ip => ip,
     };
-    let text = pki.kubeconfig(&format!("https://{}", std::net::SocketAddr::new(host, address.port())));
+    let text =
+        pki.kubeconfig(&format!("https://{}", std::net::SocketAddr::new(host, address.port())));
     sockets::write_private(&global.kubeconfig(), text.as_bytes()).map_err(fails)
 }
 

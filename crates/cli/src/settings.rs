@@ -12,7 +12,13 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Run directory of the server to talk to (its sockets live there)
-    #[arg(long, global = true, env = "SHELF_RUN_DIR", default_value = "/run/shelf", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "SHELF_RUN_DIR",
+        default_value = "/run/shelf",
+        value_name = "DIR"
+    )]
     pub(crate) run_dir: PathBuf,
 
     /// Print one JSON object (streams: one per line) instead of text
@@ -104,7 +110,8 @@ impl Serve {
 
 fn cidr(text: &str) -> Result<(Ipv4Addr, u8), String> {
     let (address, bits) = text.split_once('/').ok_or("write it as 10.152.0.0/16")?;
-    let address: Ipv4Addr = address.parse().map_err(|_| format!("{address} is not an IPv4 address"))?;
+    let address: Ipv4Addr =
+        address.parse().map_err(|_| format!("{address} is not an IPv4 address"))?;
     let bits: u8 = bits.parse().map_err(|_| format!("/{bits} is not a prefix length"))?;
     if !(8..=28).contains(&bits) {
         return Err(format!("/{bits} is too large or too small: from /8 to /28"));

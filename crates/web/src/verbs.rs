@@ -103,10 +103,7 @@ pub(crate) async fn destroy(
     })
 }
 
-pub(crate) async fn build(
-    State(door): State<Door>,
-    Json(request): Json<BuildRequest>,
-) -> Response {
+pub(crate) async fn build(State(door): State<Door>, Json(request): Json<BuildRequest>) -> Response {
     let target = door.target.clone();
     let subject = format!("build {}", request.build.context.display());
     stream(&door, "build", &subject, move |events| async move {

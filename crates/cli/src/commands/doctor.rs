@@ -15,8 +15,10 @@ pub(crate) fn doctor(global: &Global) -> Outcome {
     if global.json {
         let rows: Vec<_> = checks
             .iter()
-            .map(|check| json!({"name": check.name, "ok": check.problem.is_none(),
-                "found": check.found, "problem": check.problem, "fix": check.fix}))
+            .map(|check| {
+                json!({"name": check.name, "ok": check.problem.is_none(),
+                "found": check.found, "problem": check.problem, "fix": check.fix})
+            })
             .collect();
         say(&json!({"schema": "shelf/doctor/1", "result": rows}).to_string())?;
     } else {

@@ -172,7 +172,8 @@ fn exit_code(status: &Value) -> Outcome {
     if let Some(code) = code {
         return Ok(ExitCode::from(code));
     }
-    let message = status["message"].as_str().unwrap_or("the connection ended before the command did");
+    let message =
+        status["message"].as_str().unwrap_or("the connection ended before the command did");
     Err(Failure::new(Code::Failed, "exec", message))
 }
 

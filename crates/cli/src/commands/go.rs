@@ -96,12 +96,16 @@ async fn interrupted(client: &Client, verb: &str, operation: Option<u64>) -> Fai
         )
         .hint("start it again (shelf serve), then say it again: it carries on where it was");
     };
-    eprintln!("{verb} goes on in the server; look:  shelf status   Ctrl-C again within 2 s ends it");
+    eprintln!(
+        "{verb} goes on in the server; look:  shelf status   Ctrl-C again within 2 s ends it"
+    );
     let again = tokio::time::timeout(std::time::Duration::from_secs(2), tokio::signal::ctrl_c());
     if again.await.is_ok() {
         let path = format!("/v1/operations/{operation}/cancel");
         match client.json(Method::POST, &path, None).await {
-            Ok(_) => eprintln!("{verb} is cancelled; what was already done stays. {verb} again carries on."),
+            Ok(_) => eprintln!(
+                "{verb} is cancelled; what was already done stays. {verb} again carries on."
+            ),
             Err(error) => eprintln!("{verb} had ended already: {}", error.message),
         }
     }

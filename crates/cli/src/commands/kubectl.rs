@@ -13,8 +13,12 @@ use crate::settings::Global;
 pub(crate) fn kubeconfig(global: &Global) -> Outcome {
     let path = global.kubeconfig();
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        Failure::new(Code::Unreachable, "kubeconfig", format!("reading {}: {error}", path.display()))
-            .hint("shelf serve writes it when it starts; only root may read it")
+        Failure::new(
+            Code::Unreachable,
+            "kubeconfig",
+            format!("reading {}: {error}", path.display()),
+        )
+        .hint("shelf serve writes it when it starts; only root may read it")
     })?;
     say(&text)?;
     Ok(ExitCode::SUCCESS)

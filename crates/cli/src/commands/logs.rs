@@ -34,7 +34,12 @@ pub(crate) async fn logs(global: &Global, options: &Logs) -> Outcome {
             width = width.max(source.block.len());
             if seen.insert(source.pod.clone()) {
                 let late = !seen.is_empty() && width == 0;
-                tokio::spawn(read(client.clone(), source, path_query(options, late), sender.clone()));
+                tokio::spawn(read(
+                    client.clone(),
+                    source,
+                    path_query(options, late),
+                    sender.clone(),
+                ));
             }
         }
         if seen.is_empty() && !options.follow {
@@ -120,7 +125,12 @@ fn path_query(options: &Logs, whole: bool) -> String {
     query.join("&")
 }
 
-async fn read(client: Client, source: Source, query: String, lines: mpsc::Sender<(String, String)>) {
+async fn read(
+    client: Client,
+    source: Source,
+    query: String,
+    lines: mpsc::Sender<(String, String)>,
+) {
     let path = format!("/api/v1/namespaces/{}/pods/{}/log?{query}", source.app, source.pod);
     let Ok(answer) = client.send(Method::GET, &path, None).await else { return };
     if !answer.status().is_success() {

@@ -11,8 +11,7 @@ use crate::settings::Global;
 /// Stops or starts the app meant; its data stays either way.
 pub(crate) async fn scale(global: &Global, verb: &str) -> Outcome {
     let name = app::name(global)?;
-    let report: apps::ScaleReport =
-        decode(go::verb(global, verb, &json!({"app": name})).await?)?;
+    let report: apps::ScaleReport = decode(go::verb(global, verb, &json!({"app": name})).await?)?;
     if global.json {
         say(&json!({"schema": format!("shelf/{verb}/1"), "result": report}).to_string())?;
         return Ok(ExitCode::SUCCESS);

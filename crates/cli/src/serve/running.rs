@@ -75,12 +75,8 @@ fn lock(dir: &Path, run_dir: &Path) -> Result<File, Failure> {
     let fails = |error: std::io::Error| {
         Failure::new(Code::Failed, "serve/lock", format!("{}: {error}", path.display()))
     };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(fails)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(fails)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -130,7 +126,10 @@ pub(crate) async fn stop(global: &Global, options: &Serve) -> Outcome {
             return Err(Failure::new(
                 Code::TimedOut,
                 "serve/stop",
-                format!("the server (pid {}) was told to end 60 s ago and is still there", about["pid"]),
+                format!(
+                    "the server (pid {}) was told to end 60 s ago and is still there",
+                    about["pid"]
+                ),
             ));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
