@@ -151,6 +151,7 @@ impl Builder<'_> {
         let mut lines = Lines { partial: Vec::new(), last: VecDeque::new() };
         let progress = &mut *self.progress;
         let mut output = |bytes: &[u8]| lines.take(bytes, progress);
+        let cancel = self.request.cancel.clone();
         let step = pod::Step {
             image: &state.image(),
             scratch: scratch.path(),
@@ -161,6 +162,7 @@ impl Builder<'_> {
             binds,
             network,
             output: &mut output,
+            cancel: Some(&cancel),
         };
         let ended = (self.run)(step);
         lines.end(self.progress);

@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use image::Image;
 use serde::{Deserialize, Serialize};
@@ -201,4 +202,6 @@ pub struct Step<'a> {
     pub network: bool,
     /// Called with whatever it writes to its two outputs, as it comes.
     pub output: &'a mut dyn FnMut(&[u8]),
+    /// Set from another thread, it ends the step at once, as SIGKILL would.
+    pub cancel: Option<&'a AtomicBool>,
 }

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -110,16 +110,19 @@ impl Pods {
             id: id.to_owned(),
             source,
         })?;
-        stream(&log, step.output, end)
+        stream(&log, step.output, end, step.cancel)
     }
 }
 
-/// Passes the log's text on until the step has ended and all of it is read.
+/// Passes the log's text on until the step has ended and all of it is read, or nobody wants it
+/// any more: the caller then destroys the sandbox, which kills whatever runs in it.
 fn stream(
     log: &Path,
     output: &mut dyn FnMut(&[u8]),
     end: &mpsc::Receiver<Exit>,
+    cancel: Option<&AtomicBool>,
 ) -> Result<Exit, Error> {
+    let cancelled = || cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
     let mut exit = None;
     let mut running = || {
         if exit.is_none() {
@@ -131,11 +134,15 @@ fn stream(
         if !text.is_empty() {
             output(text);
         }
-        ControlFlow::Continue(())
+        if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options =
         LogOptions { follow: true, tick: Duration::from_millis(20), ..LogOptions::default() };
     follow(log, &options, &mut running, &mut sink)
         .map_err(crate::disk::failed("read", log))?;
+    if cancelled() {
+        let (code, signal) = (128 + libc::SIGKILL, Some(libc::SIGKILL));
+        return Ok(Exit { code, signal, ..crate::pods::unseen() });
+    }
     exit.map_or_else(|| Ok(crate::pods::unseen()), Ok)
 }

@@ -1,6 +1,8 @@
 //! Build steps: output as it comes, changes in the scratch directory, nothing left.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use pod::Step;
 
@@ -10,6 +12,7 @@ use crate::world::{IMAGE, World};
 pub(crate) const TESTS: &[Test] = &[
     ("root_a_step_leaves_its_changes_and_nothing_else", root_a_step_leaves_its_changes_and_nothing_else),
     ("root_steps_go_on_where_the_last_one_ended", root_steps_go_on_where_the_last_one_ended),
+    ("root_a_cancelled_step_ends_at_once", root_a_cancelled_step_ends_at_once),
 ];
 
 fn run(world: &World, scratch: &std::path::Path, script: &str, network: bool) -> (i32, String) {
@@ -30,6 +33,7 @@ fn run(world: &World, scratch: &std::path::Path, script: &str, network: bool) ->
             binds: vec![(bind, PathBuf::from("/run/bound"), true)],
             network,
             output: &mut output,
+            cancel: None,
         })
         .unwrap();
     (exit.code, String::from_utf8(text).unwrap())
@@ -64,5 +68,39 @@ fn root_steps_go_on_where_the_last_one_ended() {
         true,
     );
     assert_eq!((code, text.as_str()), (0, "one\n1\n1\n"));
+    world.check_nothing_is_left();
+}
+
+fn root_a_cancelled_step_ends_at_once() {
+    let world = World::new();
+    let scratch = world.images.scratch().unwrap();
+    let image = world.images.find(IMAGE).unwrap().unwrap();
+    let cancel = AtomicBool::new(false);
+    let mut cancelled = None;
+    // Cancelled when it has said something, so that it is known to run; it ignores SIGTERM.
+    let mut output = |_: &[u8]| {
+        cancelled.get_or_insert_with(Instant::now);
+        cancel.store(true, Ordering::Relaxed);
+    };
+    let exit = world
+        .pods()
+        .run_step(Step {
+            image: &image,
+            scratch: scratch.path(),
+            argv: ["/bin/sh", "-c", "trap '' TERM INT; sleep 77 & echo up; sleep 77; sleep 77"]
+                .map(String::from)
+                .to_vec(),
+            env: vec![("PATH".into(), "/bin".into())],
+            cwd: PathBuf::new(),
+            user: None,
+            binds: Vec::new(),
+            network: true,
+            output: &mut output,
+            cancel: Some(&cancel),
+        })
+        .unwrap();
+    let took = cancelled.expect("the step ran").elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!((exit.code, exit.signal), (137, Some(9)));
     world.check_nothing_is_left();
 }
