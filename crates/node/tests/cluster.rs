@@ -165,7 +165,8 @@ impl Cluster {
             if let Some(value) = last.as_ref().filter(|value| test(value)) {
                 return value.clone();
             }
-            assert!(Instant::now() < end, "{path} did not get there: {:#}", last.unwrap_or_default());
+            let status = last.map(|value| value["status"].clone());
+            assert!(Instant::now() < end, "{path} did not get there: {status:#?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -18,7 +18,7 @@ fn root_objects_become_names_addresses_and_routes() {
     let ip = cluster.wait_ready("web")["status"]["podIP"].as_str().unwrap().to_owned();
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
         "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8000}]}});
-    cluster.create("/api/v1/namespaces/test/services", &service);
+    let service = cluster.create("/api/v1/namespaces/test/services", &service);
     let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
         "addressType": "IPv4", "ports": [{"name": "http", "port": 8000, "protocol": "TCP"}],
@@ -30,9 +30,18 @@ fn root_objects_become_names_addresses_and_routes() {
                 "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]}});
     cluster.create("/apis/networking.k8s.io/v1/namespaces/test/ingresses", &ingress);
     // By name and stable address, from a pod of the same namespace.
-    let text = "for i in $(seq 100); do wget -q -T 2 -O - http://web/ && exit; sleep 0.1; done; exit 1";
-    cluster.pod("client", json!({"restartPolicy": "Never", "containers": [script("main", text)]}));
-    cluster.wait_phase("client", "Succeeded");
+    // busybox's own resolver is nslookup; its wget, being static, cannot ask for
+    // names, not even for that of port 80.
+    let address = service["spec"]["clusterIP"].as_str().unwrap();
+    let text = format!(
+        "for i in $(seq 20); do nslookup web.test.svc.cluster.local | grep -q {address} && \
+         wget -q -T 2 -O - http://{address}:80/ && exit; sleep 0.1; done; cat /etc/resolv.conf; \
+         nslookup web.test.svc.cluster.local"
+    );
+    cluster.pod("client", json!({"restartPolicy": "Never", "containers": [script("main", &text)]}));
+    cluster.wait("client", |pod| {
+        pod["status"]["containerStatuses"][0]["state"]["terminated"].is_object()
+    });
     assert_eq!(cluster.logs("client", ""), "page\n");
     // By host name, at the front door.
     let door = cluster.world.net.front_door()[0];

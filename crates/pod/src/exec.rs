@@ -87,16 +87,16 @@ impl Pods {
             (stdio.stderr, stderr) = (Some(write), Some(File::from(read)));
         }
         let id = format!("{pod_id}/{container}");
-        let mut process = sandbox
+        let process = sandbox
             .exec(&known.engine_id(), &spec, stdio)
             .map_err(|source| Error::Engine { action: "run a command in", id: id.clone(), source })?;
-        if let Some(terminal) = process.terminal.take() {
-            let master = File::from(terminal);
-            let copy = |file: &File| {
-                file.try_clone().map_err(failed("copy", std::path::Path::new("terminal")))
+        // The process keeps its own descriptor, through which it is resized.
+        if let Some(terminal) = &process.terminal {
+            let copy = || {
+                terminal.try_clone().map_err(failed("copy", std::path::Path::new("terminal")))
             };
-            stdin = if exec.stdin { Some(copy(&master)?) } else { None };
-            stdout = Some(master);
+            stdin = if exec.stdin { Some(File::from(copy()?)) } else { None };
+            stdout = Some(File::from(copy()?));
         }
         Ok(Session { stdin, stdout, stderr, process: Arc::new(Process { exec: process, id }) })
     }
