@@ -81,7 +81,7 @@ fn measure(shelf: &Path, folder: &Path) -> Result<()> {
     let warm = good(shelf, folder, &["go"])?;
     println!("go: images there, new app       {:.1} s", warm.as_secs_f64());
     std::thread::sleep(Duration::from_secs(20));
-    memory(child.id(), folder)?;
+    memory(child.id(), &instance(shelf, folder)?)?;
     let before = ticks(child.id())?;
     std::thread::sleep(Duration::from_secs(30));
     let spent = ticks(child.id())? - before;
@@ -139,7 +139,16 @@ fn pss(pid: u32) -> Option<(u64, u64)> {
     Some((field("Pss:"), field("Private_Dirty:")))
 }
 
-fn memory(server: u32, folder: &Path) -> Result<()> {
+/// The six characters that everything of this server carries in the kernel.
+fn instance(shelf: &Path, folder: &Path) -> Result<String> {
+    let output =
+        command(shelf, folder, &["version", "--server"]).stdout(Stdio::piped()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("instance"));
+    Ok(line.context("the server does not say its instance")?.trim().to_owned())
+}
+
+fn memory(server: u32, instance: &str) -> Result<()> {
     let (pss_kib, _) = pss(server).context("the server's memory")?;
     println!("server: memory at rest          {:.1} MiB PSS", pss_kib as f64 / 1024.0);
     let mut keepers = Vec::new();
@@ -150,9 +159,11 @@ fn memory(server: u32, folder: &Path) -> Result<()> {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         let Some((pss_kib, private_kib)) = pss(pid) else { continue };
-        if line.contains("shelf-door") && line.contains(&*folder.to_string_lossy()) {
+        let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
+        let ours = groups.contains(&format!("shelf-{instance}"));
+        if line.contains("shelf-door") && line.contains("shelf-measure") {
             println!("front door: memory at rest      {:.1} MiB PSS", pss_kib as f64 / 1024.0);
-        } else if line.contains("shelf-keeper") || line.contains("shelf-zygote") {
+        } else if ours && line.contains("shelf-zygote") {
             keepers.push((pss_kib, private_kib));
         }
     }

@@ -10,6 +10,16 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::settings;
 
+/// An instruction in one line: the whole of it stands in the Dockerfile.
+fn short(text: &str) -> String {
+    const LETTERS: usize = 90;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LETTERS {
+        return line;
+    }
+    line.chars().take(LETTERS - 1).chain(['…']).collect()
+}
+
 /// Draws events as they come.
 pub(crate) struct Progress {
     mode: Mode,
@@ -56,7 +66,7 @@ impl Progress {
             Event::Plan { line } | Event::Note { text: line } => self.line(line),
             Event::Base { block, text } => self.doing(block, &format!("base image: {text}")),
             Event::BuildStep { block, index, count, text, cached } => {
-                let first = text.lines().next().unwrap_or_default();
+                let first = short(text);
                 let note = if *cached { " (cached)" } else { "" };
                 self.doing(block, &format!("build {index}/{count}{note}  {first}"));
             }
@@ -137,5 +147,18 @@ impl Progress {
         bar.enable_steady_tick(Duration::from_millis(200));
         self.blocks.insert(block.to_owned(), bar.clone());
         bar
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_instruction_is_one_line_that_fits() {
+        assert_eq!(short("COPY  . \\\n  ."), "COPY . \\ .");
+        let long = short(&"apt-get ".repeat(40));
+        assert_eq!(long.chars().count(), 90);
+        assert!(long.ends_with('…'), "{long}");
     }
 }
