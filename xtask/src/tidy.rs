@@ -26,11 +26,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     // image and pod: what a build is handed; see docs/decisions/verbs-in-the-daemon.md
     ("apps", &["build", "composer", "image", "pod"]),
     ("web", &["apps"]),
+    ("docker", &["build", "image", "pod"]),
     (
         "cli",
         &[
-            "api", "apps", "build", "control", "engine", "image", "net", "node", "pod", "store",
-            "web",
+            "api", "apps", "build", "control", "docker", "engine", "image", "net", "node", "pod",
+            "store", "web",
         ],
     ),
 ];

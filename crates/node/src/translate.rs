@@ -43,6 +43,7 @@ pub(crate) fn sandbox(pod: &Pod, settings: &Settings) -> pod::Spec {
             .map(|a| HostAlias { ip: a.ip, hostnames: a.hostnames.unwrap_or_default() })
             .collect(),
         user_namespace: true,
+        isolated: false,
     }
 }
 

@@ -145,6 +145,10 @@ fn sweep(
         stays
     });
     for state in shared.pods.list() {
+        // Pods that another face made are in no namespace, and not ours to remove.
+        if state.spec.namespace.is_empty() {
+            continue;
+        }
         let id = state.spec.id;
         if !listed.contains(&id) {
             let shared = shared.clone();

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("root_a_new_daemon_finds_all_pods_again", root_a_new_daemon_finds_all_pods_again),
     ("root_a_power_cut_restarts_what_ran", root_a_power_cut_restarts_what_ran),
     ("root_a_daemon_that_ends_in_order_leaves_pods_alone", root_a_daemon_that_ends_in_order_leaves_pods_alone),
+    ("root_pods_of_no_namespace_are_not_the_nodes", root_pods_of_no_namespace_are_not_the_nodes),
 ];
 
 const ROLE: &str = "NODE_TEST_DAEMON";
@@ -104,5 +105,26 @@ fn root_a_daemon_that_ends_in_order_leaves_pods_alone() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     let after = cluster.get(&pod_path("runs")).unwrap();
     assert_eq!(before["status"], after["status"]);
+    cluster.check_nothing_is_left();
+}
+
+fn root_pods_of_no_namespace_are_not_the_nodes() {
+    let mut cluster = Cluster::new();
+    let pods = cluster.world.pods().clone();
+    let spec = |id: &str, namespace: &str| pod::Spec {
+        id: id.to_owned(),
+        namespace: namespace.to_owned(),
+        name: id.to_owned(),
+        hostname: id.to_owned(),
+        user_namespace: true,
+        ..pod::Spec::default()
+    };
+    pods.create(&spec("apart", "")).unwrap();
+    pods.create(&spec("forgotten", "default")).unwrap();
+    cluster.stop();
+    cluster.start();
+    until("the forgotten pod's end", || pods.get("forgotten").is_none());
+    assert!(pods.get("apart").unwrap().alive);
+    pods.remove("apart").unwrap();
     cluster.check_nothing_is_left();
 }

@@ -25,12 +25,15 @@ impl Pods {
         let _door = lock(&pod.door);
         {
             let state = lock(&pod.state);
-            if let (true, Some(ip)) = (state.alive, state.ip) {
+            let ip = if spec.isolated { Some(Ipv4Addr::UNSPECIFIED) } else { state.ip };
+            if let (true, Some(ip)) = (state.alive, ip) {
                 return Ok(Created { ip, existed: true });
             }
         }
         match self.inner.build_sandbox(&pod, &spec) {
-            Ok(ip) => Ok(Created { ip, existed: false }),
+            Ok(ip) => {
+                Ok(Created { ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED), existed: false })
+            }
             Err(error) => {
                 if new {
                     lock(&self.inner.pods).remove(&spec.id);
@@ -72,7 +75,7 @@ impl Inner {
         Ok((pod, true))
     }
 
-    fn build_sandbox(&self, pod: &Pod, spec: &Spec) -> Result<Ipv4Addr, Error> {
+    fn build_sandbox(&self, pod: &Pod, spec: &Spec) -> Result<Option<Ipv4Addr>, Error> {
         make_dir(&pod.dir)?;
         let ids_start = {
             let mut state = lock(&pod.state);
@@ -84,11 +87,12 @@ impl Inner {
         // The network must not hand the old address's rules to a new namespace.
         self.detach(&spec.id);
         let sandbox = self.new_sandbox(&spec.id, &spec.hostname, &spec.sysctls, ids_start)?;
-        let finish = || -> Result<Ipv4Addr, Error> {
-            let ip = self.attach(&spec.id, &sandbox)?;
-            etc::write(&pod.dir.join("etc"), spec, Some(ip))?;
+        let finish = || -> Result<Option<Ipv4Addr>, Error> {
+            let ip =
+                if spec.isolated { None } else { Some(self.attach(&spec.id, &sandbox)?) };
+            etc::write(&pod.dir.join("etc"), spec, ip)?;
             let mut state = lock(&pod.state);
-            state.ip = Some(ip);
+            state.ip = ip;
             state.alive = true;
             save(&pod.dir, &state).inspect_err(|_| state.alive = false)?;
             Ok(ip)

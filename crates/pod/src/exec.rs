@@ -1,14 +1,15 @@
 //! Commands beside a container's own process, its standard input, and what it uses.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::disk::failed;
 use crate::pods::{Pods, lock};
-use crate::{ContainerState, Error, Exec, Exit};
+use crate::{ContainerState, Error, Exec, Exit, Overrides};
 
 /// A command that runs. Dropping it ends the command.
 pub struct Session {
@@ -65,7 +66,29 @@ pub struct Stats {
 impl Pods {
     /// Runs a command in a running container, as its user, with its environment and rights.
     pub fn exec(&self, pod_id: &str, container: &str, exec: &Exec) -> Result<Session, Error> {
-        let (sandbox, known) = self.running(pod_id, container)?;
+        self.exec_as(pod_id, container, exec, &Overrides::default())
+    }
+
+    /// The same with some of it changed; rights beyond the container's are never given.
+    pub fn exec_as(
+        &self,
+        pod_id: &str,
+        container: &str,
+        exec: &Exec,
+        overrides: &Overrides,
+    ) -> Result<Session, Error> {
+        let (sandbox, mut known) = self.running(pod_id, container)?;
+        if let Some(user) = &overrides.user {
+            let user = self.user_inside(pod_id, container, user)?;
+            (known.uid, known.gid, known.groups) = (user.uid, user.gid, user.groups);
+            set(&mut known.env, "HOME", &user.home);
+        }
+        for (name, value) in &overrides.env {
+            set(&mut known.env, name, value);
+        }
+        if let Some(dir) = &overrides.working_dir {
+            known.cwd.clone_from(dir);
+        }
         let spec = engine::ExecSpec {
             args: exec.args.clone(),
             env: known.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
@@ -113,6 +136,50 @@ impl Pods {
         Ok(attach.stdin.map(File::from))
     }
 
+    /// Closes the standard input of a running container: it reads the end of its input once
+    /// nobody else holds a write end.
+    pub fn close_stdin(&self, pod_id: &str, container: &str) -> Result<(), Error> {
+        let (sandbox, known) = self.running(pod_id, container)?;
+        sandbox.close_stdin(&known.engine_id()).map_err(|source| Error::Engine {
+            action: "close the input of",
+            id: format!("{pod_id}/{container}"),
+            source,
+        })
+    }
+
+    /// The running container's first process, as this machine numbers it.
+    pub fn pid(&self, pod_id: &str, container: &str) -> Result<u32, Error> {
+        let (sandbox, known) = self.running(pod_id, container)?;
+        let states = sandbox.containers().map_err(|source| Error::Engine {
+            action: "ask for the containers of",
+            id: pod_id.to_owned(),
+            source,
+        })?;
+        let found = states.iter().find(|state| state.id == known.engine_id());
+        found.map(|state| state.pid).ok_or_else(|| Error::NotRunning {
+            id: pod_id.to_owned(),
+            container: container.to_owned(),
+        })
+    }
+
+    /// A user by the names of the container's own root.
+    fn user_inside(
+        &self,
+        pod_id: &str,
+        container: &str,
+        user: &str,
+    ) -> Result<image::user::User, Error> {
+        let path = format!("/proc/{}/root", self.pid(pod_id, container)?);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = open(&path, flags, Mode::empty())
+            .map_err(|source| failed("open", std::path::Path::new(&path))(source.into()))?;
+        image::user::resolve(root.as_fd(), user).map_err(|source| Error::Image {
+            action: "find the user in the container of",
+            image: format!("{pod_id}/{container}"),
+            source,
+        })
+    }
+
     /// What a running container uses.
     pub fn stats(&self, pod_id: &str, container: &str) -> Result<Stats, Error> {
         let (sandbox, known) = self.running(pod_id, container)?;
@@ -147,6 +214,13 @@ impl Pods {
                 container: container.to_owned(),
             }),
         }
+    }
+}
+
+fn set(env: &mut Vec<(String, String)>, name: &str, value: &str) {
+    match env.iter_mut().find(|(known, _)| known == name) {
+        Some((_, known)) => value.clone_into(known),
+        None => env.push((name.to_owned(), value.to_owned())),
     }
 }
 

@@ -28,7 +28,7 @@ pub use exec::{Process, Session, Stats};
 pub use log::{LogOptions, Sink};
 pub use pods::Pods;
 pub use spec::{
-    Container, Created, Dns, Exec, HostAlias, Limits, Mount, MountSource, RunAs, Settings, Spec,
-    Step,
+    Container, Created, Dns, Exec, HostAlias, Limits, Mount, MountSource, Overrides, RunAs,
+    Settings, Spec, Step,
 };
 pub use state::{ContainerState, Event, Exit, State};

@@ -36,6 +36,9 @@ pub struct LogOptions {
     pub timestamps: bool,
     /// End after this many bytes.
     pub limit_bytes: Option<u64>,
+    /// Give the records whole, as they lie in the file: `<time> <stream> <F|P> <text>` and a line
+    /// break each, never cut; `timestamps` then changes nothing.
+    pub records: bool,
     /// While following: how often the end of the container and of the reader is looked for.
     pub tick: Duration,
 }
@@ -48,6 +51,7 @@ impl Default for LogOptions {
             since: None,
             timestamps: false,
             limit_bytes: None,
+            records: false,
             tick: Duration::from_millis(250),
         }
     }
@@ -247,6 +251,7 @@ fn drain(mut file: File, printer: &mut Printer, sink: Sink<'_>) -> io::Result<Co
 struct Printer {
     since: Option<Timestamp>,
     timestamps: bool,
+    records: bool,
     left: Option<u64>,
     /// The beginning of a record whose end is not read yet.
     carry: Vec<u8>,
@@ -259,6 +264,7 @@ impl Printer {
         Self {
             since: options.since,
             timestamps: options.timestamps,
+            records: options.records,
             left: options.limit_bytes,
             carry: Vec::new(),
             in_line: false,
@@ -304,6 +310,11 @@ impl Printer {
             if written.is_some_and(|written: Timestamp| written < since) {
                 return;
             }
+        }
+        if self.records {
+            out.extend_from_slice(record);
+            out.push(b'\n');
+            return;
         }
         if self.timestamps && !self.in_line {
             out.extend_from_slice(time);

@@ -239,9 +239,11 @@ impl Inner {
                         None => Some(unseen()),
                     };
                 }
-                match self.attach(&id, sandbox) {
-                    Ok(ip) => state.ip = Some(ip),
-                    Err(error) => tracing::warn!(pod = id, %error, "network not re-attached"),
+                if !state.spec.isolated {
+                    match self.attach(&id, sandbox) {
+                        Ok(ip) => state.ip = Some(ip),
+                        Err(error) => tracing::warn!(pod = id, %error, "network not re-attached"),
+                    }
                 }
                 state.alive = true;
             }

@@ -28,7 +28,8 @@ pub struct Settings {
 pub struct Spec {
     /// Unique for all time; the Kubernetes uid of the pod.
     pub id: String,
-    /// Namespace, used in the name of the log directory.
+    /// Namespace, used in the name of the log directory. Empty for pods that are not from the
+    /// Kubernetes API: the node room leaves those alone.
     pub namespace: String,
     /// Name, used in the name of the log directory.
     pub name: String,
@@ -44,6 +45,9 @@ pub struct Spec {
     pub host_aliases: Vec<HostAlias>,
     /// Whether the pod gets a user namespace with a range of ids of its own.
     pub user_namespace: bool,
+    /// Whether the pod has a loopback only: no address, no way out.
+    #[serde(default)]
+    pub isolated: bool,
 }
 
 /// One line of `/etc/hosts`.
@@ -69,7 +73,7 @@ pub struct Dns {
 /// What [`crate::Pods::create`] made.
 #[derive(Debug, Clone)]
 pub struct Created {
-    /// The pod's address.
+    /// The pod's address; unspecified (0.0.0.0) when it is isolated.
     pub ip: Ipv4Addr,
     /// Whether the pod was there already.
     pub existed: bool,
@@ -180,6 +184,17 @@ pub struct Exec {
     pub stdin: bool,
     /// Rows and columns, when it runs on a terminal.
     pub terminal: Option<(u16, u16)>,
+}
+
+/// What a command run beside a container's own process has differently from it.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Variables added to, and overriding, the container's.
+    pub env: Vec<(String, String)>,
+    /// Replaces the container's working directory.
+    pub working_dir: Option<PathBuf>,
+    /// `name[:group]` as in the container's root; replaces the container's user.
+    pub user: Option<String>,
 }
 
 /// One `RUN` of a build: a command in a throw-away pod over an image and a scratch directory.

@@ -33,15 +33,35 @@ impl Pods {
         pod_id: &str,
         container: &Container,
     ) -> Result<ContainerState, Error> {
+        self.start_with(pod_id, container, false)
+    }
+
+    /// Starts a container that has ended once more: same attempt, what it wrote to its root is
+    /// still there, and its log goes on in the same file.
+    pub fn start_again(
+        &self,
+        pod_id: &str,
+        container: &Container,
+    ) -> Result<ContainerState, Error> {
+        self.start_with(pod_id, container, true)
+    }
+
+    fn start_with(
+        &self,
+        pod_id: &str,
+        container: &Container,
+        again: bool,
+    ) -> Result<ContainerState, Error> {
         let pod = self.inner.pod(pod_id)?;
         let _door = lock(&pod.door);
         let sandbox =
             lock(&pod.sandbox).clone().ok_or_else(|| Error::NoPod { id: pod_id.to_owned() })?;
         let image = self.image(&container.image)?;
-        self.forget_last(pod_id, &pod, &sandbox, container)?;
+        self.forget_last(pod_id, &pod, &sandbox, container, again)?;
         let scratch = self.inner.settings.scratch(pod_id, &container.name, container.attempt);
         let result = self.prepare_and_start(pod_id, &pod, &sandbox, container, &image, &scratch);
         if result.is_err()
+            && !again
             && let Err(error) = crate::disk::remove_dir(&scratch)
         {
             tracing::warn!(pod = pod_id, %error, "scratch not removed");
@@ -147,6 +167,7 @@ impl Pods {
         pod: &Pod,
         sandbox: &Sandbox,
         container: &Container,
+        keep: bool,
     ) -> Result<(), Error> {
         let last = lock(&pod.state).container(&container.name).cloned();
         let Some(last) = last else { return Ok(()) };
@@ -159,6 +180,9 @@ impl Pods {
         // Gone already after a lost sandbox; what matters is that the name is free.
         if let Err(error) = sandbox.remove(&last.engine_id()) {
             tracing::debug!(pod = pod_id, %error, "last start was not in the engine");
+        }
+        if keep {
+            return Ok(());
         }
         let scratch = self.inner.settings.scratch(pod_id, &last.name, last.attempt);
         crate::disk::remove_dir(&scratch)?;

@@ -41,6 +41,26 @@ impl Pods {
         })
     }
 
+    /// Sends a running container a signal.
+    pub fn kill(&self, pod_id: &str, container: &str, signal: i32) -> Result<(), Error> {
+        let pod = self.inner.pod(pod_id)?;
+        let known = lock(&pod.state).container(container).cloned();
+        let sandbox = lock(&pod.sandbox).clone();
+        match (known, sandbox) {
+            (Some(known), Some(sandbox)) if known.running() => {
+                sandbox.kill(&known.engine_id(), signal).map_err(|source| Error::Engine {
+                    action: "signal",
+                    id: format!("{pod_id}/{container}"),
+                    source,
+                })
+            }
+            _ => Err(Error::NotRunning {
+                id: pod_id.to_owned(),
+                container: container.to_owned(),
+            }),
+        }
+    }
+
     fn signal(&self, pod: &Pod, engine_id: &str, signal: i32) {
         let sandbox = lock(&pod.sandbox).clone();
         let Some(sandbox) = sandbox else { return };
