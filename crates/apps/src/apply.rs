@@ -20,12 +20,17 @@ pub(crate) async fn apply(target: &Target, app: &str, object: &Value) -> Result<
         .map_err(Error::api(format!("write {key}")))
 }
 
-/// Changes some fields of an object that is there; false if it is not.
-pub(crate) async fn merge(target: &Target, app: &str, key: &Key, patch: &Value) -> Result<bool> {
+/// Changes some fields of an object; its generation afterwards, or nothing if it is not there.
+pub(crate) async fn merge(
+    target: &Target,
+    app: &str,
+    key: &Key,
+    patch: &Value,
+) -> Result<Option<i64>> {
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     match live::door(target, app, &key.kind).patch(&key.name, &params, &Patch::Merge(patch)).await {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Ok(object) => Ok(Some(object.metadata.generation.unwrap_or(0))),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(Error::api(format!("change {key}"))(error)),
     }
 }

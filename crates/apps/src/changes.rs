@@ -102,7 +102,8 @@ fn note(block: &mut Change, key: &Key, wanted: &Value, there: Option<&Value>) {
     block.restarts |= workload && differs(&wanted["spec"]["template"], &there["spec"]["template"]);
     let mut reasons = Vec::new();
     reasons_of(wanted, there, &mut Vec::new(), &mut reasons);
-    if reasons.is_empty() {
+    // A template that changes only by the hash of settings has said so with the settings.
+    if reasons.is_empty() && block.reasons.is_empty() {
         reasons.push(format!("{key} changes"));
     }
     for reason in reasons {

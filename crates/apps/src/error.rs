@@ -104,6 +104,14 @@ pub enum Error {
         /// The last lines its program printed.
         lines: Vec<String>,
     },
+    /// A password that was born with a disk is gone, and the disk is not.
+    #[error("the secret {secret} is gone, but the disk it was made for is there: {disk}")]
+    Lost {
+        /// The Secret.
+        secret: String,
+        /// The disk.
+        disk: String,
+    },
     /// Something was not ready in time; it goes on starting.
     #[error("not ready after {seconds} s: {waiting}")]
     Timeout {
@@ -211,6 +219,7 @@ impl Error {
             Self::Step { .. } => "start/step",
             Self::Grant { .. } => "wire/grant",
             Self::Timeout { .. } => "start/timeout",
+            Self::Lost { .. } => "secret/lost",
             Self::Address { .. } => "start/address",
             Self::Task { .. } => "internal/task",
         }
@@ -256,6 +265,9 @@ impl Error {
                 "it goes on starting; look:  shelf status        wait longer:  shelf go".into()
             }
             Self::Source { .. } => "give it a Dockerfile".into(),
+            Self::Lost { secret, disk } => format!(
+                "a new one would not open the data, so none was made; restore {secret}, or delete {disk}"
+            ),
             _ => return None,
         })
     }

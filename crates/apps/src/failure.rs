@@ -12,6 +12,8 @@ use crate::{Error, Target};
 
 /// A container that ended so often since the verb began will not come up by waiting.
 const STOPS: i32 = 3;
+/// ... unless it did so in a moment: what it needs may be a moment late.
+const MOMENT: Duration = Duration::from_secs(5);
 /// Reasons not to start may pass by themselves within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many lines of a log are shown.
@@ -86,12 +88,16 @@ impl Patience {
             let what = format!("cannot be started: {reason} {message} ({pod})");
             return (since.elapsed() > PATIENCE).then(|| (what.trim_end().to_owned(), false));
         }
-        self.since.remove(&key);
         let begun = self.restarts.get(&key).copied().unwrap_or(0);
-        // The first run, each restart, and the present end if it has ended again.
-        let ended = i32::from(state.running.is_none());
+        // Each restart followed an end, and it may have ended once more since.
+        let ended = i32::from(state.terminated.is_some() || reason == "CrashLoopBackOff");
         let stops = status.restart_count - begun + ended;
-        if status.ready || stops < STOPS {
+        if status.ready || stops == 0 {
+            self.since.remove(&key);
+            return None;
+        }
+        let since = *self.since.entry(key).or_insert_with(Instant::now);
+        if stops < STOPS || since.elapsed() < MOMENT {
             return None;
         }
         let last = state
@@ -193,5 +199,66 @@ async fn last_lines(
             tracing::debug!(%error, pod, container, "no log to show");
             Vec::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn world(restarts: i32, ready: bool, state: serde_json::Value) -> World {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": { "name": "web-1", "labels": { "app.kubernetes.io/component": "web" } },
+            "status": { "containerStatuses": [{
+                "name": "web", "image": "x", "imageID": "x", "ready": ready,
+                "restartCount": restarts, "state": state,
+                "lastState": { "terminated": { "exitCode": 7 } },
+            }] },
+        }))
+        .unwrap();
+        let mut world = World::default();
+        world.pods.insert("web-1".into(), pod);
+        world
+    }
+
+    fn long_ago(patience: &mut Patience) {
+        for since in patience.since.values_mut() {
+            *since = Instant::now().checked_sub(PATIENCE + MOMENT).unwrap();
+        }
+    }
+
+    #[test]
+    fn three_ends_over_more_than_a_moment_are_a_crash() {
+        let looping = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+        let mut patience = Patience::new(&World::default());
+        let broken = |patience: &mut Patience, world: &World| patience.broken(world, &["web"]);
+        assert_eq!(broken(&mut patience, &world(2, false, looping.clone())), None);
+        long_ago(&mut patience);
+        assert_eq!(broken(&mut patience, &world(1, false, looping.clone())), None);
+        let found = broken(&mut patience, &world(2, false, looping.clone())).unwrap();
+        assert_eq!(found.what, "stopped 3 times, exit code 7 (web-1)");
+        assert_eq!(patience.broken(&world(2, false, looping), &["db"]), None);
+    }
+
+    #[test]
+    fn old_restarts_and_ready_copies_are_no_crash() {
+        let running = json!({ "running": {} });
+        let mut patience = Patience::new(&world(9, true, running.clone()));
+        assert_eq!(patience.broken(&world(9, true, running.clone()), &["web"]), None);
+        assert_eq!(patience.broken(&world(10, false, running), &["web"]), None);
+        long_ago(&mut patience);
+        let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+        assert_eq!(patience.broken(&world(10, false, creating), &["web"]), None);
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_told_after_a_while() {
+        let missing = json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });
+        let mut patience = Patience::new(&World::default());
+        assert_eq!(patience.broken(&world(0, false, missing.clone()), &["web"]), None);
+        long_ago(&mut patience);
+        let found = patience.broken(&world(0, false, missing), &["web"]).unwrap();
+        assert_eq!(found.what, "cannot be started: ErrImagePull no such image (web-1)");
     }
 }

@@ -4,6 +4,7 @@
 //! compiler lists, each waited for; last the record of the release. Every write is harmless to
 //! repeat, so a go that was cut off anywhere is completed by the next. Where next: `observe.rs`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,9 +65,9 @@ pub async fn go(
     let changes = changes::find(&loaded.graph, &compiled, &live);
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
     let same_release = recorded.as_ref().is_some_and(|one| one.release == compiled.release);
-    let changed = !changes.is_empty() || incomplete || !same_release;
+    let changed = !changes.is_empty() || !incomplete.is_empty() || !same_release;
     if changed {
-        for line in plan::lines(&loaded.graph, &compiled, &changes) {
+        for line in plan::lines(&loaded.graph, &compiled, &changes, &incomplete) {
             events(Event::Plan { line });
         }
     }
@@ -84,6 +85,7 @@ pub async fn go(
         clock: &clock,
         deadline,
         seconds: options.timeout.as_secs(),
+        woken: BTreeMap::new(),
         events,
     };
     let shown = run.all(changed).await?;
@@ -137,6 +139,8 @@ struct Run<'a, 'e> {
     clock: &'a Clock,
     deadline: Instant,
     seconds: u64,
+    /// Workloads that were stopped, with the generation that gave them their copies back.
+    woken: BTreeMap<Key, i64>,
     events: Events<'e>,
 }
 
@@ -153,7 +157,7 @@ impl Run<'_, '_> {
             written =
                 secrets::ensure(self.target, self.app(), &compiled.secrets, self.live).await?;
             if self.changes.stopped {
-                scale::wake(self.target, self.app(), self.live).await?;
+                self.woken = scale::wake(self.target, self.app(), self.live).await?;
             }
         }
         for phase in &compiled.phases {
@@ -161,15 +165,19 @@ impl Run<'_, '_> {
                 PhaseKind::Base | PhaseKind::Front => self.write_all(phase).await?,
                 PhaseKind::Grants => self.grants(phase, &written.changed).await?,
                 PhaseKind::Before => self.before(phase).await?,
-                PhaseKind::Workloads => self.workloads(phase).await?,
+                PhaseKind::Workloads => self.workloads(phase, &written.changed).await?,
             }
         }
         for key in &self.changes.remove {
             apply::delete(self.target, self.app(), key).await?;
         }
         for change in self.changes.blocks.iter().filter(|one| one.kind == ChangeKind::Removed) {
-            let event = self.clock.block(&change.block, BlockState::Removed, "its disks stay");
-            (self.events)(event);
+            let disks = self.live.iter().any(|(key, object)| {
+                key.kind == "PersistentVolumeClaim"
+                    && changes::component(object) == Some(&change.block)
+            });
+            let detail = if disks { "its disks stay" } else { "" };
+            (self.events)(self.clock.block(&change.block, BlockState::Removed, detail));
         }
         if changed {
             let paths = address::paths(compiled);
@@ -180,7 +188,8 @@ impl Run<'_, '_> {
 
     /// The namespace comes before everything that is in it.
     async fn namespace(&mut self) -> Result<()> {
-        let objects = self.compiled.phases.iter().flat_map(|phase| &phase.objects);
+        let compiled = self.compiled;
+        let objects = compiled.phases.iter().flat_map(|phase| &phase.objects);
         for object in objects.filter(|object| object["kind"] == "Namespace") {
             self.write(object).await?;
         }
@@ -284,13 +293,39 @@ impl Run<'_, '_> {
         Ok(Err(failure::lines_of_job(self.target, self.app(), world, &name).await))
     }
 
-    async fn workloads(&mut self, phase: &Phase) -> Result<()> {
+    /// Replaces the copies of a workload whose secrets changed though its template did not: they
+    /// got the old values when they started.
+    async fn renew(
+        &mut self,
+        key: &Key,
+        block: &str,
+        renewed: &[String],
+    ) -> Result<Option<i64>> {
+        let uses = |name: &String| {
+            *name == format!("{block}-secrets")
+                || self.loaded.graph.wires_of(block).any(|wire| wire.secret_name() == *name)
+        };
+        if !renewed.iter().any(uses) || !self.live.contains_key(key) || key.kind == "CronJob" {
+            return Ok(None);
+        }
+        let now = jiff::Timestamp::now().to_string();
+        let patch = serde_json::json!({ "spec": { "template": { "metadata": {
+            "annotations": { "shelf.dev/secrets-renewed-at": now },
+        } } } });
+        apply::merge(self.target, self.app(), key, &patch).await
+    }
+
+    async fn workloads(&mut self, phase: &Phase, renewed: &[String]) -> Result<()> {
         let mut waiting: Vec<(Key, i64)> = Vec::new();
         let mut blocks: Vec<String> = Vec::new();
         for object in &phase.objects {
             let key = Key::of(object);
-            let generation = self.write(object).await?;
             let block = changes::component(object).cloned().unwrap_or_default();
+            let written = self.write(object).await?;
+            let generation = match self.renew(&key, &block, renewed).await? {
+                Some(generation) => Some(generation),
+                None => written,
+            };
             if generation.is_some() && !blocks.contains(&block) {
                 let event = self.clock.block(&block, BlockState::Starting, self.reason(&block));
                 (self.events)(event);
@@ -298,7 +333,8 @@ impl Run<'_, '_> {
             if !blocks.contains(&block) {
                 blocks.push(block);
             }
-            waiting.push((key, generation.unwrap_or(0)));
+            let woken = self.woken.get(&key).copied().unwrap_or(0);
+            waiting.push((key, generation.unwrap_or(0).max(woken)));
         }
         let mut open = blocks.clone();
         let names: Vec<&str> = blocks.iter().map(String::as_str).collect();
@@ -437,4 +473,16 @@ fn copies(world: &World, block: &str) -> String {
         ready += object.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
     }
     format!("{ready}/{wanted}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verb runs as a task of a server, on whichever thread is free.
+    #[test]
+    fn a_verb_can_move_between_threads() {
+        fn moves<F: Future + Send>(_: fn(&'static Target, &'static Path, &'static GoOptions, Events<'static>) -> F) {}
+        moves(go);
+    }
 }

@@ -6,7 +6,7 @@ use composer::{Compiled, Graph, Images};
 
 use crate::changes::{self, Changes};
 use crate::report::{ChangeKind, PlanReport};
-use crate::{Result, Target, go, images, live, load, release};
+use crate::{Result, Target, go, images, live, load, release, secrets};
 
 /// Says what `go` would change.
 ///
@@ -34,7 +34,8 @@ pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
         change.reasons.insert(0, "builds its image".to_owned());
     }
     let same = recorded.is_some_and(|one| one.release == compiled.release);
-    let has_changes = !changes.is_empty() || !same;
+    let incomplete = secrets::incomplete(&compiled.secrets, &live);
+    let has_changes = !changes.is_empty() || !incomplete.is_empty() || !same;
     Ok(PlanReport {
         object_count: compiled.phases.iter().map(|phase| phase.objects.len()).sum(),
         wires: loaded.graph.wires.iter().map(load::wire_line).collect(),
@@ -43,7 +44,7 @@ pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
         url: compiled.url.clone(),
         has_changes,
         lines: if has_changes {
-            lines(&loaded.graph, &compiled, &changes)
+            lines(&loaded.graph, &compiled, &changes, &incomplete)
         } else {
             vec![format!("{app}: nothing to do")]
         },
@@ -61,7 +62,12 @@ fn mark_unbuilt(app: &str, unbuilt: &[String], known: &mut Images) {
 }
 
 /// The plan as text.
-pub(crate) fn lines(graph: &Graph, compiled: &Compiled, changes: &Changes) -> Vec<String> {
+pub(crate) fn lines(
+    graph: &Graph,
+    compiled: &Compiled,
+    changes: &Changes,
+    incomplete: &[String],
+) -> Vec<String> {
     let count = |kind| changes.blocks.iter().filter(|change| change.kind == kind).count();
     let objects: usize = compiled.phases.iter().map(|phase| phase.objects.len()).sum();
     let mut lines = vec![format!(
@@ -87,6 +93,10 @@ pub(crate) fn lines(graph: &Graph, compiled: &Compiled, changes: &Changes) -> Ve
     }
     if changes.stopped {
         lines.push("~ it is stopped and starts again".to_owned());
+    }
+    // Of an app that is new, every secret is, and nobody needs to be told.
+    if !incomplete.is_empty() && changes.blocks.iter().all(|one| one.kind != ChangeKind::Added) {
+        lines.push(format!("~ secrets are completed: {}", incomplete.join(", ")));
     }
     for wire in &graph.wires {
         let new = changes.blocks.iter().any(|change| {

@@ -1,5 +1,6 @@
 //! `stop` and `start`: copies to nothing and back. Disks, passwords and settings stay.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ pub async fn stop(target: &Target, app: &str, events: Events<'_>) -> Result<Scal
             _ => json!({ "spec": { "replicas": 0 } }),
         };
         let patch = marked(patch, &json!(copies));
-        if apply::merge(target, app, key, &patch).await? {
+        if apply::merge(target, app, key, &patch).await?.is_some() {
             changed.push(key.name.clone());
         }
     }
@@ -59,16 +60,13 @@ pub async fn stop(target: &Target, app: &str, events: Events<'_>) -> Result<Scal
 pub async fn start(target: &Target, app: &str, events: Events<'_>) -> Result<ScaleReport> {
     let clock = Clock::start();
     let live = existing(target, app).await?;
-    let changed = wake(target, app, &live).await?;
+    let woken = wake(target, app, &live).await?;
+    let changed: Vec<String> = woken.keys().map(|key| key.name.clone()).collect();
     let url = release::read(&live).and_then(|release| release.url);
     let mut observer = Observer::start(target, app).await?;
     let mut open = blocks(&live);
     let keys: Vec<(Key, i64)> = workloads(&live)
-        .map(|(key, object)| {
-            // Waking writes the object, so the generation it had says nothing any more.
-            let before = object["metadata"]["generation"].as_i64().unwrap_or(0);
-            (key.clone(), before + i64::from(changed.contains(&key.name)))
-        })
+        .map(|(key, _)| (key.clone(), woken.get(key).copied().unwrap_or(0)))
         .collect();
     let up = |world: &World| {
         let missing: Vec<String> =
@@ -90,9 +88,14 @@ pub async fn start(target: &Target, app: &str, events: Events<'_>) -> Result<Sca
     Ok(report(app, changed, url, &clock, events))
 }
 
-/// Gives stopped workloads their copies back; the names of those that were stopped.
-pub(crate) async fn wake(target: &Target, app: &str, live: &Live) -> Result<Vec<String>> {
-    let mut changed = Vec::new();
+/// Gives stopped workloads their copies back. Those that were stopped, with their generation now:
+/// what was seen of them before says nothing any more.
+pub(crate) async fn wake(
+    target: &Target,
+    app: &str,
+    live: &Live,
+) -> Result<BTreeMap<Key, i64>> {
+    let mut woken = BTreeMap::new();
     for (key, object) in workloads(live) {
         let Some(copies) = changes::annotation(object, STOPPED) else { continue };
         let copies: i64 = copies.parse().unwrap_or(1);
@@ -100,11 +103,12 @@ pub(crate) async fn wake(target: &Target, app: &str, live: &Live) -> Result<Vec<
             "CronJob" => json!({ "spec": { "suspend": false } }),
             _ => json!({ "spec": { "replicas": copies } }),
         };
-        if apply::merge(target, app, key, &marked(patch, &Value::Null)).await? {
-            changed.push(key.name.clone());
+        let patch = marked(patch, &Value::Null);
+        if let Some(generation) = apply::merge(target, app, key, &patch).await? {
+            woken.insert(key.clone(), generation);
         }
     }
-    Ok(changed)
+    Ok(woken)
 }
 
 fn marked(mut patch: Value, copies: &Value) -> Value {

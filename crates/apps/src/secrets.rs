@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 use serde_json::Value;
 
 use crate::live::{Key, Live};
-use crate::{Result, Target, apply};
+use crate::{Error, Result, Target, apply, changes};
 
 /// What was written, and what is to be shown once.
 #[derive(Default)]
@@ -35,6 +35,9 @@ pub(crate) async fn ensure(
         if wanted == existing {
             continue;
         }
+        if let Some(disk) = disk_without_it(secret, &existing, live) {
+            return Err(Error::Lost { secret: secret.name.clone(), disk });
+        }
         let encode = |(key, value): (&String, &String)| (key.clone(), STANDARD.encode(value));
         let data: BTreeMap<String, String> = wanted.iter().map(encode).collect();
         apply::write_secret(target, app, secret, &data).await?;
@@ -49,13 +52,38 @@ pub(crate) async fn ensure(
     Ok(written)
 }
 
-/// Whether some Secret is missing or incomplete.
-pub(crate) fn incomplete(secrets: &[GeneratedSecret], live: &Live) -> bool {
-    secrets.iter().any(|secret| {
+/// Names of the Secrets that are missing or not as they should be.
+pub(crate) fn incomplete(secrets: &[GeneratedSecret], live: &Live) -> Vec<String> {
+    let wrong = |secret: &&GeneratedSecret| {
         let existing = existing(live, &secret.name);
-        // Asked only what would be filled in, so what is made here goes nowhere.
-        secret.fill(&existing, &mut |bytes| bytes.fill(0)) != existing
-    })
+        // Asked only whether something would change, so what is made here goes nowhere.
+        let mut next = 0u8;
+        let mut anything = |bytes: &mut [u8]| {
+            for byte in bytes {
+                *byte = next;
+                next = (next + 1) % 62;
+            }
+        };
+        secret.fill(&existing, &mut anything) != existing
+    };
+    secrets.iter().filter(wrong).map(|secret| secret.name.clone()).collect()
+}
+
+/// The disk that a missing Secret was born with, if that disk is still there: a password made anew
+/// would not open what lies on it.
+fn disk_without_it(
+    secret: &GeneratedSecret,
+    existing: &BTreeMap<String, String>,
+    live: &Live,
+) -> Option<String> {
+    let kept = secret.annotations.get("shelf.dev/keep-with").filter(|_| existing.is_empty())?;
+    let blocks: Vec<&str> = kept.split(',').collect();
+    let disk = live.iter().find(|(key, object)| {
+        let block = changes::component(object);
+        key.kind == "PersistentVolumeClaim"
+            && block.is_some_and(|block| blocks.contains(&block.as_str()))
+    });
+    disk.map(|(key, _)| key.name.clone())
 }
 
 fn existing(live: &Live, name: &str) -> BTreeMap<String, String> {
@@ -72,4 +100,52 @@ fn random(bytes: &mut [u8]) {
     // The kernel's generator does not fail once the system is up; a password made of anything
     // else must never be written.
     OsRng.try_fill_bytes(bytes).expect("the kernel gives random bytes");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use composer::{Recipe, SecretKey, SecretValue};
+    use serde_json::json;
+
+    fn secret(keep_with: Option<&str>) -> GeneratedSecret {
+        let annotations = keep_with.map(|block| ("shelf.dev/keep-with".to_owned(), block.to_owned()));
+        GeneratedSecret {
+            name: "db-secrets".into(),
+            labels: BTreeMap::new(),
+            annotations: annotations.into_iter().collect(),
+            keys: vec![SecretKey {
+                name: "PASSWORD".into(),
+                value: SecretValue::Generated(Recipe::Random(32)),
+                show_after_go: false,
+            }],
+        }
+    }
+
+    fn key(kind: &str, name: &str) -> Key {
+        Key { kind: kind.into(), name: name.into() }
+    }
+
+    #[test]
+    fn a_password_is_not_made_anew_while_its_disk_is_there() {
+        let labels = json!({ "metadata": { "labels": { "app.kubernetes.io/component": "db" } } });
+        let live = Live::from([(key("PersistentVolumeClaim", "data-db-0"), labels)]);
+        let none = BTreeMap::new();
+        let disk = |one: &GeneratedSecret, existing, live| disk_without_it(one, existing, live);
+        assert_eq!(disk(&secret(Some("db")), &none, &live).as_deref(), Some("data-db-0"));
+        assert_eq!(disk(&secret(Some("other")), &none, &live), None);
+        assert_eq!(disk(&secret(None), &none, &live), None);
+        assert_eq!(disk(&secret(Some("db")), &none, &Live::new()), None);
+        let there = BTreeMap::from([("PASSWORD".to_owned(), "x".to_owned())]);
+        assert_eq!(disk(&secret(Some("db")), &there, &live), None);
+    }
+
+    #[test]
+    fn a_missing_secret_is_noticed_and_a_complete_one_left_alone() {
+        let secrets = [secret(None)];
+        assert_eq!(incomplete(&secrets, &Live::new()), ["db-secrets"]);
+        let data = json!({ "data": { "PASSWORD": STANDARD.encode("kept") } });
+        let live = Live::from([(key("Secret", "db-secrets"), data)]);
+        assert!(incomplete(&secrets, &live).is_empty());
+    }
 }

@@ -92,7 +92,7 @@ fn job(
     let mut labels = meta::labels(input, part, &name);
     labels[meta::JOB] = what.into();
     object["spec"] = json!({
-        "backoffLimit": 2,
+        "backoffLimit": 1,
         "template": {
             "metadata": { "labels": labels },
             "spec": spec,
