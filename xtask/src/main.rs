@@ -4,6 +4,7 @@
 //! person runs. Next: `demo.rs` for the first command of the README, `test.rs` for the second,
 //! `tidy.rs` for the house rules.
 
+mod bench;
 mod demo;
 mod host;
 mod measure;
@@ -18,6 +19,7 @@ cargo x demo [--stop]    install what is missing, build, bring examples/shop to 
 cargo x test [ROOM]      all tests (or one room's), on real components; needs root
 cargo x check            formatting, lints and house rules
 cargo x ci               what CI runs: check, then test
+cargo x bench            the start of a container beside docker's, in one run; needs root
 cargo x measure          the figures of docs/performance.md, taken anew; needs root
 cargo x dist             the binary to give to others (static, link-time optimised)";
 
@@ -37,6 +39,7 @@ fn run() -> Result<()> {
         Some("test") => test::run(&rest),
         Some("check") => test::check(),
         Some("ci") => test::check().and_then(|()| test::run(&[])),
+        Some("bench") => bench::run(),
         Some("measure") => measure::run(),
         Some("dist") => host::cargo(&["build", "--profile", "dist", "--package", "cli"]),
         Some("help" | "--help" | "-h") | None => {
