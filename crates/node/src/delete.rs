@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Preconditions};
 
@@ -41,21 +41,27 @@ pub(crate) async fn stop_all(shared: &Arc<Shared>, pod: &Arc<Pod>, grace: Durati
     let inits = spec.init_containers.unwrap_or_default();
     let (side, first): (Vec<_>, Vec<_>) = inits.into_iter().partition(is_sidecar);
     let main = spec.containers.into_iter().chain(first);
-    join_all(main.map(|container| stop(shared, pod, container, grace, "Stopping container"))).await;
+    let why = |container: &Container| format!("Stopping container {}", container.name);
+    join_all(main.map(|container| {
+        let why = why(&container);
+        stop(shared, pod, container, grace, why)
+    }))
+    .await;
     for container in side.into_iter().rev() {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let left = left.max(Duration::from_secs(2)).min(grace);
-        stop(shared, pod, container, left, "Stopping container").await;
+        let why = why(&container);
+        stop(shared, pod, container, left, why).await;
     }
 }
 
-/// Stops one container, with its preStop hook, if it runs.
+/// Stops one container, with its preStop hook, if it runs; `why` is told as an event.
 pub(crate) async fn stop(
     shared: &Arc<Shared>,
     pod: &Arc<Pod>,
-    container: k8s_openapi::api::core::v1::Container,
+    container: Container,
     grace: Duration,
-    why: &str,
+    why: String,
 ) {
     let id = uid(pod);
     let Some(state) = shared.pods.get(&id) else { return };
@@ -63,7 +69,7 @@ pub(crate) async fn stop(
         return;
     }
     let name = container.name.clone();
-    shared.recorder.normal(pod, Some(&name), "Killing", format!("{why} {name}"));
+    shared.recorder.normal(pod, Some(&name), "Killing", why);
     let ip = state.ip.unwrap_or(std::net::Ipv4Addr::LOCALHOST);
     let target = Target { shared: shared.clone(), pod: pod.clone(), container, ip };
     let left = hooks::before_stop(&target, grace).await;

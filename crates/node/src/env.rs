@@ -1,6 +1,6 @@
 //! Environment, command and arguments: sources looked up, `$(NAME)` expanded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVarSource, Pod, Secret};
 
@@ -24,9 +24,9 @@ impl Sources {
     }
 }
 
-/// Names of ConfigMaps and Secrets the pod's environments refer to.
-pub(crate) fn references(pod: &Pod) -> (Vec<String>, Vec<String>) {
-    let (mut maps, mut secrets) = (Vec::new(), Vec::new());
+/// Names of ConfigMaps and Secrets the pod's environments refer to, each once.
+pub(crate) fn references(pod: &Pod) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut maps, mut secrets) = (BTreeSet::new(), BTreeSet::new());
     let spec = pod.spec.iter();
     let containers =
         spec.flat_map(|s| s.init_containers.iter().flatten().chain(s.containers.iter()));

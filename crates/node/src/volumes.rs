@@ -237,16 +237,12 @@ pub(crate) async fn sources(shared: &Shared, pod: &Pod) -> Result<crate::env::So
     let (maps, secrets) = crate::env::references(pod);
     let mut sources = crate::env::Sources::default();
     for name in maps {
-        if !sources.config_maps.contains_key(&name) {
-            let found = config_map(shared, pod, &name).await?;
-            sources.config_maps.insert(name, found);
-        }
+        let found = config_map(shared, pod, &name).await?;
+        sources.config_maps.insert(name, found);
     }
     for name in secrets {
-        if !sources.secrets.contains_key(&name) {
-            let found = get_secret(shared, pod, &name).await?;
-            sources.secrets.insert(name, found);
-        }
+        let found = get_secret(shared, pod, &name).await?;
+        sources.secrets.insert(name, found);
     }
     Ok(sources)
 }

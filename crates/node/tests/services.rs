@@ -30,12 +30,11 @@ fn root_objects_become_names_addresses_and_routes() {
                 "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]}});
     cluster.create("/apis/networking.k8s.io/v1/namespaces/test/ingresses", &ingress);
     // By name and stable address, from a pod of the same namespace.
-    // busybox's own resolver is nslookup; its wget, being static, cannot ask for
-    // names, not even for that of port 80.
+    // busybox's own resolver is nslookup; its wget, being static, cannot ask for names.
     let address = service["spec"]["clusterIP"].as_str().unwrap();
     let text = format!(
         "for i in $(seq 20); do nslookup web.test.svc.cluster.local | grep -q {address} && \
-         wget -q -T 2 -O - http://{address}:80/ && exit; sleep 0.1; done; cat /etc/resolv.conf; \
+         wget -q -O - http://{address}/ && exit; sleep 0.1; done; cat /etc/resolv.conf; \
          nslookup web.test.svc.cluster.local"
     );
     cluster.pod("client", json!({"restartPolicy": "Never", "containers": [script("main", &text)]}));

@@ -35,7 +35,7 @@ mod tests {
         let mut taken = BTreeSet::new();
         for _ in 0..PART {
             let start = allocate("a1b2c3", &taken).unwrap();
-            assert!(start >= 1 << 20 && start % LEN == 0 && start + LEN <= 1 << 31);
+            assert!(start >= 1 << 20 && start.is_multiple_of(LEN) && start + LEN <= 1 << 31);
             assert!(taken.insert(start));
         }
         assert_eq!(allocate("a1b2c3", &taken), None);

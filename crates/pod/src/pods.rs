@@ -137,6 +137,8 @@ impl Pods {
             }
             self.inner.detach(&id);
         }
+        // Steps end with the daemon that waited for them.
+        crate::disk::remove_dir(&self.inner.settings.run_dir.join("steps"))?;
         memory::forget_all_but(&self.inner.settings, &lock(&self.inner.pods).keys().cloned().collect());
         let known: BTreeSet<String> = lock(&self.inner.pods).keys().cloned().collect();
         for (id, _) in self.inner.net.attachments() {

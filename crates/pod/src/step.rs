@@ -13,8 +13,9 @@ use jiff::Timestamp;
 
 use crate::disk::{make_dir, remove_dir};
 use crate::log::{LogOptions, follow};
+use crate::mount::{index, open_bind};
 use crate::pods::{Pods, RunningStep, lock};
-use crate::start::{index, limits, open_bind};
+use crate::start::limits;
 use crate::{Error, Exit, Limits, Spec, Step, capabilities, etc};
 
 /// Distinguishes steps of one daemon; the time distinguishes daemons.

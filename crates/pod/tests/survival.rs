@@ -10,6 +10,7 @@ use crate::world::{Place, World, processes_in, script, spec, until};
 
 pub(crate) const TESTS: &[Test] = &[
     ("root_pods_outlive_a_killed_daemon", root_pods_outlive_a_killed_daemon),
+    ("root_a_killed_build_step_leaves_no_files", root_a_killed_build_step_leaves_no_files),
     ("root_a_pod_starts_again_after_a_power_cut", root_a_pod_starts_again_after_a_power_cut),
     ("root_a_pod_ended_in_order_goes_on_later", root_a_pod_ended_in_order_goes_on_later),
 ];
@@ -102,6 +103,14 @@ fn exec(world: &World, pod: &str, container: &str, command: &str) -> (i32, Strin
     let mut text = String::new();
     session.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     (session.process.wait().unwrap().code, text)
+}
+
+fn root_a_killed_build_step_leaves_no_files() {
+    let (place, _temporary) = World::place();
+    let step = place.dir.join("run/steps/step-1/etc");
+    std::fs::create_dir_all(&step).unwrap();
+    std::fs::write(step.join("hosts"), "of a step whose daemon was killed").unwrap();
+    World::open(place).check_nothing_is_left();
 }
 
 fn root_a_pod_starts_again_after_a_power_cut() {

@@ -30,13 +30,3 @@ fn the_pods_variables_override_the_images_in_place() {
     let text: Vec<String> = env.iter().map(|(n, v)| format!("{n}={v}")).collect();
     assert_eq!(text, [&format!("PATH={PATH}"), "HOME=/root", "A=1", "B=3"]);
 }
-
-#[test]
-fn stop_signals_are_read_in_every_spelling() {
-    assert_eq!(stop_signal(None), libc::SIGTERM);
-    assert_eq!(stop_signal(Some("SIGINT")), libc::SIGINT);
-    assert_eq!(stop_signal(Some("quit")), libc::SIGQUIT);
-    assert_eq!(stop_signal(Some("SIGRTMIN+3")), 37);
-    assert_eq!(stop_signal(Some("9")), 9);
-    assert_eq!(stop_signal(Some("nonsense")), libc::SIGTERM);
-}
