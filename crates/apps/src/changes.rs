@@ -59,7 +59,8 @@ pub(crate) fn find(graph: &Graph, compiled: &Compiled, live: &Live) -> Changes {
         // A Job that ran is history, not a part of the block.
         let gone = live.get(key).and_then(component).filter(|_| key.kind != "Job");
         let Some(name) = gone else { continue };
-        let block = blocks.entry(name.to_owned()).or_insert_with(|| change(name, ChangeKind::Removed));
+        let block =
+            blocks.entry(name.to_owned()).or_insert_with(|| change(name, ChangeKind::Removed));
         if block.kind == ChangeKind::Unchanged {
             block.kind = ChangeKind::Changed;
         }

@@ -78,7 +78,8 @@ fn keeps_data(key: &Key, live: &Live) -> bool {
     match key.kind.as_str() {
         "PersistentVolumeClaim" => true,
         "Secret" => {
-            let kept = live.get(key).and_then(|one| changes::annotation(one, "shelf.dev/keep-with"));
+            let kept =
+                live.get(key).and_then(|one| changes::annotation(one, "shelf.dev/keep-with"));
             kept.is_some() && disks()
         }
         "Namespace" => disks(),

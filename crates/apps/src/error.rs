@@ -41,7 +41,7 @@ pub enum Error {
         block: String,
         /// Why.
         #[source]
-        source: build::Error,
+        source: Box<build::Error>,
         /// The last lines that the failing step printed.
         lines: Vec<String>,
     },
@@ -227,6 +227,8 @@ impl Error {
 
     fn lines(&self) -> &[String] {
         match self {
+            // A failed step's own message ends with them already.
+            Self::Build { source, .. } if matches!(**source, build::Error::Failed { .. }) => &[],
             Self::Build { lines, .. }
             | Self::Start { lines, .. }
             | Self::Step { lines, .. }
@@ -253,7 +255,9 @@ impl Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Absent(app) => format!("go into the folder of {app} and say:  shelf go"),
-            Self::Build { .. } => "every finished step is cached; correct it, then:  shelf go".into(),
+            Self::Build { .. } => {
+                "every finished step is cached; correct it, then:  shelf go".into()
+            }
             Self::Start { block, .. } => format!(
                 "correct it, then:  shelf go        whole log:  shelf logs {block} --previous"
             ),

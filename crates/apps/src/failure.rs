@@ -61,9 +61,12 @@ impl Patience {
     /// The first container of these blocks that will not come up by waiting.
     pub(crate) fn broken(&mut self, world: &World, blocks: &[&str]) -> Option<Broken> {
         for (name, pod) in &world.pods {
-            let Some(block) = block_of(pod).filter(|block| blocks.contains(block)) else { continue };
+            let Some(block) = block_of(pod).filter(|block| blocks.contains(block)) else {
+                continue;
+            };
             // A Job's pods are its own affair, and a pod on its way out is nobody's.
-            let once = pod.metadata.labels.as_ref().is_some_and(|l| l.contains_key("shelf.dev/job"));
+            let once =
+                pod.metadata.labels.as_ref().is_some_and(|l| l.contains_key("shelf.dev/job"));
             if once || pod.metadata.deletion_timestamp.is_some() {
                 continue;
             }
@@ -84,7 +87,8 @@ impl Patience {
         let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
         if HOPELESS.contains(&reason) {
             let since = *self.since.entry(key).or_insert_with(Instant::now);
-            let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
+            let message =
+                waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
             let what = format!("cannot be started: {reason} {message} ({pod})");
             return (since.elapsed() > PATIENCE).then(|| (what.trim_end().to_owned(), false));
         }
@@ -134,7 +138,13 @@ pub(crate) async fn start_error(
 /// The last lines of pods that are not ready, for a wait that took too long.
 pub(crate) async fn lines_of_unready(target: &Target, app: &str, world: &World) -> Vec<String> {
     let unready = |pod: &Pod| {
-        let running = statuses(pod).find(|status| !status.ready && status.state.as_ref().is_some_and(|s| s.terminated.as_ref().is_none_or(|t| t.exit_code != 0)));
+        let running = statuses(pod).find(|status| {
+            !status.ready
+                && status
+                    .state
+                    .as_ref()
+                    .is_some_and(|s| s.terminated.as_ref().is_none_or(|t| t.exit_code != 0))
+        });
         running.map(|status| (status.name.clone(), status.restart_count > 0))
     };
     for (name, pod) in &world.pods {
@@ -161,12 +171,13 @@ pub(crate) async fn lines_of_job(
     world: &World,
     job: &str,
 ) -> Vec<String> {
-    let of_job = |pod: &&Pod| {
-        pod.metadata.owner_references.iter().flatten().any(|owner| owner.name == job)
-    };
-    let newest = world.pods.values().filter(of_job).max_by_key(|pod| {
-        pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
-    });
+    let of_job =
+        |pod: &&Pod| pod.metadata.owner_references.iter().flatten().any(|owner| owner.name == job);
+    let newest = world
+        .pods
+        .values()
+        .filter(of_job)
+        .max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
     let Some(pod) = newest else { return Vec::new() };
     let name = pod.metadata.name.clone().unwrap_or_default();
     // An init container that failed says more than the one that never ran.
@@ -254,7 +265,8 @@ mod tests {
 
     #[test]
     fn an_image_that_is_not_there_is_told_after_a_while() {
-        let missing = json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });
+        let missing =
+            json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } });
         let mut patience = Patience::new(&World::default());
         assert_eq!(patience.broken(&world(0, false, missing.clone()), &["web"]), None);
         long_ago(&mut patience);

@@ -295,12 +295,7 @@ impl Run<'_, '_> {
 
     /// Replaces the copies of a workload whose secrets changed though its template did not: they
     /// got the old values when they started.
-    async fn renew(
-        &mut self,
-        key: &Key,
-        block: &str,
-        renewed: &[String],
-    ) -> Result<Option<i64>> {
+    async fn renew(&mut self, key: &Key, block: &str, renewed: &[String]) -> Result<Option<i64>> {
         let uses = |name: &String| {
             *name == format!("{block}-secrets")
                 || self.loaded.graph.wires_of(block).any(|wire| wire.secret_name() == *name)
@@ -382,11 +377,15 @@ impl Run<'_, '_> {
         self.wait(|world, run| {
             let (ready, missing) = check(world);
             for block in ready {
-                let changed = changes.blocks.iter().any(|change| {
-                    change.block == block && change.kind != ChangeKind::Unchanged
-                });
-                let state =
-                    if changed || changes.stopped { BlockState::Ready } else { BlockState::Unchanged };
+                let changed = changes
+                    .blocks
+                    .iter()
+                    .any(|change| change.block == block && change.kind != ChangeKind::Unchanged);
+                let state = if changed || changes.stopped {
+                    BlockState::Ready
+                } else {
+                    BlockState::Unchanged
+                };
                 (run.events)(clock.block(&block, state, copies(world, &block)));
             }
             let Some(missing) = missing else { return Ok(Verdict::Done) };
@@ -468,7 +467,8 @@ fn copies(world: &World, block: &str) -> String {
         wanted += object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         ready += object.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
     }
-    for object in world.stateful_sets.values().filter(|one| observe::block_of(*one) == Some(block)) {
+    for object in world.stateful_sets.values().filter(|one| observe::block_of(*one) == Some(block))
+    {
         wanted += object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         ready += object.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0);
     }
@@ -482,7 +482,10 @@ mod tests {
     /// A verb runs as a task of a server, on whichever thread is free.
     #[test]
     fn a_verb_can_move_between_threads() {
-        fn moves<F: Future + Send>(_: fn(&'static Target, &'static Path, &'static GoOptions, Events<'static>) -> F) {}
+        fn moves<F: Future + Send>(
+            _: fn(&'static Target, &'static Path, &'static GoOptions, Events<'static>) -> F,
+        ) {
+        }
         moves(go);
     }
 }

@@ -46,9 +46,9 @@ pub(crate) fn known(
     let Some(release) = release else { return Images::new() };
     let fits = |(block, image): &(&String, &String)| {
         release.sources.get(*block) == sources.get(*block)
-            && image.split_once('@').is_some_and(|(_, digest)| {
-                matches!(target.images.find(digest), Ok(Some(_)))
-            })
+            && image
+                .split_once('@')
+                .is_some_and(|(_, digest)| matches!(target.images.find(digest), Ok(Some(_))))
     };
     release
         .images
@@ -119,7 +119,8 @@ impl Job {
         let name = format!("shelf.local/{}/{}", loaded.graph.app, one.block);
         let (module, context) = match &one.from {
             From::Module { name, .. } => (Some(name.clone()), PathBuf::new()),
-            From::Source { path } => (None, loaded.dir.join(path)),
+            // Without the `.` of `./web`, which every message would carry.
+            From::Source { path } => (None, loaded.dir.join(path).components().collect()),
         };
         let request = build::Request {
             context,
@@ -140,7 +141,8 @@ impl Job {
         let failed = |source| Error::Read { path: PathBuf::from("a build context"), source };
         let scratch = match &self.module {
             Some(module) => {
-                let dir = tempfile::Builder::new().prefix("shelf-module-").tempdir().map_err(failed)?;
+                let dir =
+                    tempfile::Builder::new().prefix("shelf-module-").tempdir().map_err(failed)?;
                 stock::write_context(module, dir.path()).map_err(failed)?;
                 self.request.context = dir.path().to_owned();
                 Some(dir)
@@ -162,7 +164,7 @@ impl Job {
         drop(scratch);
         let built = result.map_err(|source| Error::Build {
             block: block.to_owned(),
-            source,
+            source: Box::new(source),
             lines: std::mem::take(last),
         })?;
         if let Some(name) = &self.name {

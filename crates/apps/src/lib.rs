@@ -39,8 +39,8 @@ pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
 pub use load::{app_name, check};
 pub use plan::plan;
 pub use report::{
-    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport,
-    ScaleReport, StatusReport,
+    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport, ScaleReport,
+    StatusReport,
 };
 pub use scale::{start, stop};
 pub use status::{apps, status, url};

@@ -50,13 +50,11 @@ pub(crate) type Live = BTreeMap<Key, Value>;
 
 /// The resource of a kind that apps are made of.
 pub(crate) fn resource(kind: &str) -> ApiResource {
-    let (group, version, kind, plural) =
-        KINDS.iter().find(|(_, _, known, _)| *known == kind).copied().unwrap_or((
-            "",
-            "v1",
-            "Namespace",
-            "namespaces",
-        ));
+    let (group, version, kind, plural) = KINDS
+        .iter()
+        .find(|(_, _, known, _)| *known == kind)
+        .copied()
+        .unwrap_or(("", "v1", "Namespace", "namespaces"));
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 

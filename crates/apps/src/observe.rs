@@ -169,7 +169,9 @@ pub(crate) fn init_succeeded(pod: &Pod, name: &str) -> bool {
 pub(crate) fn deployment_ready(object: &Deployment, generation: i64) -> Verdict {
     let wanted = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let name = object.name_any();
-    let Some(status) = &object.status else { return Verdict::Waiting(format!("{name} 0/{wanted}")) };
+    let Some(status) = &object.status else {
+        return Verdict::Waiting(format!("{name} 0/{wanted}"));
+    };
     let current = object.metadata.generation.unwrap_or(0) >= generation
         && status.observed_generation.unwrap_or(0) >= generation;
     let updated = status.updated_replicas.unwrap_or(0);
@@ -186,10 +188,13 @@ pub(crate) fn deployment_ready(object: &Deployment, generation: i64) -> Verdict 
 pub(crate) fn stateful_set_ready(object: &StatefulSet, generation: i64) -> Verdict {
     let wanted = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let name = object.name_any();
-    let Some(status) = &object.status else { return Verdict::Waiting(format!("{name} 0/{wanted}")) };
+    let Some(status) = &object.status else {
+        return Verdict::Waiting(format!("{name} 0/{wanted}"));
+    };
     let current = object.metadata.generation.unwrap_or(0) >= generation
         && status.observed_generation.unwrap_or(0) >= generation;
-    let same = status.update_revision.is_none() || status.update_revision == status.current_revision;
+    let same =
+        status.update_revision.is_none() || status.update_revision == status.current_revision;
     let updated = same || status.updated_replicas.unwrap_or(0) >= wanted;
     let ready = status.ready_replicas.unwrap_or(0);
     if current && updated && ready >= wanted && status.replicas == wanted {
@@ -245,10 +250,11 @@ fn store<K: ResourceExt>(map: &mut BTreeMap<String, K>, event: watcher::Event<K>
 
 /// Whether trying again cannot help: no right to watch, or no such kind.
 fn permanent(error: &watcher::Error) -> bool {
-    let status = match error {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status,
-        _ => return false,
-    };
-    [401, 403, 404].contains(&status.code)
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => {
+            [401, 403, 404].contains(&status.code)
+        }
+        _ => false,
+    }
 }

@@ -99,9 +99,10 @@ pub(crate) fn lines(
         lines.push(format!("~ secrets are completed: {}", incomplete.join(", ")));
     }
     for wire in &graph.wires {
-        let new = changes.blocks.iter().any(|change| {
-            change.block == wire.consumer && change.kind == ChangeKind::Added
-        });
+        let new = changes
+            .blocks
+            .iter()
+            .any(|change| change.block == wire.consumer && change.kind == ChangeKind::Added);
         if new {
             let own = if wire.offer.grant.is_some() { "own login, " } else { "" };
             let values = wire.fields.len();

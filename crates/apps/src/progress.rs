@@ -22,7 +22,12 @@ impl Clock {
     }
 
     pub(crate) fn block(&self, name: &str, state: BlockState, detail: impl Into<String>) -> Event {
-        Event::Block { name: name.to_owned(), state, detail: detail.into(), seconds: self.seconds() }
+        Event::Block {
+            name: name.to_owned(),
+            state,
+            detail: detail.into(),
+            seconds: self.seconds(),
+        }
     }
 }
 

@@ -40,7 +40,12 @@ pub async fn stop(target: &Target, app: &str, events: Events<'_>) -> Result<Scal
     }
     let mut observer = Observer::start(target, app).await?;
     let gone = |world: &World| {
-        let left: Vec<&str> = world.pods.iter().filter(|(_, pod)| lasting(pod)).map(|(name, _)| name.as_str()).collect();
+        let left: Vec<&str> = world
+            .pods
+            .iter()
+            .filter(|(_, pod)| lasting(pod))
+            .map(|(name, _)| name.as_str())
+            .collect();
         Ok(match left.is_empty() {
             true => Verdict::Done,
             false => Verdict::Waiting(format!("end of {}", left.join(", "))),
@@ -90,11 +95,7 @@ pub async fn start(target: &Target, app: &str, events: Events<'_>) -> Result<Sca
 
 /// Gives stopped workloads their copies back. Those that were stopped, with their generation now:
 /// what was seen of them before says nothing any more.
-pub(crate) async fn wake(
-    target: &Target,
-    app: &str,
-    live: &Live,
-) -> Result<BTreeMap<Key, i64>> {
+pub(crate) async fn wake(target: &Target, app: &str, live: &Live) -> Result<BTreeMap<Key, i64>> {
     let mut woken = BTreeMap::new();
     for (key, object) in workloads(live) {
         let Some(copies) = changes::annotation(object, STOPPED) else { continue };
@@ -118,9 +119,7 @@ fn marked(mut patch: Value, copies: &Value) -> Value {
 
 fn missing(world: &World, key: &Key, generation: i64) -> Option<String> {
     let verdict = match key.kind.as_str() {
-        "Deployment" => {
-            observe::deployment_ready(world.deployments.get(&key.name)?, generation)
-        }
+        "Deployment" => observe::deployment_ready(world.deployments.get(&key.name)?, generation),
         "StatefulSet" => {
             observe::stateful_set_ready(world.stateful_sets.get(&key.name)?, generation)
         }

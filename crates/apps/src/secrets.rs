@@ -109,7 +109,8 @@ mod tests {
     use serde_json::json;
 
     fn secret(keep_with: Option<&str>) -> GeneratedSecret {
-        let annotations = keep_with.map(|block| ("shelf.dev/keep-with".to_owned(), block.to_owned()));
+        let annotations =
+            keep_with.map(|block| ("shelf.dev/keep-with".to_owned(), block.to_owned()));
         GeneratedSecret {
             name: "db-secrets".into(),
             labels: BTreeMap::new(),
@@ -131,13 +132,13 @@ mod tests {
         let labels = json!({ "metadata": { "labels": { "app.kubernetes.io/component": "db" } } });
         let live = Live::from([(key("PersistentVolumeClaim", "data-db-0"), labels)]);
         let none = BTreeMap::new();
-        let disk = |one: &GeneratedSecret, existing, live| disk_without_it(one, existing, live);
-        assert_eq!(disk(&secret(Some("db")), &none, &live).as_deref(), Some("data-db-0"));
-        assert_eq!(disk(&secret(Some("other")), &none, &live), None);
-        assert_eq!(disk(&secret(None), &none, &live), None);
-        assert_eq!(disk(&secret(Some("db")), &none, &Live::new()), None);
+        let own = secret(Some("db"));
+        assert_eq!(disk_without_it(&own, &none, &live).as_deref(), Some("data-db-0"));
+        assert_eq!(disk_without_it(&secret(Some("other")), &none, &live), None);
+        assert_eq!(disk_without_it(&secret(None), &none, &live), None);
+        assert_eq!(disk_without_it(&own, &none, &Live::new()), None);
         let there = BTreeMap::from([("PASSWORD".to_owned(), "x".to_owned())]);
-        assert_eq!(disk(&secret(Some("db")), &there, &live), None);
+        assert_eq!(disk_without_it(&own, &there, &live), None);
     }
 
     #[test]

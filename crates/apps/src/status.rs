@@ -75,7 +75,8 @@ fn workloads(live: &Live) -> impl Iterator<Item = (&Key, &Value)> {
 }
 
 fn block(name: &str, live: &Live, pods: &[Pod], recorded: Option<&Release>) -> BlockStatus {
-    let own = || workloads(live).filter(|(_, one)| changes::component(one).is_some_and(|n| n == name));
+    let own =
+        || workloads(live).filter(|(_, one)| changes::component(one).is_some_and(|n| n == name));
     let count = |object: &Value, path: [&str; 2]| -> u32 {
         object[path[0]][path[1]].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
     };

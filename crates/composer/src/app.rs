@@ -91,8 +91,7 @@ fn block(entry: &Entry<'_>) -> Option<Block> {
         }
         Origin::Source(_) => {
             let own = ["source"];
-            let keys: Vec<&str> =
-                own.iter().chain(&SHARED).chain(&read::KEYS).copied().collect();
+            let keys: Vec<&str> = own.iter().chain(&SHARED).chain(&read::KEYS).copied().collect();
             table.only(&keys, &place);
             read::shape(&table)
         }
@@ -120,7 +119,8 @@ fn refuse_module_keys(table: &Table<'_>, place: &str) {
             format!("{place} has no key \"{key}\""),
         );
         wrong = if read::KEYS.contains(&key) {
-            wrong.help("the module says this itself; a block that uses one takes use, wire, set", "")
+            wrong
+                .help("the module says this itself; a block that uses one takes use, wire, set", "")
         } else {
             wrong.did_you_mean(key, known)
         };

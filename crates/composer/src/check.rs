@@ -30,8 +30,7 @@ pub fn check(app: &App, catalogue: &Catalogue) -> Result<Graph, Vec<Diagnostic>>
     let levels = order::levels(&nodes, &wires, &mut found);
     let mut parts = Vec::new();
     for (node, level) in nodes.iter().zip(levels) {
-        let own: Vec<&Wire> =
-            wires.iter().filter(|wire| wire.consumer == node.name()).collect();
+        let own: Vec<&Wire> = wires.iter().filter(|wire| wire.consumer == node.name()).collect();
         parts.push(values::part(node, level, &nodes, &own, &mut found));
     }
     if !complete || !found.is_empty() {

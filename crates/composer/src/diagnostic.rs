@@ -17,7 +17,7 @@ pub struct Diagnostic {
     /// One sentence: what cannot be done.
     pub message: String,
     /// Where it was written.
-    pub span: Option<Span>,
+    pub span: Option<Box<Span>>,
     /// The values that do not fit each other.
     pub sides: Vec<Side>,
     /// What to try next.
@@ -49,7 +49,7 @@ impl Diagnostic {
         Self {
             code: code.into(),
             message: message.into(),
-            span: Some(span.clone()),
+            span: Some(Box::new(span.clone())),
             sides: Vec::new(),
             help: Vec::new(),
         }

@@ -99,8 +99,7 @@ impl Interface {
         let reader = Reader::new(path, text);
         let document = reader.document()?;
         let root = reader.root(&document);
-        let keys =
-            ["interface", "summary", "order", "fields", "attributes", "rotate", "test"];
+        let keys = ["interface", "summary", "order", "fields", "attributes", "rotate", "test"];
         root.only(&keys, "an interface");
         let Some(name) = root.string("interface") else {
             let span = reader.top();
@@ -117,8 +116,7 @@ impl Interface {
                     .help("a name and its major", "interface = \"postgres/1\""),
             );
         }
-        let fields: Vec<Field> =
-            root.entries_of("fields").iter().filter_map(read_field).collect();
+        let fields: Vec<Field> = root.entries_of("fields").iter().filter_map(read_field).collect();
         for entry in root.entries_of("fields") {
             check_derived(&entry, &fields);
         }

@@ -50,12 +50,10 @@ impl Module {
             root.entries_of("assumes").iter().filter_map(read_assumption).collect();
         if assumes.is_empty() {
             let message = format!("module {} states no assumption", name.value);
-            reader.refuse(
-                Diagnostic::new("module/assumes", &name.span, message).help(
-                    "say what must hold",
-                    "[assumes] single = { says = \"One server.\", if-not = \"…\" }",
-                ),
-            );
+            reader.refuse(Diagnostic::new("module/assumes", &name.span, message).help(
+                "say what must hold",
+                "[assumes] single = { says = \"One server.\", if-not = \"…\" }",
+            ));
         }
         let module = Self {
             name: name.value,

@@ -42,7 +42,10 @@ impl Reader {
             vec![
                 Diagnostic::new("file/syntax", &span, format!("cannot read {}", span.file))
                     .side("the parser says", first)
-                    .help("mend this line; what may stand in the file", "docs/guide/app-language.md"),
+                    .help(
+                        "mend this line; what may stand in the file",
+                        "docs/guide/app-language.md",
+                    ),
             ]
         })
     }

@@ -25,10 +25,8 @@ fn distance(left: &str, right: &str) -> usize {
             let cost = usize::from(left[i - 1] != right[j - 1]);
             let mut best =
                 (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + cost);
-            let swapped = i > 1
-                && j > 1
-                && left[i - 1] == right[j - 2]
-                && left[i - 2] == right[j - 1];
+            let swapped =
+                i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1];
             if swapped {
                 best = best.min(rows[i - 2][j - 2] + 1);
             }

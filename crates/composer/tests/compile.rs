@@ -96,7 +96,8 @@ fn no_object_holds_a_generated_value() {
 #[test]
 fn a_setting_rolls_its_block_and_no_other() {
     let before = compiled(&shop(), &stock());
-    let changed = shop().replace("use = \"postgres@15\"", "use = \"postgres@15\"\nset = { max_connections = 50 }");
+    let changed = shop()
+        .replace("use = \"postgres@15\"", "use = \"postgres@15\"\nset = { max_connections = 50 }");
     let after = compiled(&changed, &stock());
     let template = |compiled: &composer::Compiled, kind, name| {
         find(compiled, kind, name)["spec"]["template"].clone()
@@ -122,9 +123,8 @@ fn a_step_is_a_new_job_only_when_what_it_runs_changes() {
     let graph = graph(&shop(), &stock()).unwrap();
     let job = |images: &composer::Images| -> String {
         let compiled = composer::compile(&graph, images, &facts());
-        let mut jobs = objects(&compiled).filter(|object| {
-            object["metadata"]["annotations"]["shelf.dev/step"] == "migrate"
-        });
+        let mut jobs = objects(&compiled)
+            .filter(|object| object["metadata"]["annotations"]["shelf.dev/step"] == "migrate");
         jobs.next().unwrap()["metadata"]["name"].as_str().unwrap().to_owned()
     };
     let mut images = images(&graph);

@@ -34,7 +34,8 @@ fn try_example(
         "app" => check(example, catalogue),
         // A part of an app: completed with a name, a database and a broker.
         "block" => {
-            let head = "app = \"guide\"\n[db]\nuse = \"postgres@15\"\n[jobs]\nuse = \"rabbitmq@3\"\n";
+            let head =
+                "app = \"guide\"\n[db]\nuse = \"postgres@15\"\n[jobs]\nuse = \"rabbitmq@3\"\n";
             check(&format!("{head}{example}\n"), catalogue)
         }
         other => panic!("the guide has an example of kind {other:?}"),

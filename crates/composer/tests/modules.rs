@@ -1,7 +1,7 @@
 //! The stock modules themselves, and what a module file may not say.
 
-use composer::{Catalogue, Module};
 use composer::interface::Interface;
+use composer::{Catalogue, Module};
 
 use crate::shelf::{repository, stock};
 

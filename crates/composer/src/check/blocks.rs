@@ -38,10 +38,7 @@ pub(super) fn node<'a>(
     Some(Node { block, from, shape, assumes, settings, offers })
 }
 
-fn module<'a>(
-    used: &Spanned<String>,
-    catalogue: &'a Catalogue,
-) -> Result<&'a Module, Diagnostic> {
+fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Module, Diagnostic> {
     if used.value.starts_with("external:") {
         let message = "a service from outside cannot be used yet";
         return Err(Diagnostic::new("block/external", &used.span, message)
@@ -107,8 +104,7 @@ fn wrong_value(setting: &Setting, value: &Spanned<String>, kind: &str) -> Option
     let name = &setting.name.value;
     let label = format!("{name} takes");
     let quoted = setting.kind == "string";
-    let default =
-        if quoted { format!("\"{}\"", setting.default) } else { setting.default.clone() };
+    let default = if quoted { format!("\"{}\"", setting.default) } else { setting.default.clone() };
     let wrong = |takes: &str| {
         Diagnostic::new("setting/value", &value.span, format!("{name} cannot be {}", value.value))
             .side(&label, takes)
@@ -212,16 +208,20 @@ fn wrong_fact(
     words: &[Spanned<String>],
 ) -> Option<Diagnostic> {
     let attribute = interface.attributes.iter().find(|one| one.name == fact.value);
-    let fixed = |kind: &FieldKind| {
-        matches!(kind, FieldKind::Name | FieldKind::Text | FieldKind::Pem)
-    };
+    let fixed =
+        |kind: &FieldKind| matches!(kind, FieldKind::Name | FieldKind::Text | FieldKind::Pem);
     let field = interface.field(&fact.value).filter(|field| fixed(&field.kind));
     if attribute.is_none() && field.is_none() {
         let attributes = interface.attributes.iter().map(|one| one.name.as_str());
         let fields = interface.fields.iter().filter(|field| fixed(&field.kind));
-        let known = attributes
-            .chain(fields.map(|field| field.name.as_str()))
-            .chain(["type", "port", "admin-port", "grant", "probe", "max"]);
+        let known = attributes.chain(fields.map(|field| field.name.as_str())).chain([
+            "type",
+            "port",
+            "admin-port",
+            "grant",
+            "probe",
+            "max",
+        ]);
         let message = format!("{place} has no key \"{}\"", fact.value);
         return Some(
             Diagnostic::new("file/unknown-key", &fact.span, message)
@@ -259,7 +259,8 @@ pub(super) fn interface<'a>(
     Err(if same.is_empty() {
         wrong.did_you_mean(&full, catalogue.interfaces().map(|known| known.name.as_str()))
     } else {
-        wrong.side("the shelf has", same.join(", "))
+        wrong
+            .side("the shelf has", same.join(", "))
             .help("another major is another interface; write", same[0])
     })
 }

@@ -94,8 +94,9 @@ fn one_process_per_disk(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
     let name = node.name();
     let more = node.shape.run.get(1).map(|process| format!("process {}", process.name.value));
     let copies = node.shape.run.iter().filter_map(|process| process.copies.as_ref());
-    let many = copies.filter(|copies| copies.value > 1).map(|many| format!("{} copies", many.value));
-    let Some(second) = more.or_else(|| many.last()) else { return };
+    let mut many =
+        copies.filter(|copies| copies.value > 1).map(|many| format!("{} copies", many.value));
+    let Some(second) = more.or_else(|| many.next_back()) else { return };
     let span = if matches!(node.from, From::Source { .. }) {
         &disk.name.span
     } else {

@@ -62,14 +62,13 @@ fn circle(
     };
     let ring = &path[first..];
     let names: Vec<&str> = ring.iter().map(|node| nodes[*node].name()).collect();
-    let message =
-        format!("nobody can start first: {} -> {}", names.join(" -> "), names[0]);
+    let message = format!("nobody can start first: {} -> {}", names.join(" -> "), names[0]);
     let mut wrong = Diagnostic::new("wire/circle", &nodes[ring[0]].block.name.span, message);
     for (at, name) in names.iter().enumerate() {
         let next = names[(at + 1) % names.len()];
-        let wire = wires.iter().find(|wire| {
-            wire.before_start && wire.consumer == *name && wire.provider == next
-        });
+        let wire = wires
+            .iter()
+            .find(|wire| wire.before_start && wire.consumer == *name && wire.provider == next);
         if let Some(wire) = wire {
             let value = format!("{next} ({})", wire.offer.interface);
             wrong = wrong.side(format!("{} waits for", wire.end()), value);

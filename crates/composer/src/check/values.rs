@@ -153,7 +153,8 @@ impl Scope<'_> {
     }
 
     fn disk(&self, written: &shape::Disk, found: &mut Vec<Diagnostic>) -> Disk {
-        let size = self.plain(&written.size, "a disk's size", found).map(|value| plain_text(&value));
+        let size =
+            self.plain(&written.size, "a disk's size", found).map(|value| plain_text(&value));
         if let Some(size) = size.as_ref().filter(|size| !quantity::is_quantity(size)) {
             let message = format!("disk {} cannot have this size", written.name.value);
             found.push(
@@ -234,7 +235,9 @@ impl Scope<'_> {
                 template::Part::Reference(reference) => self.reference(&reference, written),
             };
             match meaning {
-                Ok(Meaning::Pieces(more)) => more.into_iter().for_each(|one| join(&mut pieces, one)),
+                Ok(Meaning::Pieces(more)) => {
+                    more.into_iter().for_each(|one| join(&mut pieces, one))
+                }
                 Ok(Meaning::Absent) => absent = true,
                 Err(wrong) => {
                     found.push(wrong);
@@ -251,8 +254,7 @@ impl Scope<'_> {
         written: &Spanned<String>,
     ) -> Result<Meaning, Diagnostic> {
         let text = |text: &str| Ok(Meaning::Pieces(vec![Piece::Text(text.to_owned())]));
-        let setting =
-            |name: &str| self.node.settings.iter().find(|(known, _)| known == name);
+        let setting = |name: &str| self.node.settings.iter().find(|(known, _)| known == name);
         match (reference.name.as_str(), reference.field.as_deref()) {
             ("url", None) => Ok(Meaning::Pieces(vec![Piece::Url])),
             ("secrets", Some(name)) => {
@@ -293,8 +295,7 @@ impl Scope<'_> {
         reference: &Reference,
         written: &Spanned<String>,
     ) -> Result<Meaning, Diagnostic> {
-        let wires: Vec<&&Wire> =
-            self.wires.iter().filter(|wire| wire.socket == socket).collect();
+        let wires: Vec<&&Wire> = self.wires.iter().filter(|wire| wire.socket == socket).collect();
         if name == "present" {
             let present = (!wires.is_empty()).to_string();
             return Ok(Meaning::Pieces(vec![Piece::Text(present)]));
@@ -302,7 +303,11 @@ impl Scope<'_> {
         let many = self.need(socket).is_some_and(|need| need.cardinality.takes_many());
         if many != reference.list {
             let message = format!("{reference} is not how {socket} is written");
-            let how = if many { format!("{{{socket}.{name}, ...}}") } else { format!("{{{socket}.{name}}}") };
+            let how = if many {
+                format!("{{{socket}.{name}, ...}}")
+            } else {
+                format!("{{{socket}.{name}}}")
+            };
             return Err(Diagnostic::new("env/reference", &written.span, message).help("write", how));
         }
         let mut pieces = Vec::new();
@@ -375,7 +380,8 @@ fn join(pieces: &mut Vec<Piece>, more: Piece) {
 }
 
 fn plain_text(value: &Value) -> String {
-    let text = |piece: &Piece| if let Piece::Text(text) = piece { text.clone() } else { String::new() };
+    let text =
+        |piece: &Piece| if let Piece::Text(text) = piece { text.clone() } else { String::new() };
     value.0.iter().map(text).collect()
 }
 

@@ -40,9 +40,11 @@ pub(super) fn tie(
                     continue;
                 }
             };
-            found.extend(need.limits.iter().filter_map(|(name, words)| {
-                wrong_limit(node, need, interface, name, words)
-            }));
+            found.extend(
+                need.limits
+                    .iter()
+                    .filter_map(|(name, words)| wrong_limit(node, need, interface, name, words)),
+            );
             for (provider, offer) in board.resolve(app, node, need, found) {
                 found.extend(unkept_limits(node, need, interface, provider, offer));
                 wires.push(wire(node, need, interface, provider, offer));
@@ -163,11 +165,7 @@ impl<'a> Board<'a> {
     }
 
     /// A socket without a wire ties itself to the block of its name, or to the only candidate.
-    fn automatic(
-        &self,
-        node: &Node<'_>,
-        need: &Need,
-    ) -> Result<Vec<Tied<'a>>, Vec<Diagnostic>> {
+    fn automatic(&self, node: &Node<'_>, need: &Need) -> Result<Vec<Tied<'a>>, Vec<Diagnostic>> {
         let candidates = self.candidates(node, need);
         let named = |(other, _): &&Tied<'a>| other.name() == need.socket.value;
         let same: Vec<Tied<'a>> = candidates.iter().filter(named).copied().collect();
@@ -176,11 +174,14 @@ impl<'a> Board<'a> {
             _ if need.cardinality == Cardinality::Any => Ok(Vec::new()),
             [one] => Ok(vec![*one]),
             [] => {
-                let other = self.nodes.iter().find(|other| {
-                    other.name() == need.socket.value && other.name() != node.name()
-                });
+                let other = self
+                    .nodes
+                    .iter()
+                    .find(|other| other.name() == need.socket.value && other.name() != node.name());
                 match other {
-                    Some(other) => Err(vec![self.wrong_type(node, need, other, &need.interface.span)]),
+                    Some(other) => {
+                        Err(vec![self.wrong_type(node, need, other, &need.interface.span)])
+                    }
                     None if need.cardinality.may_be_empty() => Ok(Vec::new()),
                     None if !self.complete => Ok(Vec::new()),
                     None => Err(vec![self.missing(node, need)]),
@@ -299,7 +300,8 @@ fn wrong_limit(
         );
     };
     let word = words.first()?;
-    let bad = attribute.kind == AttributeKind::Version && version::keeps("0", &word.value).is_none();
+    let bad =
+        attribute.kind == AttributeKind::Version && version::keeps("0", &word.value).is_none();
     bad.then(|| {
         let end = format!("{}.{}", node.name(), need.socket.value);
         Diagnostic::new("wire/limit", &word.span, format!("{end} has a limit that cannot be read"))
@@ -317,8 +319,7 @@ fn unkept_limits(
 ) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for (name, words) in &need.limits {
-        let Some(attribute) = interface.attributes.iter().find(|one| one.name == name.value)
-        else {
+        let Some(attribute) = interface.attributes.iter().find(|one| one.name == name.value) else {
             continue;
         };
         let fact = offer.fact(&name.value);
@@ -338,7 +339,8 @@ fn unkept_limits(
         }
         let end = format!("{}.{}", node.name(), need.socket.value);
         let limit = format!("{} {}", name.value, wanted.join(", "));
-        let have = fact.map_or_else(|| format!("no {}", name.value), |f| format!("{} {f}", name.value));
+        let have =
+            fact.map_or_else(|| format!("no {}", name.value), |f| format!("{} {f}", name.value));
         let label = format!("{} gives", provider.name());
         wrong.push(
             Diagnostic::new(

@@ -14,12 +14,11 @@ pub(super) fn services(input: &Input<'_>, part: &Part) -> Vec<Value> {
 }
 
 fn service(input: &Input<'_>, part: &Part, process: &Process) -> Option<Value> {
-    let named = |name: &str, port: i64| {
-        json!({ "name": names::fit(name, 15), "port": port, "targetPort": port })
-    };
+    let named = |name: &str, port: i64| json!({ "name": names::fit(name, 15), "port": port, "targetPort": port });
     let own = || part.offers.iter().filter(|offer| offer.service == process.workload);
     let mut ports: Vec<Value> = own().map(|offer| named(&offer.name, offer.port)).collect();
-    let admin = own().filter_map(|offer| Some((format!("{}-admin", offer.name), offer.admin_port?)));
+    let admin =
+        own().filter_map(|offer| Some((format!("{}-admin", offer.name), offer.admin_port?)));
     ports.extend(admin.map(|(name, port)| named(&name, port)));
     if ports.is_empty() {
         ports = process.port.iter().map(|port| named("http", *port)).collect();

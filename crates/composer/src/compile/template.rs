@@ -45,8 +45,7 @@ pub(super) fn spec(input: &Input<'_>, part: &Part, run: &Run<'_>) -> Value {
         spec["hostUsers"] = false.into();
     }
     if let Some(user) = part.user {
-        spec["securityContext"] =
-            json!({ "runAsUser": user, "runAsGroup": user, "fsGroup": user });
+        spec["securityContext"] = json!({ "runAsUser": user, "runAsGroup": user, "fsGroup": user });
     }
     let waits = input.graph.wires_of(&part.name).filter_map(|wire| wait(input, wire));
     meta::put(&mut spec, "initContainers", waits.collect::<Vec<Value>>());
@@ -137,9 +136,9 @@ fn mounts(input: &Input<'_>, part: &Part, disks: bool) -> Vec<Value> {
 }
 
 fn volumes(input: &Input<'_>, part: &Part) -> Vec<Value> {
-    let wires = input.graph.wires_of(&part.name).map(|wire| {
-        json!({ "name": wire_volume(wire), "secret": { "secretName": wire.secret_name() } })
-    });
+    let wires = input.graph.wires_of(&part.name).map(
+        |wire| json!({ "name": wire_volume(wire), "secret": { "secretName": wire.secret_name() } }),
+    );
     let mut volumes: Vec<Value> = wires.collect();
     if part.secrets.iter().any(|secret| secret.at.is_some()) {
         let name = secrets::block_secret(&part.name);

@@ -10,7 +10,16 @@ use crate::source::Spanned;
 
 /// The keys that [`shape`] reads.
 pub(crate) const KEYS: [&str; 11] = [
-    "needs", "provides", "settings", "secrets", "env", "disk", "before", "run", "user", "check",
+    "needs",
+    "provides",
+    "settings",
+    "secrets",
+    "env",
+    "disk",
+    "before",
+    "run",
+    "user",
+    "check",
     "stop-within",
 ];
 
@@ -213,7 +222,9 @@ fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
         }
         if process.port.is_none() {
             let message = format!("{name} has a path but no port");
-            entry.refuse(Diagnostic::new("run/path", &path.span, message).help("add", "port = 8080"));
+            entry.refuse(
+                Diagnostic::new("run/path", &path.span, message).help("add", "port = 8080"),
+            );
         }
     }
     if let Some(ready) = process.ready.as_ref().filter(|ready| !ready.value.starts_with('/')) {
@@ -224,10 +235,13 @@ fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
                 .help("such as", "ready = \"/healthz\""),
         );
     }
-    if let Some(copies) = process.copies.as_ref().filter(|copies| !(0..=1000).contains(&copies.value))
+    if let Some(copies) =
+        process.copies.as_ref().filter(|copies| !(0..=1000).contains(&copies.value))
     {
         let message = format!("{name} cannot have {} copies", copies.value);
-        entry.refuse(Diagnostic::new("run/copies", &copies.span, message).help("from 0 to 1000", ""));
+        entry.refuse(
+            Diagnostic::new("run/copies", &copies.span, message).help("from 0 to 1000", ""),
+        );
     }
     let Some(every) = &process.every else { return };
     if every.value.split_whitespace().count() != 5 {
