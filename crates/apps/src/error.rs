@@ -252,9 +252,17 @@ impl Error {
         (!causes.is_empty()).then(|| causes.join(": "))
     }
 
+    /// Whether the kernel said so; rooms below pass its words on, not all as an `io::Error`.
+    fn disk_full(&self) -> bool {
+        self.cause().is_some_and(|cause| cause.contains("No space left on device"))
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Absent(app) => format!("go into the folder of {app} and say:  shelf go"),
+            Self::Build { .. } if self.disk_full() => {
+                "make room where the server's data directory is, then:  shelf go        what is kept:  shelf images".into()
+            }
             Self::Build { .. } => {
                 "every finished step is cached; correct it, then:  shelf go".into()
             }

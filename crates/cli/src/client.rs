@@ -28,7 +28,10 @@ impl Client {
 
     /// The raw stream, for upgrades.
     pub(crate) async fn stream(&self) -> Result<UnixStream, Failure> {
-        UnixStream::connect(&self.socket).await.map_err(|error| unreachable(&self.socket, &error))
+        UnixStream::connect(&self.socket).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => forbidden(&self.socket, &error),
+            _ => unreachable(&self.socket, &error),
+        })
     }
 
     /// Sends a request and returns the answer's head and its body unread.
@@ -122,6 +125,16 @@ fn refused(status: StatusCode, value: &Value) -> Failure {
     failure.rendered = text(&error["rendered"]);
     failure.hint = text(&error["hint"]);
     failure
+}
+
+/// The socket is the right of whoever runs the server; what listens there cannot be known.
+fn forbidden(socket: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Code::Refused,
+        "server/rights",
+        format!("this user may not use the shelf server at {}: {error}", socket.display()),
+    )
+    .hint("only who started it may; as root:  sudo shelf …")
 }
 
 fn unreachable(socket: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -72,22 +72,43 @@ impl Failure {
             }});
             eprintln!("{error}");
         } else if let Some(rendered) = &self.rendered {
+            let rendered = inert(rendered);
             eprint!("{rendered}");
             if !rendered.ends_with('\n') {
                 eprintln!();
             }
         } else {
-            eprintln!("error[{}]: {}", self.name, self.message);
+            eprintln!("error[{}]: {}", self.name, inert(&self.message));
             if let Some(hint) = &self.hint {
-                eprintln!("help: {hint}");
+                eprintln!("help: {}", inert(hint));
             }
         }
         ExitCode::from(self.code as u8)
     }
 }
 
+/// Text that programs and files had a hand in, harmless to a terminal: control characters would
+/// command it.
+pub(crate) fn inert(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c };
+    text.chars().map(safe).collect()
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
         Failure::new(Code::Failed, "shelf", format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn the_last_lines_of_a_failed_step_do_not_command_the_terminal() {
+        assert_eq!(
+            inert("a\x1b]0;title\x07\r\n\tb\u{9b}2J é"),
+            "a\u{fffd}]0;title\u{fffd}\u{fffd}\n\tb\u{fffd}2J é"
+        );
     }
 }

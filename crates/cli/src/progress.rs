@@ -8,6 +8,7 @@ use std::time::Duration;
 use apps::{BlockState, Event, WireState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::error::inert;
 use crate::settings;
 
 /// An instruction in one line: the whole of it stands in the Dockerfile.
@@ -99,6 +100,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
+        let text = inert(text);
         if self.mode == Mode::Redraw {
             // Drawing needs no more than the terminal it was made for.
             let _drawn = self.bars.println(text);
@@ -108,11 +110,12 @@ impl Progress {
     }
 
     fn doing(&mut self, block: &str, what: &str) {
+        let what = inert(what);
         if self.mode == Mode::Plain {
             eprintln!("  {block}  {what}");
             return;
         }
-        self.bar(block).set_message(what.to_owned());
+        self.bar(block).set_message(what);
     }
 
     fn block(&mut self, name: &str, state: BlockState, detail: &str, seconds: f64) {
@@ -122,7 +125,7 @@ impl Progress {
             state,
             BlockState::Ready | BlockState::Unchanged | BlockState::Stopped | BlockState::Removed
         );
-        let text = format!("{word:<10} {detail}");
+        let text = inert(&format!("{word:<10} {detail}"));
         if self.mode == Mode::Plain {
             eprintln!("  {name}  {}  {seconds:.1} s", text.trim_end());
             return;

@@ -73,7 +73,8 @@ pub(crate) async fn verb(global: &Global, verb: &str, body: &Value) -> Result<Va
             Ok(())
         });
         tokio::select! {
-            done = reading => done?,
+            // A stream that breaks off means what one without a verdict means: the server is gone.
+            _cut = reading => {}
             _ = tokio::signal::ctrl_c() => {}
         }
     }

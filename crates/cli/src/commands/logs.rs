@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{Outcome, app_status, say};
 use crate::arguments::Logs;
 use crate::client::Client;
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, inert};
 use crate::settings::Global;
 
 /// Lines in flight between the readers and the terminal; a slow terminal slows the readers.
@@ -73,10 +73,7 @@ fn print(global: &Global, block: &str, line: &str, width: usize) -> Result<(), F
     if global.json {
         return say(&json!({"block": block, "line": line}).to_string());
     }
-    // Log bytes are not ours: control characters would command the terminal.
-    let safe: String =
-        line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
-    say(&format!("{block:<width$}  {safe}"))
+    say(&format!("{block:<width$}  {}", inert(line)))
 }
 
 async fn sources(global: &Global, options: &Logs) -> Result<Vec<Source>, Failure> {
