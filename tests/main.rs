@@ -6,6 +6,7 @@
 //! `cargo test -p end-to-end -- NAME`. While working on one, `SHELF_TEST_IMAGES=FOLDER` starts with
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
+mod drills;
 mod go;
 mod kubernetes;
 mod leave;
@@ -34,6 +35,9 @@ const PROMISES: &[Promise] = &[
     ("kubectl_writes_too", kubernetes::writes),
     ("an_edit_rolls_without_a_failed_request", roll::edit),
     ("a_broken_edit_leaves_the_old_version_serving", roll::broken),
+    ("a_killed_keeper_costs_one_pod_a_restart", drills::keeper_killed),
+    ("a_killed_front_door_comes_back", drills::front_door_killed),
+    ("a_full_disk_is_an_error_not_a_state", drills::full_disk),
     ("an_interrupted_go_carries_on", roll::interrupted),
     ("a_killed_server_stops_nothing", life::killed_server),
     ("a_power_cut_loses_nothing", life::power_cut),

@@ -19,12 +19,23 @@ pub(crate) struct Answer {
 
 /// Sends one request to the front door for the shop.
 pub(crate) fn request(port: u16, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+    request_to("shop", port, method, path, body)
+}
+
+/// Sends one request to the front door for any app.
+pub(crate) fn request_to(
+    app: &str,
+    port: u16,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).context("connecting")?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let body = body.map(Value::to_string).unwrap_or_default();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: shop.localhost:{port}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {app}.localhost:{port}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )?;

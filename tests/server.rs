@@ -75,6 +75,12 @@ impl Server {
         Ok(server)
     }
 
+    /// Another server, not started yet, with nothing in its directories.
+    pub(crate) fn beside() -> Result<Server> {
+        let folder = tempfile::Builder::new().prefix("shelf-e2e-").tempdir_in("/var/tmp")?;
+        Ok(Server { folder, child: None, http_port: free_port(), api_port: free_port() })
+    }
+
     pub(crate) fn shop(&self) -> PathBuf {
         self.folder.path().join("shop")
     }
