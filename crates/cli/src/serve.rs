@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! store -> api -> (in-process client) -> control, node, apps -> web
-//! image, net -> pod -> node, apps (builds)
+//! image, net -> pod -> node, apps (builds), docker
 //! ```
 //!
 //! Started bottom up and stopped top down. Containers, the front door and the name server live in
@@ -117,6 +117,15 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         "data_dir": data_dir, "front_door": net.front_door(), "api": options.api,
         "instance": options.instance(),
     });
+    let docker = docker::router(docker::Settings {
+        pods: pods.clone(),
+        images: images.clone(),
+        data_dir: data_dir.clone(),
+        build_ca: options.build_ca(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    })
+    .await
+    .map_err(wrap("docker"))?;
     let target = Target {
         client,
         images,
@@ -128,6 +137,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     let verbs = web::router(target, about).merge(running::router(ask_end));
     sockets::serve(&global.socket(), verbs, told(ended.clone()))?;
     sockets::serve(&global.api_socket(), api.router(), told(ended.clone()))?;
+    sockets::serve(&global.docker_socket(), docker, told(ended.clone()))?;
     let tls = tokio::spawn(api::tls::serve(api_listener, api, pki, told(ended)));
 
     tracing::info!(

@@ -41,6 +41,11 @@ impl Global {
         self.run_dir.join("api.sock")
     }
 
+    /// The Docker API for root on this machine.
+    pub(crate) fn docker_socket(&self) -> PathBuf {
+        self.run_dir.join("docker.sock")
+    }
+
     /// The kubeconfig that `shelf serve` writes.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.run_dir.join("kubeconfig")
