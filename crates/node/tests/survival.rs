@@ -126,5 +126,6 @@ fn root_pods_of_no_namespace_are_not_the_nodes() {
     until("the forgotten pod's end", || pods.get("forgotten").is_none());
     assert!(pods.get("apart").unwrap().alive);
     pods.remove("apart").unwrap();
+    drop(pods);
     cluster.check_nothing_is_left();
 }

@@ -119,7 +119,15 @@ impl World {
             domain: "cluster.local".into(),
             front_door: vec!["127.0.0.1:0".parse().unwrap()],
         };
-        let net = runtime.block_on(Net::start(settings)).unwrap();
+        // A port that was free on one address may be taken on the next: only port 0 has that.
+        let mut net = runtime.block_on(Net::start(settings.clone()));
+        for _ in 0..5 {
+            if !matches!(net, Err(net::Error::PortTaken { .. })) {
+                break;
+            }
+            net = runtime.block_on(Net::start(settings.clone()));
+        }
+        let net = net.unwrap();
         let mut world = Self { place, runtime, images, net, pods: None, temporary: None };
         world.start();
         world

@@ -280,6 +280,12 @@ async fn follow(
     stdin: bool,
 ) {
     let (mut sink, stream) = socket.split();
+    // By time, not from the log's end: what the first input brings forth must not be missed.
+    let options = pod::LogOptions {
+        follow: true,
+        since: Some(jiff::Timestamp::now()),
+        ..pod::LogOptions::default()
+    };
     let input = if stdin {
         let (id, name) = (id.clone(), known.name.clone());
         let opened =
@@ -297,8 +303,6 @@ async fn follow(
     };
     let mut gone = tokio::spawn(listen(stream, input, None));
     let (sender, mut lines) = mpsc::channel(MESSAGES);
-    let options =
-        pod::LogOptions { follow: true, tail_lines: Some(0), ..pod::LogOptions::default() };
     read_in_background(shared.clone(), id.clone(), known.name.clone(), known.attempt, options, sender);
     loop {
         tokio::select! {
