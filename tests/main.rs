@@ -7,6 +7,7 @@
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
 mod drills;
+mod docker;
 mod go;
 mod kubernetes;
 mod leave;
@@ -39,6 +40,9 @@ const PROMISES: &[Promise] = &[
     ("a_killed_front_door_comes_back", drills::front_door_killed),
     ("a_full_disk_is_an_error_not_a_state", drills::full_disk),
     ("an_interrupted_go_carries_on", roll::interrupted),
+    ("docker_builds_and_runs", docker::run),
+    ("docker_is_refused_what_it_cannot_have", docker::refusals),
+    ("docker_containers_outlive_the_server", docker::detached),
     ("a_killed_server_stops_nothing", life::killed_server),
     ("a_power_cut_loses_nothing", life::power_cut),
     ("stop_and_start_keep_the_data", life::stop_start),

@@ -12,6 +12,7 @@ const NEEDS: &[Need] = &[
     Need { program: "cc", package: "gcc", why: "crates that build C" },
     Need { program: "mmdebstrap", package: "mmdebstrap", why: "makes the Debian base image" },
     Need { program: "kubectl", package: "kubernetes-client", why: "drives the Kubernetes API" },
+    Need { program: "docker", package: "docker.io", why: "drives the Docker API" },
     Need { program: "busybox", package: "busybox-static", why: "the tiny test image" },
     Need { program: "nft", package: "nftables", why: "oracle for the service rules" },
     Need { program: "ip", package: "iproute2", why: "oracle for links and namespaces" },

@@ -12,9 +12,7 @@ use tower::ServiceExt;
 use crate::containers::Containers;
 use crate::error::{Error, Result};
 use crate::exec::Execs;
-use crate::{
-    Settings, attach, builds, create, exec, images, inspect, life, logs, stats, system,
-};
+use crate::{Settings, attach, builds, create, exec, images, inspect, life, logs, stats, system};
 
 /// Newest version of the protocol that is spoken.
 pub(crate) const NEWEST: (u32, u32) = (1, 48);
@@ -75,10 +73,7 @@ async fn unknown(request: Request) -> Error {
     Error::unsupported(format!("{} {}", request.method(), request.uri().path()))
 }
 
-async fn enter(
-    State((inner, door)): State<(Router, Door)>,
-    mut request: Request,
-) -> Response {
+async fn enter(State((inner, door)): State<(Router, Door)>, mut request: Request) -> Response {
     let mut response = match without_version(request.uri()) {
         Ok(uri) => {
             *request.uri_mut() = uri;

@@ -109,9 +109,8 @@ async fn take_input(
 ) {
     let file = if stdin {
         let (pods, id) = (door.settings.pods.clone(), entry.id.clone());
-        let opened = blocking("attach", move || {
-            pods.attach_stdin(&id, MAIN).map_err(Error::pod("attach"))
-        });
+        let opened =
+            blocking("attach", move || pods.attach_stdin(&id, MAIN).map_err(Error::pod("attach")));
         // A container that has ended reads nothing.
         opened.await.ok().flatten()
     } else {

@@ -47,16 +47,19 @@ pub(crate) async fn build(
     let cancel = Arc::new(AtomicBool::new(false));
     let context = Context { pieces: feed(request.into_body()), rest: Bytes::new() };
     let settings = door.settings.clone();
-    let gone = sender.clone();
     let stopping = cancel.clone();
-    tokio::spawn(async move {
-        // A client that goes away ends its build, as with Docker.
-        gone.closed().await;
-        stopping.store(true, Ordering::Relaxed);
+    let said = sender.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        if let Err(text) = run(&settings, &asked, context, cancel, &said) {
+            drop(said.send(json!({"errorDetail": {"message": text}, "error": text})));
+        }
     });
-    tokio::task::spawn_blocking(move || {
-        if let Err(text) = run(&settings, &asked, context, cancel, &sender) {
-            drop(sender.send(json!({"errorDetail": {"message": text}, "error": text})));
+    tokio::spawn(async move {
+        tokio::select! {
+            // A client that goes away ends its build, as with Docker.
+            () = sender.closed() => stopping.store(true, Ordering::Relaxed),
+            // The answer ends with the last sender, which is this one's.
+            _ = work => {}
         }
     });
     Ok(lines(receiver))
@@ -71,7 +74,16 @@ fn parse(query: &Pairs) -> Result<Asked> {
     if text(query, "remote").is_some() {
         return Err(Error::unsupported("a remote build context"));
     }
-    for name in ["labels", "ulimits", "extrahosts", "squash", "cgroupparent", "cpusetcpus", "cpusetmems", "outputs"] {
+    for name in [
+        "labels",
+        "ulimits",
+        "extrahosts",
+        "squash",
+        "cgroupparent",
+        "cpusetcpus",
+        "cpusetmems",
+        "outputs",
+    ] {
         let given = text(query, name).unwrap_or_default();
         let value = serde_json::from_str(given).unwrap_or_else(|_| json!(given));
         if !is_empty(&value) {
@@ -83,14 +95,17 @@ fn parse(query: &Pairs) -> Result<Asked> {
             return Err(Error::unsupported(format!("build option {name}")));
         }
     }
-    if let Some(mode) = text(query, "networkmode").filter(|mode| !matches!(*mode, "default" | "bridge")) {
+    if let Some(mode) =
+        text(query, "networkmode").filter(|mode| !matches!(*mode, "default" | "bridge"))
+    {
         return Err(Error::unsupported(format!("build network {mode}")));
     }
     if let Some(platform) = text(query, "platform") {
         return Err(Error::unsupported(format!("build platform {platform}")));
     }
     let dockerfile = PathBuf::from(text(query, "dockerfile").unwrap_or("Dockerfile"));
-    if !dockerfile.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+    if !dockerfile.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
         return Err(Error::bad("the Dockerfile must be inside the build context"));
     }
     let args: serde_json::Map<String, Value> = match text(query, "buildargs") {
@@ -100,7 +115,11 @@ fn parse(query: &Pairs) -> Result<Asked> {
         None => serde_json::Map::new(),
     };
     Ok(Asked {
-        names: query.iter().filter(|(name, value)| name == "t" && !value.is_empty()).map(|(_, value)| value.clone()).collect(),
+        names: query
+            .iter()
+            .filter(|(name, value)| name == "t" && !value.is_empty())
+            .map(|(_, value)| value.clone())
+            .collect(),
         dockerfile,
         target: text(query, "target").map(str::to_owned),
         args: args
@@ -179,7 +198,8 @@ fn unpack(mut context: Context, dir: &Path) -> Result<(), String> {
         }
     }
     let gzip = begin.starts_with(&[0x1f, 0x8b]);
-    let foreign = begin.starts_with(b"BZh") || begin.starts_with(&[0xfd, b'7', b'z'])
+    let foreign = begin.starts_with(b"BZh")
+        || begin.starts_with(&[0xfd, b'7', b'z'])
         || begin == [0x28, 0xb5, 0x2f, 0xfd];
     if foreign {
         return Err("is compressed with something else than gzip".to_owned());
@@ -248,10 +268,21 @@ mod tests {
     #[test]
     fn what_the_classic_builder_sends_is_understood() {
         let asked = parse(&query(&[
-            ("buildargs", r#"{"A":"1","B":null}"#), ("cachefrom", "[]"), ("cgroupparent", ""),
-            ("cpuperiod", "0"), ("dockerfile", "sub/Dockerfile"), ("labels", "{}"),
-            ("memory", "0"), ("networkmode", "default"), ("rm", "1"), ("shmsize", "0"),
-            ("t", "a:1"), ("t", "b:2"), ("target", ""), ("ulimits", "null"), ("version", "1"),
+            ("buildargs", r#"{"A":"1","B":null}"#),
+            ("cachefrom", "[]"),
+            ("cgroupparent", ""),
+            ("cpuperiod", "0"),
+            ("dockerfile", "sub/Dockerfile"),
+            ("labels", "{}"),
+            ("memory", "0"),
+            ("networkmode", "default"),
+            ("rm", "1"),
+            ("shmsize", "0"),
+            ("t", "a:1"),
+            ("t", "b:2"),
+            ("target", ""),
+            ("ulimits", "null"),
+            ("version", "1"),
         ]))
         .unwrap();
         assert_eq!(asked.names, ["a:1", "b:2"]);
@@ -261,9 +292,14 @@ mod tests {
 
     #[test]
     fn what_would_be_ignored_is_refused() {
-        for (name, value) in [("version", "2"), ("labels", r#"{"a":"b"}"#), ("memory", "1"),
-            ("networkmode", "host"), ("remote", "https://example.com"), ("dockerfile", "../x")]
-        {
+        for (name, value) in [
+            ("version", "2"),
+            ("labels", r#"{"a":"b"}"#),
+            ("memory", "1"),
+            ("networkmode", "host"),
+            ("remote", "https://example.com"),
+            ("dockerfile", "../x"),
+        ] {
             assert!(parse(&query(&[(name, value)])).is_err(), "{name}");
         }
     }

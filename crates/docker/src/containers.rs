@@ -67,9 +67,8 @@ impl Containers {
             }
             tracing::info!(pod = id, "removing a pod that belongs to no container");
             let pods = self.pods.clone();
-            let removed = blocking("remove", move || {
-                pods.remove(&id).map_err(Error::pod("remove remains"))
-            });
+            let removed =
+                blocking("remove", move || pods.remove(&id).map_err(Error::pod("remove remains")));
             if let Err(error) = removed.await {
                 tracing::warn!(error = chain(&error), "remains not removed");
             }

@@ -119,7 +119,8 @@ pub(crate) async fn create(
         return Err(Error::unsupported("a privileged command"));
     }
     for (name, value) in &asked.rest {
-        let known = matches!(name.as_str(), "AttachStdout" | "AttachStderr" | "DetachKeys" | "Detach");
+        let known =
+            matches!(name.as_str(), "AttachStdout" | "AttachStderr" | "DetachKeys" | "Detach");
         if !known && !is_empty(value) {
             return Err(Error::unsupported(name));
         }
@@ -149,7 +150,12 @@ impl Command {
     }
 
     /// Starts it on a thread that may block. A program that is not there is an end with 127.
-    async fn begin(self: &Arc<Self>, door: &Door, size: (u16, u16), stdin: bool) -> Result<Session> {
+    async fn begin(
+        self: &Arc<Self>,
+        door: &Door,
+        size: (u16, u16),
+        stdin: bool,
+    ) -> Result<Session> {
         let exec = pod::Exec {
             args: self.asked.cmd.clone(),
             stdin,
@@ -312,10 +318,8 @@ pub(crate) async fn resize(
     let columns = number::<u16>(&query, "w")?.unwrap_or(80);
     let process = lock(&command.running).process.clone();
     if let Some(process) = process {
-        blocking("resize", move || {
-            process.resize(rows, columns).map_err(Error::pod("resize"))
-        })
-        .await?;
+        blocking("resize", move || process.resize(rows, columns).map_err(Error::pod("resize")))
+            .await?;
     }
     Ok(StatusCode::OK)
 }

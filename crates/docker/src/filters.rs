@@ -16,8 +16,7 @@ impl Filters {
     pub(crate) fn parse(query: &Pairs, known: &[&str]) -> Result<Self> {
         let Some(json) = text(query, "filters") else { return Ok(Self::default()) };
         let invalid = || Error::bad(format!("invalid filters: {json}"));
-        let parsed: BTreeMap<String, Value> =
-            serde_json::from_str(json).map_err(|_| invalid())?;
+        let parsed: BTreeMap<String, Value> = serde_json::from_str(json).map_err(|_| invalid())?;
         let mut filters = BTreeMap::new();
         for (name, values) in parsed {
             if !known.contains(&name.as_str()) {
@@ -73,7 +72,10 @@ mod tests {
             let filters = parse(json).unwrap();
             assert!(filters.any("name", |name| name == "b"));
             assert!(!filters.any("name", |name| name == "c"));
-            assert!(filters.any("status", |_| false), "a filter that is not given lets all through");
+            assert!(
+                filters.any("status", |_| false),
+                "a filter that is not given lets all through"
+            );
         }
     }
 

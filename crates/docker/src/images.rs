@@ -129,10 +129,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-pub(crate) async fn get(
-    State(door): State<Door>,
-    Path(rest): Path<String>,
-) -> Result<Json<Value>> {
+pub(crate) async fn get(State(door): State<Door>, Path(rest): Path<String>) -> Result<Json<Value>> {
     let images = &door.settings.images;
     match rest.rsplit_once('/') {
         Some((name, "json")) => Ok(Json(describe(&find(images, name)?))),

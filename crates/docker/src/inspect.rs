@@ -15,7 +15,8 @@ use crate::options::{MAIN, Request};
 use crate::values::{Pairs, flag, number};
 
 const NEVER: &str = "0001-01-01T00:00:00Z";
-const FILTERS: &[&str] = &["id", "name", "label", "status", "ancestor", "exited", "before", "since"];
+const FILTERS: &[&str] =
+    &["id", "name", "label", "status", "ancestor", "exited", "before", "since"];
 
 /// One container, as far as it is said of it in lists and alone.
 struct Facts {
@@ -48,7 +49,8 @@ pub(crate) async fn list(
     let filters = Filters::parse(&query, FILTERS)?;
     let limit = number::<i64>(&query, "limit")?.and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.filter(|limit| *limit > 0);
-    let all = flag(&query, "all") || limit.is_some() || filters.has("status") || filters.has("exited");
+    let all =
+        flag(&query, "all") || limit.is_some() || filters.has("status") || filters.has("exited");
     let made = |name: &str| door.containers.find(name).map(|entry| entry.record().created);
     let mut rows = Vec::new();
     for entry in door.containers.all() {
@@ -59,7 +61,8 @@ pub(crate) async fn list(
             _ => None,
         };
         let image_fits = |wanted: &str| {
-            images::find(&door.settings.images, wanted).is_ok_and(|image| image.digest == record.image_digest)
+            images::find(&door.settings.images, wanted)
+                .is_ok_and(|image| image.digest == record.image_digest)
         };
         let wanted = (all || facts.phase.running())
             && filters.any("id", |id| entry.id.starts_with(id))
@@ -131,7 +134,11 @@ fn status(phase: &Phase) -> String {
 /// A length of time in Docker's words.
 fn ago(since: Timestamp) -> String {
     let seconds = (Timestamp::now() - since).total(Unit::Second).unwrap_or(0.0).max(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, and a duration")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "never negative, and a duration"
+    )]
     let seconds = seconds as u64;
     match seconds {
         0 => "Less than a second".to_owned(),
@@ -179,7 +186,8 @@ pub(crate) async fn inspect(
         Phase::Created => None,
         Phase::Running(known) | Phase::Exited(known) => Some(known),
     };
-    let (program, arguments) = facts.argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    let (program, arguments) =
+        facts.argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     Ok(Json(json!({
         "Id": entry.id, "Created": record.created.to_string(), "Path": program, "Args": arguments,
         "State": state(&facts.phase, known.map(AsRef::as_ref), pid),
@@ -224,7 +232,8 @@ fn config(entry: &Entry, facts: &Facts) -> Value {
     let container = request.container(0).ok();
     let command = container.as_ref().and_then(|container| container.command.clone());
     let args = container.and_then(|container| container.args);
-    let first = |one: &str, other: &str| if one.is_empty() { other.to_owned() } else { one.to_owned() };
+    let first =
+        |one: &str, other: &str| if one.is_empty() { other.to_owned() } else { one.to_owned() };
     json!({
         "Hostname": hostname, "Domainname": "", "User": first(&request.user, &image.user),
         "AttachStdin": request.attach_stdin, "AttachStdout": request.attach_stdout,

@@ -22,10 +22,7 @@ use crate::{attach, signal};
 /// Seconds a container may take to end unless asked otherwise, as Docker has it.
 const GRACE: i64 = 10;
 
-pub(crate) async fn start(
-    State(door): State<Door>,
-    Path(name): Path<String>,
-) -> Result<Response> {
+pub(crate) async fn start(State(door): State<Door>, Path(name): Path<String>) -> Result<Response> {
     let entry = door.containers.find(&name)?;
     Ok(begin(&door, &entry).await?.into_response())
 }
@@ -135,9 +132,9 @@ pub(crate) fn program(name: Option<&str>, source: pod::Error) -> Error {
     };
     let name = name.map_or_else(|| "the image's program".to_owned(), |name| format!("{name:?}"));
     match code {
-        127 => Error::Program {
-            reason: format!("exec: {name}: executable file not found in $PATH"),
-        },
+        127 => {
+            Error::Program { reason: format!("exec: {name}: executable file not found in $PATH") }
+        }
         126 => Error::Program { reason: format!("exec: {name}: permission denied") },
         _ => Error::Pod { action: "start container", source: Box::new(source) },
     }
@@ -161,7 +158,8 @@ async fn halt(door: &Door, entry: &Arc<Entry>, query: &Pairs) -> Result<()> {
     let request = entry.request()?;
     let seconds = number::<i64>(query, "t")?.or(request.stop_timeout).unwrap_or(GRACE);
     // Docker: a negative grace waits for ever.
-    let grace = u64::try_from(seconds).map_or(Duration::from_secs(86_400 * 365), Duration::from_secs);
+    let grace =
+        u64::try_from(seconds).map_or(Duration::from_secs(86_400 * 365), Duration::from_secs);
     let asked = text(query, "signal").or(request.stop_signal.as_deref());
     let asked = asked.map(signal::number).transpose()?;
     let mut progress = entry.progress.subscribe();

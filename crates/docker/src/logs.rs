@@ -198,10 +198,7 @@ mod tests {
     #[test]
     fn a_line_in_pieces_has_one_time() {
         let wanted = Wanted { stdout: true, timestamps: true, raw: true, ..Wanted::default() };
-        assert_eq!(
-            print(wanted),
-            "2026-01-01T00:00:00Z one\n2026-01-01T00:00:02Z three\n"
-        );
+        assert_eq!(print(wanted), "2026-01-01T00:00:00Z one\n2026-01-01T00:00:02Z three\n");
     }
 
     #[test]

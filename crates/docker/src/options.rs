@@ -325,7 +325,8 @@ impl HostConfig {
                 "MemorySwappiness" => value.as_i64() == Some(-1),
                 "MemorySwap" => {
                     let swap = value.as_i64();
-                    swap == Some(-1) || swap.and_then(|n| u64::try_from(n).ok()) == Some(self.memory)
+                    swap == Some(-1)
+                        || swap.and_then(|n| u64::try_from(n).ok()) == Some(self.memory)
                 }
                 "ShmSize" => value.as_u64() == Some(64 << 20),
                 "LogConfig" => {
@@ -407,7 +408,9 @@ fn checked(destination: &str) -> Result<PathBuf> {
     let path = PathBuf::from(destination);
     let plain = path.components().all(|part| part != std::path::Component::ParentDir);
     if !path.is_absolute() || !plain || path == Path::new("/") {
-        return Err(Error::bad(format!("invalid mount path {destination:?}: it must be absolute, and not the root")));
+        return Err(Error::bad(format!(
+            "invalid mount path {destination:?}: it must be absolute, and not the root"
+        )));
     }
     Ok(path)
 }
@@ -472,13 +475,16 @@ fn size(text: &str) -> Result<u64> {
     };
     let number: u64 =
         digits.parse().map_err(|_| Error::bad(format!("invalid tmpfs size {text:?}")))?;
-    number.checked_mul(1 << shift).ok_or_else(|| Error::bad(format!("tmpfs size {text:?} is too large")))
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| Error::bad(format!("tmpfs size {text:?} is too large")))
 }
 
 impl HostMount {
     fn translate(&self) -> Result<Mount> {
         for (name, value) in &self.rest {
-            let anyway = name == "BindOptions" && value.get("Propagation").and_then(Value::as_str) == Some("rprivate")
+            let anyway = name == "BindOptions"
+                && value.get("Propagation").and_then(Value::as_str) == Some("rprivate")
                 || name == "Consistency";
             if !anyway && !is_empty(value) {
                 return Err(Error::unsupported(format!("mount option {name}")));

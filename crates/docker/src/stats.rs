@@ -75,7 +75,7 @@ async fn sample(pods: &Pods, id: &str) -> Result<Sample> {
 /// The machine's memory in bytes.
 fn memory() -> u64 {
     let info = rustix::system::sysinfo();
-    u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
+    info.totalram.saturating_mul(u64::from(info.mem_unit))
 }
 
 fn describe(

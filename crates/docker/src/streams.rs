@@ -116,12 +116,7 @@ pub(crate) async fn feed(
 }
 
 /// Reads an output on a thread of its own; `None` throws it away.
-pub(crate) fn pump(
-    file: Option<File>,
-    stream: u8,
-    raw: bool,
-    sender: Option<mpsc::Sender<Bytes>>,
-) {
+pub(crate) fn pump(file: Option<File>, stream: u8, raw: bool, sender: Option<mpsc::Sender<Bytes>>) {
     let Some(mut file) = file else { return };
     let read = move || {
         let mut block = vec![0; BLOCK];

@@ -69,7 +69,7 @@ pub(crate) async fn info(State(door): State<Door>) -> Result<Json<Value>> {
         "Architecture": name.machine().to_string_lossy(),
         "KernelVersion": name.release().to_string_lossy(),
         "NCPU": std::thread::available_parallelism().map_or(1, usize::from),
-        "MemTotal": u64::from(machine.totalram).saturating_mul(u64::from(machine.mem_unit)),
+        "MemTotal": machine.totalram.saturating_mul(u64::from(machine.mem_unit)),
         "MemoryLimit": true, "SwapLimit": true, "CpuCfsPeriod": true, "CpuCfsQuota": true,
         "CPUShares": true, "CPUSet": false, "PidsLimit": true, "OomKillDisable": false,
         "IPv4Forwarding": true, "BridgeNfIptables": false, "BridgeNfIp6tables": false,

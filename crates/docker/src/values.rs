@@ -15,8 +15,9 @@ pub(crate) fn text<'a>(query: &'a Pairs, name: &str) -> Option<&'a str> {
 
 /// Whether `name` is set; Docker takes anything but these for true.
 pub(crate) fn flag(query: &Pairs, name: &str) -> bool {
-    text(query, name)
-        .is_some_and(|value| !matches!(value.to_lowercase().as_str(), "0" | "no" | "false" | "none"))
+    text(query, name).is_some_and(|value| {
+        !matches!(value.to_lowercase().as_str(), "0" | "no" | "false" | "none")
+    })
 }
 
 /// A number.

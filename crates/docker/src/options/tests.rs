@@ -46,7 +46,8 @@ fn what_cannot_be_done_is_refused_by_name() {
 
 #[test]
 fn binds_have_a_source_a_place_and_a_mode() {
-    let mounts = |bind: &str| parse(json!({"Binds": [bind]})).map(|r| r.host_config.mounts().unwrap());
+    let mounts =
+        |bind: &str| parse(json!({"Binds": [bind]})).map(|r| r.host_config.mounts().unwrap());
     let mount = mounts("/srv:/data:ro").unwrap().remove(0);
     assert!(mount.read_only && mount.destination == Path::new("/data"));
     assert!(!mounts("/srv:/data").unwrap()[0].read_only);
