@@ -75,9 +75,8 @@ fn of_volume(volume: &Volume, why: &mut Vec<String>) {
     }
     let tokens = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
     for source in tokens {
-        let known = source.config_map.is_some()
-            || source.secret.is_some()
-            || source.downward_api.is_some();
+        let known =
+            source.config_map.is_some() || source.secret.is_some() || source.downward_api.is_some();
         if !known {
             why.push(format!("volume {}: this projected source is not supported", volume.name));
         }

@@ -14,7 +14,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 
 use crate::error::Error;
-use crate::shared::{Shared, api_error};
+use crate::host::{Host, api_error};
 
 /// Pause before a failed removal is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -34,8 +34,8 @@ pub(crate) fn directory(volumes_dir: &Path, volume: &PersistentVolume) -> Option
 }
 
 /// Watches volumes for ever.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    let api: Api<PersistentVolume> = Api::all(shared.client.clone());
+pub(crate) async fn run(host: Arc<Host>) {
+    let api: Api<PersistentVolume> = Api::all(host.client.clone());
     let mut changes = watcher::watcher(api, watcher::Config::default())
         .default_backoff()
         .applied_objects()
@@ -43,9 +43,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     while let Some(change) = changes.next().await {
         match change {
             Ok(volume) if to_be_removed(&volume) => {
-                if let Err(error) = remove(&shared, &volume).await {
-                    tracing::warn!(volume = volume.name_any(), error = error.chain(), "not removed");
-                    tokio::spawn(try_again(shared.clone(), volume.name_any()));
+                if let Err(error) = remove(&host, &volume).await {
+                    tracing::warn!(
+                        volume = volume.name_any(),
+                        error = error.chain(),
+                        "not removed"
+                    );
+                    tokio::spawn(try_again(host.clone(), volume.name_any()));
                 }
             }
             Ok(_) => {}
@@ -55,22 +59,21 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 fn to_be_removed(volume: &PersistentVolume) -> bool {
-    let policy =
-        volume.spec.as_ref().and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
+    let policy = volume.spec.as_ref().and_then(|s| s.persistent_volume_reclaim_policy.as_deref());
     let phase = volume.status.as_ref().and_then(|s| s.phase.as_deref());
     policy == Some("Delete") && phase == Some("Released") && volume.meta().uid.is_some()
 }
 
-async fn remove(shared: &Shared, volume: &PersistentVolume) -> Result<(), Error> {
+async fn remove(host: &Host, volume: &PersistentVolume) -> Result<(), Error> {
     // A volume of somebody else's is not ours to delete.
-    let Some(path) = directory(&shared.settings.volumes_dir, volume) else { return Ok(()) };
+    let Some(path) = directory(&host.settings.volumes_dir, volume) else { return Ok(()) };
     let gone = path.clone();
     match tokio::task::spawn_blocking(move || pod::tree::remove(&gone)).await {
         Ok(Ok(())) => {}
         Ok(Err(source)) => return Err(Error::File { action: "remove", path, source }),
         Err(source) => return Err(Error::BrokenOff { action: "removing a volume", source }),
     }
-    let api: Api<PersistentVolume> = Api::all(shared.client.clone());
+    let api: Api<PersistentVolume> = Api::all(host.client.clone());
     match api.delete(&volume.name_any(), &DeleteParams::default()).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
@@ -78,13 +81,13 @@ async fn remove(shared: &Shared, volume: &PersistentVolume) -> Result<(), Error>
     }
 }
 
-async fn try_again(shared: Arc<Shared>, name: String) {
-    let api: Api<PersistentVolume> = Api::all(shared.client.clone());
+async fn try_again(host: Arc<Host>, name: String) {
+    let api: Api<PersistentVolume> = Api::all(host.client.clone());
     loop {
         tokio::time::sleep(PAUSE).await;
         match api.get_opt(&name).await {
             Ok(Some(volume)) if to_be_removed(&volume) => {
-                if remove(&shared, &volume).await.is_ok() {
+                if remove(&host, &volume).await.is_ok() {
                     return;
                 }
             }

@@ -77,9 +77,9 @@ pub(crate) fn resource(
         .split_once('.')
         .ok_or_else(|| format!("unsupported resource: {}", selector.resource))?;
     let of = |map: &Option<BTreeMap<String, _>>| {
-        map.as_ref().and_then(|m| m.get(resource)).map(
-            |q: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| q.0.clone(),
-        )
+        map.as_ref()
+            .and_then(|m| m.get(resource))
+            .map(|q: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| q.0.clone())
     };
     let text = match kind {
         "limits" => of(&resources.limits),
@@ -113,7 +113,9 @@ mod tests {
         let ask = |resource: &str, divisor: &str| {
             let selector = ResourceFieldSelector {
                 resource: resource.into(),
-                divisor: Some(k8s_openapi::apimachinery::pkg::api::resource::Quantity(divisor.into())),
+                divisor: Some(k8s_openapi::apimachinery::pkg::api::resource::Quantity(
+                    divisor.into(),
+                )),
                 container_name: None,
             };
             super::resource(&pod, Some("c"), &selector, &Facts::default()).unwrap()

@@ -39,7 +39,7 @@ pub(crate) async fn before_stop(target: &Target, grace: Duration) -> Duration {
     if let Ok(Err(why)) = result {
         let container = Some(target.container.name.as_str());
         let text = format!("PreStopHook failed: {why}");
-        target.shared.recorder.warning(&target.pod, container, "FailedPreStopHook", text);
+        target.host.recorder.warning(&target.pod, container, "FailedPreStopHook", text);
     }
     // Upstream grants two seconds to a container whose hook ate the whole grace.
     grace.saturating_sub(began.elapsed()).max(Duration::from_secs(2).min(grace))

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::shared::Shared;
+use crate::host::Host;
 
 /// Blocks of a log that may wait for a slow reader.
 const BLOCKS: usize = 16;
@@ -28,7 +28,7 @@ const BLOCKS: usize = 16;
 /// A router that answers 503 until a node fills it. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Door {
-    shared: Arc<RwLock<Option<Arc<Shared>>>>,
+    host: Arc<RwLock<Option<Arc<Host>>>>,
 }
 
 impl Door {
@@ -47,18 +47,20 @@ impl Door {
             .with_state(self.clone())
     }
 
-    pub(crate) fn open(&self, shared: Arc<Shared>) {
-        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = Some(shared);
+    pub(crate) fn open(&self, host: Arc<Host>) {
+        *self.host.write().unwrap_or_else(PoisonError::into_inner) = Some(host);
     }
 
     pub(crate) fn close(&self) {
-        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.host.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn shared(&self) -> Result<Arc<Shared>, Refusal> {
-        self.shared.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| {
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the node is not ready")
-        })
+    fn host(&self) -> Result<Arc<Host>, Refusal> {
+        self.host
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the node is not ready"))
     }
 }
 
@@ -103,12 +105,12 @@ pub(crate) fn flag(query: &Pairs, name: &str) -> bool {
 
 /// The pod's id and the container as last started.
 pub(crate) fn find(
-    shared: &Shared,
+    host: &Host,
     namespace: &str,
     pod: &str,
     container: &str,
 ) -> Result<(String, pod::ContainerState), Refusal> {
-    let mut named: Vec<pod::State> = shared
+    let mut named: Vec<pod::State> = host
         .pods
         .list()
         .into_iter()
@@ -162,14 +164,13 @@ async fn logs(
     Path((namespace, pod, container)): Path<(String, String, String)>,
     Query(query): Query<Pairs>,
 ) -> Result<Response, Refusal> {
-    let shared = door.shared()?;
-    let (id, known) = find(&shared, &namespace, &pod, &container)?;
+    let host = door.host()?;
+    let (id, known) = find(&host, &namespace, &pod, &container)?;
     let options = log_options(&query)?;
     let attempt = if flag(&query, "previous") {
         known.attempt.checked_sub(1).ok_or_else(|| {
-            let text = format!(
-                "previous terminated container \"{container}\" in pod \"{pod}\" not found"
-            );
+            let text =
+                format!("previous terminated container \"{container}\" in pod \"{pod}\" not found");
             Refusal::new(StatusCode::BAD_REQUEST, text)
         })?
     } else {
@@ -179,14 +180,14 @@ async fn logs(
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "limitBytes must be greater than 0"));
     }
     let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(BLOCKS);
-    read_in_background(shared, id, container, attempt, options, sender);
+    read_in_background(host, id, container, attempt, options, sender);
     let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
     Ok(([(header::CONTENT_TYPE, "text/plain")], body).into_response())
 }
 
 /// Reads a log on a thread of its own: it may last as long as the container.
 pub(crate) fn read_in_background(
-    shared: Arc<Shared>,
+    host: Arc<Host>,
     id: String,
     container: String,
     attempt: u32,
@@ -203,7 +204,7 @@ pub(crate) fn read_in_background(
             };
             if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let read = shared.pods.read_log(&id, &container, Some(attempt), &options, &mut sink);
+        let read = host.pods.read_log(&id, &container, Some(attempt), &options, &mut sink);
         if let Err(error) = read {
             let text = crate::error::chain(&error);
             // The reader may be gone already.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::downward::Facts;
 use crate::error::Error;
-use crate::shared::{Shared, api_error};
+use crate::host::{Host, api_error};
 
 /// Pods one machine takes, as upstream.
 const PODS: u32 = 110;
@@ -52,9 +52,9 @@ pub(crate) fn facts(pod_ip: Ipv4Addr, host_ip: Ipv4Addr) -> Facts {
 }
 
 /// Makes the Node object, or finds it, and says that the machine is ready.
-pub(crate) async fn register(shared: &Shared) -> Result<(), Error> {
-    let name = shared.settings.name.as_str();
-    let nodes: Api<Node> = Api::all(shared.client.clone());
+pub(crate) async fn register(host: &Host) -> Result<(), Error> {
+    let name = host.settings.name.as_str();
+    let nodes: Api<Node> = Api::all(host.client.clone());
     let node: Node = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "labels": {
@@ -70,23 +70,21 @@ pub(crate) async fn register(shared: &Shared) -> Result<(), Error> {
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(api_error("register node", name)(error)),
     }
-    tell(shared, full_status(shared)).await
+    tell(host, full_status(host)).await
 }
 
 /// Says that the machine is alive, for ever.
-pub(crate) async fn heartbeat(shared: Arc<Shared>) {
-    let mut ticks = tokio::time::interval(shared.settings.heartbeat);
+pub(crate) async fn heartbeat(host: Arc<Host>) {
+    let mut ticks = tokio::time::interval(host.settings.heartbeat);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        match tell(&shared, json!({"conditions": conditions()})).await {
+        match tell(&host, json!({"conditions": conditions()})).await {
             Ok(()) => {}
             // Somebody deleted the object: a machine that is there has one.
-            Err(Error::Api { source, .. })
-                if matches!(&*source, kube::Error::Api(status) if status.code == 404) =>
-            {
-                if let Err(error) = register(&shared).await {
+            Err(Error::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.code == 404) => {
+                if let Err(error) = register(&host).await {
                     tracing::warn!(error = error.chain(), "node not registered");
                 }
             }
@@ -95,9 +93,9 @@ pub(crate) async fn heartbeat(shared: Arc<Shared>) {
     }
 }
 
-async fn tell(shared: &Shared, status: Value) -> Result<(), Error> {
-    let nodes: Api<Node> = Api::all(shared.client.clone());
-    let name = shared.settings.name.as_str();
+async fn tell(host: &Host, status: Value) -> Result<(), Error> {
+    let nodes: Api<Node> = Api::all(host.client.clone());
+    let name = host.settings.name.as_str();
     let patch = Patch::Merge(json!({"status": status}));
     let told = nodes.patch_status(name, &PatchParams::default(), &patch).await;
     told.map(drop).map_err(api_error("write status of node", name))
@@ -125,7 +123,7 @@ fn architecture() -> &'static str {
     }
 }
 
-fn full_status(shared: &Shared) -> Value {
+fn full_status(host: &Host) -> Value {
     let resources = json!({
         "cpu": (cpu_millis() / 1000).to_string(),
         "memory": format!("{}Ki", memory_bytes() / 1024),
@@ -140,8 +138,8 @@ fn full_status(shared: &Shared) -> Value {
     json!({
         "capacity": resources, "allocatable": resources, "conditions": conditions(),
         "addresses": [
-            {"type": "InternalIP", "address": shared.host_ip.to_string()},
-            {"type": "Hostname", "address": shared.settings.name},
+            {"type": "InternalIP", "address": host.host_ip.to_string()},
+            {"type": "Hostname", "address": host.settings.name},
         ],
         "nodeInfo": {
             "architecture": architecture(), "operatingSystem": "linux",

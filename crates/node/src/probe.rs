@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::shared::{Shared, uid};
+use crate::host::{Host, uid};
 
 /// Output kept of a failed probe, for the event.
 const OUTPUT: usize = 1024;
@@ -124,7 +124,7 @@ pub(crate) enum Question<'a> {
 /// Who is asked.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) host: Arc<Host>,
     pub(crate) pod: Arc<Pod>,
     pub(crate) container: Container,
     pub(crate) ip: Ipv4Addr,
@@ -215,7 +215,7 @@ async fn rounds(
         if let Err(why) = &result {
             let text = format!("{kind} probe failed: {why}");
             let container = Some(target.container.name.as_str());
-            target.shared.recorder.warning(&target.pod, container, "Unhealthy", text);
+            target.host.recorder.warning(&target.pod, container, "Unhealthy", text);
         }
         if let Some(verdict) = counter.observe(result.is_ok(), success, failure)
             && told != Some(verdict)
@@ -298,9 +298,11 @@ async fn http(target: &Target, action: &HTTPGetAction) -> Result<(), String> {
     }
     let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
     let named = |name: &str| headers.iter().any(|h| h.name.eq_ignore_ascii_case(name));
-    for (name, value) in
-        [("Host", format!("{ip}:{port}")), ("User-Agent", "kube-probe/1.36".into()), ("Accept", "*/*".into())]
-    {
+    for (name, value) in [
+        ("Host", format!("{ip}:{port}")),
+        ("User-Agent", "kube-probe/1.36".into()),
+        ("Accept", "*/*".into()),
+    ] {
         if !named(name) {
             request += &format!("{name}: {value}\r\n");
         }
@@ -337,7 +339,7 @@ async fn exec(target: &Target, action: &ExecAction, at_most: Duration) -> Result
         terminal: None,
     };
     let (id, name) = (uid(&target.pod), target.container.name.clone());
-    let begin = target.shared.blocking("run probe", move |pods| pods.exec(&id, &name, &exec));
+    let begin = target.host.blocking("run probe", move |pods| pods.exec(&id, &name, &exec));
     let session = begin.await.map_err(|error| error.chain())?;
     let process = session.process.clone();
     let reader = tokio::task::spawn_blocking(move || output(session));

@@ -19,7 +19,7 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::shared::Shared;
+use crate::host::Host;
 
 /// Changes within this time are handed down together.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -96,11 +96,11 @@ fn heard<K: Resource>(objects: &mut Objects<K>, event: watcher::Result<watcher::
 }
 
 /// Runs for ever.
-pub(crate) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(host: Arc<Host>) {
     let mut known = Known::default();
-    let mut services = watch::<Service>(&shared.client);
-    let mut slices = watch::<EndpointSlice>(&shared.client);
-    let mut ingresses = watch::<Ingress>(&shared.client);
+    let mut services = watch::<Service>(&host.client);
+    let mut slices = watch::<EndpointSlice>(&host.client);
+    let mut ingresses = watch::<Ingress>(&host.client);
     let mut due: Option<tokio::time::Instant> = None;
     loop {
         let wait = async {
@@ -115,13 +115,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             event = next(&mut ingresses) => heard(&mut known.ingresses, event),
             () = wait => {
                 due = None;
-                hand_down(&shared, &known).await;
+                hand_down(&host, &known).await;
                 false
             }
         };
         // Half-known is not handed down: it would cut what the last daemon set up.
-        let complete =
-            known.services.complete && known.slices.complete && known.ingresses.complete;
+        let complete = known.services.complete && known.slices.complete && known.ingresses.complete;
         if changed && complete && due.is_none() {
             due = Some(tokio::time::Instant::now() + TOGETHER);
         }
@@ -136,10 +135,10 @@ async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
     }
 }
 
-async fn hand_down(shared: &Shared, known: &Known) {
+async fn hand_down(host: &Host, known: &Known) {
     let slices: Vec<&EndpointSlice> = known.slices.by_key.values().collect();
     let services = known.services.by_key.values().filter_map(|s| service(s, &slices)).collect();
-    if let Err(error) = shared.net.set_services(services).await {
+    if let Err(error) = host.net.set_services(services).await {
         tracing::error!(error = crate::error::chain(&error), "services not set");
     }
     let routes = known
@@ -149,11 +148,11 @@ async fn hand_down(shared: &Shared, known: &Known) {
         .filter(|ingress| ours(ingress))
         .flat_map(|ingress| routes(ingress, known, &slices))
         .collect();
-    if let Err(error) = shared.net.set_routes(routes).await {
+    if let Err(error) = host.net.set_routes(routes).await {
         tracing::error!(error = crate::error::chain(&error), "routes not set");
     }
     for ingress in known.ingresses.by_key.values().filter(|ingress| ours(ingress)) {
-        tell_address(shared, ingress).await;
+        tell_address(host, ingress).await;
     }
 }
 
@@ -181,7 +180,9 @@ fn service(service: &Service, slices: &[&EndpointSlice]) -> Option<net::Service>
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     let unready_too = spec.publish_not_ready_addresses == Some(true);
     let mut hosts = Vec::new();
-    for endpoint in slices_of(&namespace, &name, slices).flat_map(|slice| slice.endpoints.iter().flatten()) {
+    for endpoint in
+        slices_of(&namespace, &name, slices).flat_map(|slice| slice.endpoints.iter().flatten())
+    {
         if unready_too || ready(endpoint) {
             for ip in endpoint.addresses.iter().filter_map(|ip| ip.parse().ok()) {
                 hosts.push(net::Host { hostname: endpoint.hostname.clone(), ip });
@@ -287,9 +288,9 @@ fn routes(ingress: &Ingress, known: &Known, slices: &[&EndpointSlice]) -> Vec<ne
 }
 
 /// Writes the front door's address into the ingress, once.
-async fn tell_address(shared: &Shared, ingress: &Ingress) {
-    let ip = shared.net.front_door().first().map(|address| match address.ip() {
-        ip if ip.is_unspecified() => shared.host_ip.to_string(),
+async fn tell_address(host: &Host, ingress: &Ingress) {
+    let ip = host.net.front_door().first().map(|address| match address.ip() {
+        ip if ip.is_unspecified() => host.host_ip.to_string(),
         ip => ip.to_string(),
     });
     let Some(ip) = ip else { return };
@@ -299,7 +300,7 @@ async fn tell_address(shared: &Shared, ingress: &Ingress) {
         return;
     }
     let namespace = ingress.namespace().unwrap_or_default();
-    let api: Api<Ingress> = Api::namespaced(shared.client.clone(), &namespace);
+    let api: Api<Ingress> = Api::namespaced(host.client.clone(), &namespace);
     let patch = json!({"status": {"loadBalancer": {"ingress": [{"ip": ip}]}}});
     let name = ingress.name_any();
     let told = api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await;

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::error::Error;
 use crate::events::Recorder;
+use crate::host::Host;
 use crate::kubelet::Door;
-use crate::shared::Shared;
 use crate::{disks, machine, services, workers};
 
 /// How long loops may take to end before they are left behind.
@@ -73,14 +73,14 @@ impl Node {
         let mut loops = JoinSet::new();
         let (recorder, events) = Recorder::new(&settings.name);
         loops.spawn(events.run(client.clone()));
-        let shared = Arc::new(Shared::new(client, pods, net, settings, recorder));
-        machine::register(&shared).await?;
-        door.open(shared.clone());
+        let host = Arc::new(Host::new(client, pods, net, settings, recorder));
+        machine::register(&host).await?;
+        door.open(host.clone());
         let (end, ended) = watch::channel(false);
-        loops.spawn(machine::heartbeat(shared.clone()));
-        loops.spawn(workers::run(shared.clone(), ended));
-        loops.spawn(services::run(shared.clone()));
-        loops.spawn(disks::run(shared));
+        loops.spawn(machine::heartbeat(host.clone()));
+        loops.spawn(workers::run(host.clone(), ended));
+        loops.spawn(services::run(host.clone()));
+        loops.spawn(disks::run(host));
         Ok(Self { loops, end, door })
     }
 
@@ -95,7 +95,8 @@ impl Node {
         self.door.close();
         // The workers' loop listens; the others have nothing to finish.
         let _gone = self.end.send(true);
-        let wait = async { while self.loops.join_next().await.is_some_and(|ended| ended.is_err()) {} };
+        let wait =
+            async { while self.loops.join_next().await.is_some_and(|ended| ended.is_err()) {} };
         if tokio::time::timeout(END, wait).await.is_err() {
             tracing::warn!("loops of the node did not end in time");
         }

@@ -138,14 +138,14 @@ fn conditions(
         None => None,
     };
     let gate = input.pod.spec.iter().flat_map(|s| s.readiness_gates.iter().flatten()).find(|g| {
-        !old.conditions
-            .iter()
-            .flatten()
-            .any(|c| c.type_ == g.condition_type && c.status == "True")
+        !old.conditions.iter().flatten().any(|c| c.type_ == g.condition_type && c.status == "True")
     });
     let ready = why_not(unready).or_else(|| {
         gate.map(|gate| {
-            let text = format!("the status of pod readiness gate \"{}\" is not \"True\"", gate.condition_type);
+            let text = format!(
+                "the status of pod readiness gate \"{}\" is not \"True\"",
+                gate.condition_type
+            );
             ("ReadinessGatesNotReady", text)
         })
     });
@@ -153,7 +153,9 @@ fn conditions(
     let initialized = match (input.plan.initialized || phase == "Succeeded", done) {
         (true, Some("PodCompleted")) => (true, "PodCompleted", String::new()),
         (true, _) => (true, "", String::new()),
-        (false, _) => (false, "ContainersNotInitialized", "init containers have not completed".into()),
+        (false, _) => {
+            (false, "ContainersNotInitialized", "init containers have not completed".into())
+        }
     };
     let alive = input.state.is_some_and(|state| state.alive);
     let negative = |why: Option<(&'static str, String)>| match why {
@@ -200,10 +202,10 @@ fn container(
 ) -> ContainerStatus {
     let name = &container.name;
     let image = container.image.clone().unwrap_or_default();
-    let last = input.last.get(name).map(|terminated| ApiState {
-        terminated: Some(terminated.clone()),
-        ..ApiState::default()
-    });
+    let last = input
+        .last
+        .get(name)
+        .map(|terminated| ApiState { terminated: Some(terminated.clone()), ..ApiState::default() });
     let Some(known) = input.state.and_then(|state| state.container(name)) else {
         // Ended before this machine lost its state: what the API knows is all there is.
         if let Some(old) = old
@@ -211,11 +213,8 @@ fn container(
         {
             return ContainerStatus { ready: false, ..old };
         }
-        let default = if input.plan.initialized || init {
-            "ContainerCreating"
-        } else {
-            "PodInitializing"
-        };
+        let default =
+            if input.plan.initialized || init { "ContainerCreating" } else { "PodInitializing" };
         return ContainerStatus {
             name: name.clone(),
             image,

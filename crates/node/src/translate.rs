@@ -10,7 +10,7 @@ use pod::{Dns, HostAlias, Limits, Mount, MountSource, RunAs};
 
 use crate::env::expand;
 use crate::error::Error;
-use crate::shared::uid;
+use crate::host::uid;
 use crate::start::Settings;
 use crate::volumes::Ready;
 
@@ -181,13 +181,12 @@ fn run_as(pod: &Pod, container: &Container) -> Result<RunAs, Error> {
 fn limits(resources: Option<&ResourceRequirements>) -> Result<Limits, Error> {
     let Some(resources) = resources else { return Ok(Limits::default()) };
     let read = |map: &Option<BTreeMap<String, _>>, name: &str| {
-        let text = map.as_ref().and_then(|m| m.get(name)).map(
-            |q: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| q.0.clone(),
-        );
-        text.map(|text| {
-            quantity::parse(&text).map_err(|e| Error::Config { reason: e.to_string() })
-        })
-        .transpose()
+        let text = map
+            .as_ref()
+            .and_then(|m| m.get(name))
+            .map(|q: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| q.0.clone());
+        text.map(|text| quantity::parse(&text).map_err(|e| Error::Config { reason: e.to_string() }))
+            .transpose()
     };
     let memory = read(&resources.limits, "memory")?;
     let cpu = read(&resources.limits, "cpu")?;
@@ -235,19 +234,18 @@ mod tests {
                 "securityContext": {"runAsUser": 6, "capabilities": {"drop": ["ALL"]}}}]}}))
         .unwrap();
         let spec = pod.spec.clone().unwrap();
-        let volume =
-            Ready { path: "/data/v".into(), read_only: false, adopt_owner: true };
+        let volume = Ready { path: "/data/v".into(), read_only: false, adopt_owner: true };
         let volumes = BTreeMap::from([("v".to_owned(), volume)]);
         let env = vec![("A".to_owned(), "1".to_owned())];
-        let made =
-            container(&pod, &spec.containers[0], env, &volumes, "/t".into(), 3).unwrap();
+        let made = container(&pod, &spec.containers[0], env, &volumes, "/t".into(), 3).unwrap();
         assert_eq!(made.run_as.user.as_deref(), Some("6"));
         assert_eq!((made.run_as.supplemental, made.run_as.non_root), (vec![7], true));
         assert_eq!(made.args.unwrap(), ["1"]);
         assert_eq!(made.limits.memory_bytes, Some(64 << 20));
         assert_eq!((made.limits.cpu_millis, made.limits.cpu_shares), (Some(500), Some(512)));
         assert!(made.capabilities.is_empty() && !made.allow_privilege_escalation);
-        let order: Vec<_> = made.mounts.iter().map(|m| m.destination.display().to_string()).collect();
+        let order: Vec<_> =
+            made.mounts.iter().map(|m| m.destination.display().to_string()).collect();
         assert_eq!(order, ["/a", "/a/b", "/dev/termination-log"]);
         assert_eq!(made.mounts[0].sub_path.as_deref(), Some("x/1"));
     }

@@ -14,7 +14,7 @@ use kube::{Api, ResourceExt};
 use crate::atomic::{self, File, Files};
 use crate::downward::{self, Facts};
 use crate::error::Error;
-use crate::shared::{Shared, api_error, uid};
+use crate::host::{Host, api_error, uid};
 
 /// Modes of files unless the volume says otherwise.
 const MODE: i32 = 0o644;
@@ -30,13 +30,13 @@ pub(crate) struct Ready {
 
 /// Makes all volumes of the pod ready. May be called again: live volumes are brought up to date.
 pub(crate) async fn prepare(
-    shared: &Shared,
+    host: &Host,
     pod: &Pod,
     facts: &Facts,
 ) -> Result<BTreeMap<String, Ready>, Error> {
     let mut ready = BTreeMap::new();
     for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
-        ready.insert(volume.name.clone(), prepare_one(shared, pod, volume, facts).await?);
+        ready.insert(volume.name.clone(), prepare_one(host, pod, volume, facts).await?);
     }
     Ok(ready)
 }
@@ -52,19 +52,19 @@ pub(crate) fn follows_objects(pod: &Pod) -> bool {
 }
 
 async fn prepare_one(
-    shared: &Shared,
+    host: &Host,
     pod: &Pod,
     volume: &Volume,
     facts: &Facts,
 ) -> Result<Ready, Error> {
     let id = uid(pod);
-    let on_disk = shared.pods.volumes_dir(&id).join(&volume.name);
+    let on_disk = host.pods.volumes_dir(&id).join(&volume.name);
     let group = fs_group(pod);
     if let Some(source) = &volume.empty_dir {
-        return empty_dir(shared, &id, volume, source, on_disk, group).await;
+        return empty_dir(host, &id, volume, source, on_disk, group).await;
     }
     if let Some(claim) = &volume.persistent_volume_claim {
-        let path = claimed(shared, pod, volume, &claim.claim_name).await?;
+        let path = claimed(host, pod, volume, &claim.claim_name).await?;
         let ready = Ready { path, read_only: claim.read_only == Some(true), adopt_owner: true };
         let dir = ready.path.clone();
         let make = move || make_disk(&dir, group);
@@ -74,7 +74,7 @@ async fn prepare_one(
     let mut secret = false;
     if let Some(source) = &volume.config_map {
         let mode = source.default_mode.unwrap_or(MODE);
-        let map = config_map(shared, pod, &source.name).await?;
+        let map = config_map(host, pod, &source.name).await?;
         let found = map.map(|map| map_bytes(&map));
         let items = source.items.as_deref();
         files = pick(&volume.name, "configmap", &source.name, found, items, mode, source.optional)?;
@@ -82,7 +82,7 @@ async fn prepare_one(
         secret = true;
         let name = source.secret_name.clone().unwrap_or_default();
         let mode = source.default_mode.unwrap_or(MODE);
-        let found = get_secret(shared, pod, &name).await?.map(|s| secret_bytes(&s));
+        let found = get_secret(host, pod, &name).await?.map(|s| secret_bytes(&s));
         let items = source.items.as_deref();
         files = pick(&volume.name, "secret", &name, found, items, mode, source.optional)?;
     } else if let Some(source) = &volume.downward_api {
@@ -90,14 +90,14 @@ async fn prepare_one(
         own_fields(pod, &volume.name, source.items.as_deref(), mode, facts, &mut files)?;
     } else if let Some(source) = &volume.projected {
         secret = source.sources.iter().flatten().any(|source| source.secret.is_some());
-        projected(shared, pod, &volume.name, source, facts, &mut files).await?;
+        projected(host, pod, &volume.name, source, facts, &mut files).await?;
     } else {
         let reason = "this type of volume is not supported".to_owned();
         return Err(Error::Volume { volume: volume.name.clone(), reason });
     }
     let path = if secret {
         let id = id.clone();
-        let memory = shared.blocking("make volume", move |pods| pods.memory_dir(&id)).await?;
+        let memory = host.blocking("make volume", move |pods| pods.memory_dir(&id)).await?;
         memory.join(&volume.name)
     } else {
         on_disk
@@ -129,7 +129,7 @@ fn fs_group(pod: &Pod) -> Option<u32> {
 }
 
 async fn empty_dir(
-    shared: &Shared,
+    host: &Host,
     id: &str,
     volume: &Volume,
     source: &EmptyDirVolumeSource,
@@ -141,9 +141,7 @@ async fn empty_dir(
             quantity::parse(&size.0).ok().and_then(|q| u64::try_from(q.value()).ok())
         });
         let (id, name) = (id.to_owned(), volume.name.clone());
-        shared
-            .blocking("make volume", move |pods| pods.memory_volume(&id, &name, size))
-            .await?
+        host.blocking("make volume", move |pods| pods.memory_volume(&id, &name, size)).await?
     } else {
         on_disk
     };
@@ -161,25 +159,20 @@ async fn empty_dir(
 }
 
 /// The directory behind a claim. Only directories below our own volumes directory are used.
-async fn claimed(
-    shared: &Shared,
-    pod: &Pod,
-    volume: &Volume,
-    claim: &str,
-) -> Result<PathBuf, Error> {
+async fn claimed(host: &Host, pod: &Pod, volume: &Volume, claim: &str) -> Result<PathBuf, Error> {
     let refuse = |reason: String| Error::Volume { volume: volume.name.clone(), reason };
     let namespace = pod.namespace().unwrap_or_default();
-    let claims: Api<PersistentVolumeClaim> = Api::namespaced(shared.client.clone(), &namespace);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(host.client.clone(), &namespace);
     let found = claims.get_opt(claim).await.map_err(api_error("get claim", claim))?;
     let found =
         found.ok_or_else(|| refuse(format!("persistentvolumeclaim \"{claim}\" not found")))?;
     let bound = found.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Bound");
     let name = found.spec.and_then(|spec| spec.volume_name).filter(|_| bound);
     let name = name.ok_or_else(|| refuse(format!("claim {claim} is not bound yet")))?;
-    let volumes: Api<PersistentVolume> = Api::all(shared.client.clone());
+    let volumes: Api<PersistentVolume> = Api::all(host.client.clone());
     let found = volumes.get_opt(&name).await.map_err(api_error("get volume", name.as_str()))?;
     let found = found.ok_or_else(|| refuse(format!("persistentvolume \"{name}\" not found")))?;
-    crate::disks::directory(&shared.settings.volumes_dir, &found).ok_or_else(|| {
+    crate::disks::directory(&host.settings.volumes_dir, &found).ok_or_else(|| {
         refuse(format!("volume {name} does not lie in this machine's volumes directory"))
     })
 }
@@ -220,28 +213,28 @@ fn make_disk(path: &Path, group: Option<u32>) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn config_map(shared: &Shared, pod: &Pod, name: &str) -> Result<Option<ConfigMap>, Error> {
+async fn config_map(host: &Host, pod: &Pod, name: &str) -> Result<Option<ConfigMap>, Error> {
     let namespace = pod.namespace().unwrap_or_default();
-    let api: Api<ConfigMap> = Api::namespaced(shared.client.clone(), &namespace);
+    let api: Api<ConfigMap> = Api::namespaced(host.client.clone(), &namespace);
     api.get_opt(name).await.map_err(api_error("get configmap", name))
 }
 
-async fn get_secret(shared: &Shared, pod: &Pod, name: &str) -> Result<Option<Secret>, Error> {
+async fn get_secret(host: &Host, pod: &Pod, name: &str) -> Result<Option<Secret>, Error> {
     let namespace = pod.namespace().unwrap_or_default();
-    let api: Api<Secret> = Api::namespaced(shared.client.clone(), &namespace);
+    let api: Api<Secret> = Api::namespaced(host.client.clone(), &namespace);
     api.get_opt(name).await.map_err(api_error("get secret", name))
 }
 
 /// Fetches all that the pod's environments refer to.
-pub(crate) async fn sources(shared: &Shared, pod: &Pod) -> Result<crate::env::Sources, Error> {
+pub(crate) async fn sources(host: &Host, pod: &Pod) -> Result<crate::env::Sources, Error> {
     let (maps, secrets) = crate::env::references(pod);
     let mut sources = crate::env::Sources::default();
     for name in maps {
-        let found = config_map(shared, pod, &name).await?;
+        let found = config_map(host, pod, &name).await?;
         sources.config_maps.insert(name, found);
     }
     for name in secrets {
-        let found = get_secret(shared, pod, &name).await?;
+        let found = get_secret(host, pod, &name).await?;
         sources.secrets.insert(name, found);
     }
     Ok(sources)
@@ -324,7 +317,7 @@ fn own_fields(
 }
 
 async fn projected(
-    shared: &Shared,
+    host: &Host,
     pod: &Pod,
     volume: &str,
     projected: &ProjectedVolumeSource,
@@ -334,12 +327,12 @@ async fn projected(
     let mode = projected.default_mode.unwrap_or(MODE);
     for source in projected.sources.iter().flatten() {
         if let Some(source) = &source.config_map {
-            let found = config_map(shared, pod, &source.name).await?.map(|m| map_bytes(&m));
+            let found = config_map(host, pod, &source.name).await?.map(|m| map_bytes(&m));
             let items = source.items.as_deref();
             let name = &source.name;
             files.extend(pick(volume, "configmap", name, found, items, mode, source.optional)?);
         } else if let Some(source) = &source.secret {
-            let found = get_secret(shared, pod, &source.name).await?.map(|s| secret_bytes(&s));
+            let found = get_secret(host, pod, &source.name).await?.map(|s| secret_bytes(&s));
             let items = source.items.as_deref();
             let name = &source.name;
             files.extend(pick(volume, "secret", name, found, items, mode, source.optional)?);

@@ -20,9 +20,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::host::{Host, title};
 use crate::plan::{self, BackOff, Plan, Recorded};
 use crate::probe::{self, Health, Target};
-use crate::shared::{Shared, title};
 use crate::status::{Failure, Waiting};
 use crate::{admit, delete, machine, volumes};
 
@@ -42,7 +42,7 @@ pub(crate) enum Desired {
 
 /// The task of one pod.
 pub(crate) struct Worker {
-    shared: Arc<Shared>,
+    host: Arc<Host>,
     id: String,
     desired: watch::Receiver<Desired>,
     health: Arc<Health>,
@@ -67,13 +67,13 @@ struct Memory {
 
 impl Worker {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        host: Arc<Host>,
         id: String,
         desired: watch::Receiver<Desired>,
         health: Arc<Health>,
     ) -> Self {
         let memory = Memory::default();
-        let mut worker = Self { shared, id, desired, health, memory };
+        let mut worker = Self { host, id, desired, health, memory };
         if let Desired::Pod(pod) = worker.desired.borrow().clone() {
             worker.memory = telling::remember(&pod);
         }
@@ -88,7 +88,7 @@ impl Worker {
                 Desired::Gone => {
                     // Nobody waits for the grace of a pod whose object is gone already.
                     self.health.forget_all();
-                    delete::remove(&self.shared, &self.id).await;
+                    delete::remove(&self.host, &self.id).await;
                     return;
                 }
                 Desired::Pod(pod) if pod.metadata.deletion_timestamp.is_some() => {
@@ -166,7 +166,7 @@ impl Worker {
     }
 
     fn plan(&mut self, pod: &Arc<Pod>) -> (Plan, Option<State>) {
-        let state = self.shared.pods.get(&self.id);
+        let state = self.host.pods.get(&self.id);
         let spec = pod.spec.clone().unwrap_or_default();
         let plan = plan::plan(&plan::Input {
             spec: &spec,
@@ -190,9 +190,12 @@ impl Worker {
         if self.memory.failure.is_none() {
             self.memory.failure = admit::refusal(pod).or_else(|| too_late(pod));
             if let Some(failure) = &self.memory.failure {
-                let reason =
-                    if failure.reason == "DeadlineExceeded" { "DeadlineExceeded" } else { "NotAllowed" };
-                self.shared.recorder.warning(pod, None, reason, failure.message.clone());
+                let reason = if failure.reason == "DeadlineExceeded" {
+                    "DeadlineExceeded"
+                } else {
+                    "NotAllowed"
+                };
+                self.host.recorder.warning(pod, None, reason, failure.message.clone());
             }
         }
         self.memory.failure.is_some() || plan.finished.is_some()
@@ -230,9 +233,9 @@ impl Worker {
     }
 
     fn watch(&self, pod: &Arc<Pod>, container: &Container, attempt: u32, before: (bool, bool)) {
-        let ip = self.shared.pods.get(&self.id).and_then(|state| state.ip);
+        let ip = self.host.pods.get(&self.id).and_then(|state| state.ip);
         let target = Target {
-            shared: self.shared.clone(),
+            host: self.host.clone(),
             pod: pod.clone(),
             container: container.clone(),
             ip: ip.unwrap_or(std::net::Ipv4Addr::LOCALHOST),
@@ -243,19 +246,18 @@ impl Worker {
     /// Brings volumes that follow objects up to date, now and then.
     async fn refresh_volumes(&mut self, pod: &Arc<Pod>) {
         let due = self.memory.refreshed.is_none_or(|at| at.elapsed() >= REFRESH);
-        let Some(state) = self.shared.pods.get(&self.id).filter(|state| state.alive) else { return };
+        let Some(state) = self.host.pods.get(&self.id).filter(|state| state.alive) else { return };
         if !due || !volumes::follows_objects(pod) {
             return;
         }
         self.memory.refreshed = Some(Instant::now());
         let ip = state.ip.unwrap_or(std::net::Ipv4Addr::LOCALHOST);
-        let facts = machine::facts(ip, self.shared.host_ip);
-        if let Err(error) = volumes::prepare(&self.shared, pod, &facts).await {
+        let facts = machine::facts(ip, self.host.host_ip);
+        if let Err(error) = volumes::prepare(&self.host, pod, &facts).await {
             // Running containers keep what they have.
             tracing::debug!(pod = title(pod), error = error.chain(), "volumes not refreshed");
         }
     }
-
 }
 
 fn all_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
@@ -282,4 +284,3 @@ fn too_late(pod: &Pod) -> Option<Failure> {
         message: "Pod was active on the node longer than the specified deadline".to_owned(),
     })
 }
-

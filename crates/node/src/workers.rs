@@ -12,8 +12,8 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::delete;
+use crate::host::{Host, uid};
 use crate::probe::Health;
-use crate::shared::{Shared, uid};
 use crate::worker::{Desired, Worker};
 
 /// How a task is reached.
@@ -23,13 +23,13 @@ struct Handle {
 }
 
 /// Runs until told to end, then lets each task finish what it is doing.
-pub(crate) async fn run(shared: Arc<Shared>, mut end: watch::Receiver<bool>) {
+pub(crate) async fn run(host: Arc<Host>, mut end: watch::Receiver<bool>) {
     let mut workers: BTreeMap<String, Handle> = BTreeMap::new();
     let mut tasks: JoinSet<String> = JoinSet::new();
     // Before the first list, so that nothing between the two is missed.
-    let mut happened = shared.pods.subscribe();
-    let api: Api<Pod> = Api::all(shared.client.clone());
-    let field = format!("spec.nodeName={}", shared.settings.name);
+    let mut happened = host.pods.subscribe();
+    let api: Api<Pod> = Api::all(host.client.clone());
+    let field = format!("spec.nodeName={}", host.settings.name);
     let config = watcher::Config::default().fields(&field);
     let mut changes = watcher::watcher(api, config).default_backoff().boxed();
     let mut listed: BTreeSet<String> = BTreeSet::new();
@@ -39,13 +39,13 @@ pub(crate) async fn run(shared: Arc<Shared>, mut end: watch::Receiver<bool>) {
                 Some(Ok(watcher::Event::Init)) => listed.clear(),
                 Some(Ok(watcher::Event::InitApply(pod))) => {
                     listed.insert(uid(&pod));
-                    apply(&shared, &mut workers, &mut tasks, pod);
+                    apply(&host, &mut workers, &mut tasks, pod);
                 }
                 Some(Ok(watcher::Event::InitDone)) => {
-                    sweep(&shared, &mut workers, &mut tasks, &listed);
+                    sweep(&host, &mut workers, &mut tasks, &listed);
                 }
                 Some(Ok(watcher::Event::Apply(pod))) => {
-                    apply(&shared, &mut workers, &mut tasks, pod);
+                    apply(&host, &mut workers, &mut tasks, pod);
                 }
                 Some(Ok(watcher::Event::Delete(pod))) => {
                     if let Some(handle) = workers.remove(&uid(&pod)) {
@@ -67,7 +67,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut end: watch::Receiver<bool>) {
                 Err(broadcast::error::RecvError::Closed) => break,
             },
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                restart(&shared, &mut workers, &mut tasks, ended);
+                restart(&host, &mut workers, &mut tasks, ended);
             }
             _ = end.wait_for(|end| *end) => break,
         }
@@ -77,7 +77,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut end: watch::Receiver<bool>) {
 }
 
 fn apply(
-    shared: &Arc<Shared>,
+    host: &Arc<Host>,
     workers: &mut BTreeMap<String, Handle>,
     tasks: &mut JoinSet<String>,
     pod: Pod,
@@ -89,18 +89,18 @@ fn apply(
     }
     let (desired, receiver) = watch::channel(Desired::Pod(Arc::new(pod)));
     let health = Arc::new(Health::default());
-    spawn(shared, tasks, id.clone(), receiver, health.clone());
+    spawn(host, tasks, id.clone(), receiver, health.clone());
     workers.insert(id, Handle { desired, health });
 }
 
 fn spawn(
-    shared: &Arc<Shared>,
+    host: &Arc<Host>,
     tasks: &mut JoinSet<String>,
     id: String,
     desired: watch::Receiver<Desired>,
     health: Arc<Health>,
 ) {
-    let worker = Worker::new(shared.clone(), id.clone(), desired, health);
+    let worker = Worker::new(host.clone(), id.clone(), desired, health);
     tasks.spawn(async move {
         // Caught here, or the id of a task that panicked would be lost.
         if let Err(error) = tokio::spawn(worker.run()).await {
@@ -112,7 +112,7 @@ fn spawn(
 
 /// A task ended: with its pod, or by a bug; then it starts over.
 fn restart(
-    shared: &Arc<Shared>,
+    host: &Arc<Host>,
     workers: &mut BTreeMap<String, Handle>,
     tasks: &mut JoinSet<String>,
     ended: Result<String, tokio::task::JoinError>,
@@ -127,12 +127,12 @@ fn restart(
         workers.remove(&id);
         return;
     }
-    spawn(shared, tasks, id, handle.desired.subscribe(), handle.health.clone());
+    spawn(host, tasks, id, handle.desired.subscribe(), handle.health.clone());
 }
 
 /// After a full list: what is here and not in it was deleted while nobody looked.
 fn sweep(
-    shared: &Arc<Shared>,
+    host: &Arc<Host>,
     workers: &mut BTreeMap<String, Handle>,
     tasks: &mut JoinSet<String>,
     listed: &BTreeSet<String>,
@@ -144,16 +144,16 @@ fn sweep(
         }
         stays
     });
-    for state in shared.pods.list() {
+    for state in host.pods.list() {
         // Pods that another face made are in no namespace, and not ours to remove.
         if state.spec.namespace.is_empty() {
             continue;
         }
         let id = state.spec.id;
         if !listed.contains(&id) {
-            let shared = shared.clone();
+            let host = host.clone();
             tasks.spawn(async move {
-                delete::remove(&shared, &id).await;
+                delete::remove(&host, &id).await;
                 id
             });
         }

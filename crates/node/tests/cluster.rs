@@ -48,7 +48,8 @@ impl Cluster {
         let mut cluster = Self { world, api, client, node: None, door, _temporary: None };
         cluster.start();
         if cluster.get(&format!("/api/v1/namespaces/{NAMESPACE}")).is_none() {
-            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+            let object =
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
             cluster.create("/api/v1/namespaces", &object);
         }
         cluster
@@ -128,7 +129,8 @@ impl Cluster {
     }
 
     pub(crate) fn delete(&self, path: &str, grace: i64) {
-        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": grace});
+        let options =
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": grace});
         let _ = self.send(Method::DELETE, path, "application/json", &options);
     }
 

@@ -17,9 +17,8 @@ fn root_readiness_follows_the_probe() {
     main["readinessProbe"] = json!({"exec": {"command": ["/bin/test", "-e", "/data/ok"]},
         "periodSeconds": 1, "failureThreshold": 1});
     cluster.pod("r", json!({"containers": [main]}));
-    let pod = cluster.wait("r", |pod| {
-        pod["status"]["containerStatuses"][0]["state"]["running"].is_object()
-    });
+    let pod = cluster
+        .wait("r", |pod| pod["status"]["containerStatuses"][0]["state"]["running"].is_object());
     assert_eq!(condition(&pod, "Ready"), "False");
     cluster.wait_ready("r");
     let pod = cluster.wait("r", |pod| condition(pod, "Ready") == "False");
@@ -36,9 +35,8 @@ fn root_liveness_restarts_a_container() {
     main["livenessProbe"] = json!({"exec": {"command": ["/bin/test", "-e", "/data/ok"]},
         "periodSeconds": 1, "failureThreshold": 2});
     cluster.pod("l", json!({"containers": [main]}));
-    let pod = cluster.wait("l", |pod| {
-        pod["status"]["containerStatuses"][0]["restartCount"].as_i64() >= Some(1)
-    });
+    let pod = cluster
+        .wait("l", |pod| pod["status"]["containerStatuses"][0]["restartCount"].as_i64() >= Some(1));
     let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
     assert_eq!(last["exitCode"], 137, "{pod:#}");
     crate::world::until("an event", || cluster.events("l").contains(&"Killing".to_owned()));
@@ -49,14 +47,20 @@ fn root_http_and_tcp_probes_reach_the_pod() {
     let cluster = Cluster::new();
     let mut web = script("web", "echo fine > /data/index.html; httpd -f -p 8000 -h /data");
     web["ports"] = json!([{"name": "http", "containerPort": 8000}]);
-    web["readinessProbe"] = json!({"httpGet": {"path": "/index.html", "port": "http"}, "periodSeconds": 1});
+    web["readinessProbe"] =
+        json!({"httpGet": {"path": "/index.html", "port": "http"}, "periodSeconds": 1});
     web["livenessProbe"] = json!({"tcpSocket": {"port": 8000}, "periodSeconds": 1});
     let mut bad = web.clone();
     bad["readinessProbe"]["httpGet"]["path"] = json!("/missing");
     cluster.pod("good", json!({"containers": [web]}));
     cluster.pod("bad", json!({"containers": [bad]}));
     cluster.wait_ready("good");
-    crate::world::until("a failed probe", || cluster.events("bad").contains(&"Unhealthy".to_owned()));
-    assert_eq!(condition(&cluster.get("/api/v1/namespaces/test/pods/bad").unwrap(), "Ready"), "False");
+    crate::world::until("a failed probe", || {
+        cluster.events("bad").contains(&"Unhealthy".to_owned())
+    });
+    assert_eq!(
+        condition(&cluster.get("/api/v1/namespaces/test/pods/bad").unwrap(), "Ready"),
+        "False"
+    );
     cluster.check_nothing_is_left();
 }

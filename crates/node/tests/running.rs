@@ -82,7 +82,10 @@ fn root_init_containers_come_first() {
         container["volumeMounts"] = mount.clone();
         container
     };
-    let mut side = with(script("side", "echo side > /v/side; trap 'exit 0' TERM; while :; do sleep 0.1; done"));
+    let mut side = with(script(
+        "side",
+        "echo side > /v/side; trap 'exit 0' TERM; while :; do sleep 0.1; done",
+    ));
     side["restartPolicy"] = json!("Always");
     cluster.pod(
         "ordered",
@@ -115,7 +118,8 @@ fn root_what_cannot_run_says_why() {
     let text = pod["status"]["containerStatuses"][0]["state"]["waiting"]["message"].to_string();
     assert!(text.contains("nowhere/nothing:1"), "{text}");
     let mut env = script("main", "echo $A");
-    env["env"] = json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "late", "key": "a"}}}]);
+    env["env"] =
+        json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "late", "key": "a"}}}]);
     cluster.pod("config", json!({"restartPolicy": "Never", "containers": [env]}));
     cluster.wait("config", |pod| reason(pod) == "CreateContainerConfigError");
     // It starts by itself once what it needs is there.

@@ -7,8 +7,10 @@ use serde_json::json;
 use crate::Test;
 use crate::cluster::{Cluster, script};
 
-pub(crate) const TESTS: &[Test] =
-    &[("root_objects_become_names_addresses_and_routes", root_objects_become_names_addresses_and_routes)];
+pub(crate) const TESTS: &[Test] = &[(
+    "root_objects_become_names_addresses_and_routes",
+    root_objects_become_names_addresses_and_routes,
+)];
 
 fn root_objects_become_names_addresses_and_routes() {
     let cluster = Cluster::new();
@@ -53,7 +55,8 @@ fn root_objects_become_names_addresses_and_routes() {
     };
     crate::world::until("the page", || ask().is_ok_and(|answer| answer.ends_with("page\n")));
     let path = "/apis/networking.k8s.io/v1/namespaces/test/ingresses/web";
-    let told = cluster.wait_for(path, |i| i["status"]["loadBalancer"]["ingress"][0]["ip"].is_string());
+    let told =
+        cluster.wait_for(path, |i| i["status"]["loadBalancer"]["ingress"][0]["ip"].is_string());
     assert_eq!(told["status"]["loadBalancer"]["ingress"][0]["ip"], "127.0.0.1");
     cluster.check_nothing_is_left();
 }

@@ -40,9 +40,7 @@ fn stream(cluster: &Cluster, path: &str, protocol: &str, input: Vec<Vec<u8>>) ->
         let router = cluster.api.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol.parse().unwrap());
+        request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
         let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
         let (mut socket, response) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
         let chosen = response.headers().get("sec-websocket-protocol").unwrap();
@@ -66,7 +64,8 @@ fn root_exec_speaks_channels() {
     cluster.pod("shell", json!({"containers": [script("main", "sleep 100")]}));
     cluster.wait_ready("shell");
     let base = format!("{}/exec?container=main&stdout=true&stderr=true", pod_path("shell"));
-    let command = |words: &[&str]| -> String { words.iter().map(|w| format!("&command={w}")).collect() };
+    let command =
+        |words: &[&str]| -> String { words.iter().map(|w| format!("&command={w}")).collect() };
     let path = format!("{base}&stdin=true{}", command(&["cat"]));
     // Channel 255 closes standard input, which ends the command.
     let input = vec![b"\0hello".to_vec(), vec![255, 0]];

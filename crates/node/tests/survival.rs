@@ -12,7 +12,10 @@ use crate::world::{Place, World, processes_in, until};
 pub(crate) const TESTS: &[Test] = &[
     ("root_a_new_daemon_finds_all_pods_again", root_a_new_daemon_finds_all_pods_again),
     ("root_a_power_cut_restarts_what_ran", root_a_power_cut_restarts_what_ran),
-    ("root_a_daemon_that_ends_in_order_leaves_pods_alone", root_a_daemon_that_ends_in_order_leaves_pods_alone),
+    (
+        "root_a_daemon_that_ends_in_order_leaves_pods_alone",
+        root_a_daemon_that_ends_in_order_leaves_pods_alone,
+    ),
     ("root_pods_of_no_namespace_are_not_the_nodes", root_pods_of_no_namespace_are_not_the_nodes),
 ];
 
@@ -26,8 +29,14 @@ pub(crate) fn daemon_if_asked() {
     let mut runs = script("main", "echo start; while :; do sleep 0.05; done");
     runs["readinessProbe"] = json!({"exec": {"command": ["/bin/true"]}, "periodSeconds": 1});
     cluster.pod("runs", json!({"containers": [runs]}));
-    cluster.pod("ends", json!({"restartPolicy": "Never", "containers": [script("main", "sleep 1.5; exit 9")]}));
-    cluster.pod("done", json!({"restartPolicy": "OnFailure", "containers": [script("main", "echo once")]}));
+    cluster.pod(
+        "ends",
+        json!({"restartPolicy": "Never", "containers": [script("main", "sleep 1.5; exit 9")]}),
+    );
+    cluster.pod(
+        "done",
+        json!({"restartPolicy": "OnFailure", "containers": [script("main", "echo once")]}),
+    );
     cluster.pod("deleted", json!({"containers": [script("main", "sleep 100")]}));
     for name in ["runs", "ends", "deleted"] {
         cluster.wait_ready(name);
@@ -84,7 +93,8 @@ fn root_a_power_cut_restarts_what_ran() {
     until("the cut", || processes_in(&place).is_empty());
     let cluster = Cluster::open(place);
     let pod = cluster.wait("runs", |pod| {
-        pod["status"]["containerStatuses"][0]["restartCount"] == 1 && condition(pod, "Ready") == "True"
+        pod["status"]["containerStatuses"][0]["restartCount"] == 1
+            && condition(pod, "Ready") == "True"
     });
     let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
     assert_eq!((&last["reason"], &last["exitCode"]), (&json!("Unknown"), &json!(255)));

@@ -10,7 +10,10 @@ use crate::cluster::{Cluster, pod_path, script};
 
 pub(crate) const TESTS: &[Test] = &[
     ("root_objects_become_files", root_objects_become_files),
-    ("root_disks_keep_their_content_and_go_when_released", root_disks_keep_their_content_and_go_when_released),
+    (
+        "root_disks_keep_their_content_and_go_when_released",
+        root_disks_keep_their_content_and_go_when_released,
+    ),
     ("root_groups_own_shared_volumes", root_groups_own_shared_volumes),
 ];
 
@@ -76,11 +79,13 @@ fn root_disks_keep_their_content_and_go_when_released() {
     let disk = cluster.world.place.dir.join("data/volumes/test-disk");
     claim(&cluster, "disk", &disk);
     let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}]);
-    for (name, text) in [("writes", "stat -c %u /d; echo kept > /d/file"), ("reads", "cat /d/file")] {
+    for (name, text) in [("writes", "stat -c %u /d; echo kept > /d/file"), ("reads", "cat /d/file")]
+    {
         let mut main = script("main", text);
         main["volumeMounts"] = json!([{"name": "d", "mountPath": "/d"}]);
         main["securityContext"] = json!({"runAsUser": 1000});
-        cluster.pod(name, json!({"restartPolicy": "Never", "containers": [main], "volumes": volumes}));
+        cluster
+            .pod(name, json!({"restartPolicy": "Never", "containers": [main], "volumes": volumes}));
         cluster.wait_phase(name, "Succeeded");
         let expected = if name == "reads" { "kept\n" } else { "1000\n" };
         assert_eq!(cluster.logs(name, ""), expected);
@@ -88,7 +93,8 @@ fn root_disks_keep_their_content_and_go_when_released() {
         cluster.wait_gone(name);
     }
     assert_eq!(std::fs::metadata(disk.join("file")).unwrap().uid(), 1000);
-    cluster.merge("/api/v1/persistentvolumes/disk/status", &json!({"status": {"phase": "Released"}}));
+    cluster
+        .merge("/api/v1/persistentvolumes/disk/status", &json!({"status": {"phase": "Released"}}));
     crate::world::until("removal", || {
         !disk.exists() && cluster.get("/api/v1/persistentvolumes/disk").is_none()
     });
@@ -101,11 +107,15 @@ fn root_groups_own_shared_volumes() {
     std::fs::create_dir_all(disk.join("sub")).unwrap();
     claim(&cluster, "shared", &disk);
     let mut main = script("main", "echo x > /d/sub/f && echo y > /e/f && stat -c %g /d/sub/f /e/f");
-    main["volumeMounts"] = json!([{"name": "d", "mountPath": "/d"}, {"name": "e", "mountPath": "/e"}]);
-    cluster.pod("g", json!({"restartPolicy": "Never", "containers": [main],
+    main["volumeMounts"] =
+        json!([{"name": "d", "mountPath": "/d"}, {"name": "e", "mountPath": "/e"}]);
+    cluster.pod(
+        "g",
+        json!({"restartPolicy": "Never", "containers": [main],
         "securityContext": {"runAsUser": 1000, "fsGroup": 700},
         "volumes": [{"name": "e", "emptyDir": {}},
-            {"name": "d", "persistentVolumeClaim": {"claimName": "shared"}}]}));
+            {"name": "d", "persistentVolumeClaim": {"claimName": "shared"}}]}),
+    );
     cluster.wait_phase("g", "Succeeded");
     assert_eq!(cluster.logs("g", ""), "700\n700\n");
     cluster.check_nothing_is_left();

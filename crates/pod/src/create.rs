@@ -31,9 +31,7 @@ impl Pods {
             }
         }
         match self.inner.build_sandbox(&pod, &spec) {
-            Ok(ip) => {
-                Ok(Created { ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED), existed: false })
-            }
+            Ok(ip) => Ok(Created { ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED), existed: false }),
             Err(error) => {
                 if new {
                     lock(&self.inner.pods).remove(&spec.id);
@@ -88,8 +86,7 @@ impl Inner {
         self.detach(&spec.id);
         let sandbox = self.new_sandbox(&spec.id, &spec.hostname, &spec.sysctls, ids_start)?;
         let finish = || -> Result<Option<Ipv4Addr>, Error> {
-            let ip =
-                if spec.isolated { None } else { Some(self.attach(&spec.id, &sandbox)?) };
+            let ip = if spec.isolated { None } else { Some(self.attach(&spec.id, &sandbox)?) };
             etc::write(&pod.dir.join("etc"), spec, ip)?;
             let mut state = lock(&pod.state);
             state.ip = ip;

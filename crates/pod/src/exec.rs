@@ -110,14 +110,13 @@ impl Pods {
             (stdio.stderr, stderr) = (Some(write), Some(File::from(read)));
         }
         let id = format!("{pod_id}/{container}");
-        let process = sandbox
-            .exec(&known.engine_id(), &spec, stdio)
-            .map_err(|source| Error::Engine { action: "run a command in", id: id.clone(), source })?;
+        let process = sandbox.exec(&known.engine_id(), &spec, stdio).map_err(|source| {
+            Error::Engine { action: "run a command in", id: id.clone(), source }
+        })?;
         // The process keeps its own descriptor, through which it is resized.
         if let Some(terminal) = &process.terminal {
-            let copy = || {
-                terminal.try_clone().map_err(failed("copy", std::path::Path::new("terminal")))
-            };
+            let copy =
+                || terminal.try_clone().map_err(failed("copy", std::path::Path::new("terminal")));
             stdin = if exec.stdin { Some(File::from(copy()?)) } else { None };
             stdout = Some(File::from(copy()?));
         }
@@ -209,10 +208,7 @@ impl Pods {
         let sandbox = lock(&pod.sandbox).clone();
         match sandbox {
             Some(sandbox) if known.running() => Ok((sandbox, known)),
-            _ => Err(Error::NotRunning {
-                id: pod_id.to_owned(),
-                container: container.to_owned(),
-            }),
+            _ => Err(Error::NotRunning { id: pod_id.to_owned(), container: container.to_owned() }),
         }
     }
 }

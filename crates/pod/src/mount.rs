@@ -35,10 +35,8 @@ pub(crate) fn open_mount(mount: &Mount, user: &image::user::User) -> Result<Open
     };
     let path = match &mount.source {
         MountSource::Tmpfs { size_bytes, mode } => {
-            let kind = engine::MountKind::Tmpfs {
-                size_bytes: size_bytes.unwrap_or(0),
-                mode: *mode,
-            };
+            let kind =
+                engine::MountKind::Tmpfs { size_bytes: size_bytes.unwrap_or(0), mode: *mode };
             return Ok(Opened { mount: describe(kind), source: None });
         }
         MountSource::Host(path) => path,
@@ -49,18 +47,14 @@ pub(crate) fn open_mount(mount: &Mount, user: &image::user::User) -> Result<Open
         source,
     };
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let mut source =
-        open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+    let mut source = open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
     if let Some(sub_path) = mount.sub_path.as_deref().filter(|p| !p.is_empty()) {
         source = tree::open_beneath(source.as_fd(), Path::new(sub_path)).map_err(failed)?.0;
     }
     if mount.adopt_owner {
         adopt(source.as_fd(), user).map_err(failed)?;
     }
-    Ok(Opened {
-        mount: describe(engine::MountKind::Bind { source: 0 }),
-        source: Some(source),
-    })
+    Ok(Opened { mount: describe(engine::MountKind::Bind { source: 0 }), source: Some(source) })
 }
 
 /// Gives an empty directory of root's to the container's user; anything else is left alone.
@@ -71,12 +65,8 @@ fn adopt(dir: BorrowedFd<'_>, user: &image::user::User) -> std::io::Result<()> {
     if !directory || stat.stx_uid != 0 || stat.stx_gid != 0 || (user.uid, user.gid) == (0, 0) {
         return Ok(());
     }
-    let readable = openat(
-        dir,
-        ".",
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let readable =
+        openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let mut content = Dir::read_from(&readable)?.filter_map(Result::ok);
     if content.any(|e| e.file_name() != c"." && e.file_name() != c"..") {
         return Ok(());
@@ -102,17 +92,14 @@ pub(crate) fn index(opened: Vec<Opened>) -> (Vec<engine::Mount>, Vec<OwnedFd>) {
 }
 
 /// Opens a host path for a build step's bind.
-pub(crate) fn open_bind(
-    path: &Path,
-    destination: &Path,
-    read_only: bool,
-) -> Result<Opened, Error> {
-    let fd = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|source| Error::Mount {
+pub(crate) fn open_bind(path: &Path, destination: &Path, read_only: bool) -> Result<Opened, Error> {
+    let fd = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|source| {
+        Error::Mount {
             path: path.to_owned(),
             destination: destination.to_owned(),
             source: source.into(),
-        })?;
+        }
+    })?;
     Ok(Opened {
         mount: engine::Mount {
             destination: destination.to_owned(),

@@ -139,7 +139,10 @@ impl Pods {
         }
         // Steps end with the daemon that waited for them.
         crate::disk::remove_dir(&self.inner.settings.run_dir.join("steps"))?;
-        memory::forget_all_but(&self.inner.settings, &lock(&self.inner.pods).keys().cloned().collect());
+        memory::forget_all_but(
+            &self.inner.settings,
+            &lock(&self.inner.pods).keys().cloned().collect(),
+        );
         let known: BTreeSet<String> = lock(&self.inner.pods).keys().cloned().collect();
         for (id, _) in self.inner.net.attachments() {
             if !known.contains(&id) {
@@ -286,13 +289,7 @@ impl Inner {
 
 /// Stands in for the end of a process nobody saw: 255, as other runtimes report it.
 pub(crate) fn unseen() -> Exit {
-    Exit {
-        code: 255,
-        signal: None,
-        oom_killed: false,
-        finished_at: Timestamp::now(),
-        unseen: true,
-    }
+    Exit { code: 255, signal: None, oom_killed: false, finished_at: Timestamp::now(), unseen: true }
 }
 
 pub(crate) fn end_unseen(containers: &mut [ContainerState]) {

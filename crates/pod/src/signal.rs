@@ -27,8 +27,7 @@ pub(crate) fn stop_signal(text: Option<&str>) -> i32 {
         text.parse::<i32>().ok().map(|n| base + sign * n).filter(|n| (34..=64).contains(n))
     };
     if let Some(rest) = name.strip_prefix("RTMIN") {
-        return real_time(if rest.is_empty() { "0" } else { rest }, 34, 1)
-            .unwrap_or(libc::SIGTERM);
+        return real_time(if rest.is_empty() { "0" } else { rest }, 34, 1).unwrap_or(libc::SIGTERM);
     }
     NAMES.iter().find(|(known, _)| *known == name).map_or(libc::SIGTERM, |(_, number)| *number)
 }

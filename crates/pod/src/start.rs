@@ -104,11 +104,7 @@ impl Pods {
             args: argv(container, image)?,
             env: record.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
             cwd: record.cwd.clone(),
-            user: engine::User {
-                uid: record.uid,
-                gid: record.gid,
-                groups: record.groups.clone(),
-            },
+            user: engine::User { uid: record.uid, gid: record.gid, groups: record.groups.clone() },
             hostname: lock(&pod.state).spec.hostname.clone(),
             capabilities: record.capabilities.clone(),
             no_new_privs: !container.allow_privilege_escalation,
@@ -196,9 +192,9 @@ impl crate::pods::Inner {
     ) -> Result<OwnedFd, Error> {
         make_dir(scratch)?;
         let userns = sandbox.userns();
-        self.images.mount(image, scratch, userns.as_ref().map(AsFd::as_fd), false).map_err(
-            |source| Error::Image { action: "mount", image: image.digest.clone(), source },
-        )
+        self.images
+            .mount(image, scratch, userns.as_ref().map(AsFd::as_fd), false)
+            .map_err(|source| Error::Image { action: "mount", image: image.digest.clone(), source })
     }
 }
 

@@ -78,8 +78,7 @@ impl Pods {
         }
         // Without network the files are mounted too, or the stubs differ and with them the layer.
         let ip = if step.network { Some(self.inner.attach(id, sandbox)?) } else { None };
-        let spec =
-            Spec { hostname: "build".into(), dns: self.inner.host_dns(), ..Spec::default() };
+        let spec = Spec { hostname: "build".into(), dns: self.inner.host_dns(), ..Spec::default() };
         etc::write(&dir.join("etc"), &spec, ip)?;
         for (name, destination) in etc::FILES {
             opened.push(open_bind(&dir.join("etc").join(name), Path::new(destination), false)?);
@@ -139,8 +138,7 @@ fn stream(
     };
     let options =
         LogOptions { follow: true, tick: Duration::from_millis(20), ..LogOptions::default() };
-    follow(log, &options, &mut running, &mut sink)
-        .map_err(crate::disk::failed("read", log))?;
+    follow(log, &options, &mut running, &mut sink).map_err(crate::disk::failed("read", log))?;
     if cancelled() {
         let (code, signal) = (128 + libc::SIGKILL, Some(libc::SIGKILL));
         return Ok(Exit { code, signal, ..crate::pods::unseen() });

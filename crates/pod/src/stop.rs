@@ -54,10 +54,7 @@ impl Pods {
                     source,
                 })
             }
-            _ => Err(Error::NotRunning {
-                id: pod_id.to_owned(),
-                container: container.to_owned(),
-            }),
+            _ => Err(Error::NotRunning { id: pod_id.to_owned(), container: container.to_owned() }),
         }
     }
 

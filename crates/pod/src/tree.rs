@@ -44,7 +44,12 @@ pub fn remove(path: &Path) -> io::Result<()> {
     unlinkat(CWD, path, AtFlags::REMOVEDIR).map_err(io::Error::from)
 }
 
-fn empty(root: BorrowedFd<'_>, dir: BorrowedFd<'_>, depth: usize, moved: &mut u64) -> io::Result<()> {
+fn empty(
+    root: BorrowedFd<'_>,
+    dir: BorrowedFd<'_>,
+    depth: usize,
+    moved: &mut u64,
+) -> io::Result<()> {
     for (name, kind) in entries(dir)? {
         let directory = match kind {
             FileType::Directory => true,

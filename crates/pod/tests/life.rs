@@ -25,7 +25,8 @@ fn root_a_container_runs_to_its_end() {
         "id; echo $FROM_IMAGE $FROM_POD; hostname; cat /proc/self/uid_map /etc/hosts; exit 7",
     );
     container.env = vec![("FROM_POD".into(), "too".into())];
-    container.run_as = RunAs { user: Some("web".into()), supplemental: vec![42], ..RunAs::default() };
+    container.run_as =
+        RunAs { user: Some("web".into()), supplemental: vec![42], ..RunAs::default() };
     let (exit, text) = world.run("a", &container);
     assert_eq!((exit.code, exit.oom_killed, exit.unseen), (7, false, false));
     assert!(text.contains("uid=1000(web) gid=1001(web) groups="), "{text}");
@@ -58,7 +59,8 @@ fn root_attempts_keep_their_last_two_logs() {
     assert!(!old.exists(), "the third last log is still there");
     // The writable layer of an ended attempt is gone.
     let scratch = world.place.dir.join("data/pods/a/containers/main");
-    let left: Vec<_> = std::fs::read_dir(scratch).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(scratch).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["2"]);
     world.check_nothing_is_left();
 }
@@ -66,7 +68,8 @@ fn root_attempts_keep_their_last_two_logs() {
 fn root_stopping_asks_before_it_kills() {
     let world = World::new();
     world.create("a");
-    let polite = script("polite", "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done");
+    let polite =
+        script("polite", "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done");
     let deaf = script("deaf", "trap '' TERM; echo up; while :; do sleep 0.1; done");
     for container in [&polite, &deaf] {
         world.pods().start_container("a", container).unwrap();
@@ -91,7 +94,9 @@ fn root_a_command_runs_beside() {
     main.env = vec![("NAME".into(), "value".into())];
     world.pods().start_container("a", &main).unwrap();
     let exec = Exec {
-        args: ["/bin/sh", "-c", "echo $NAME; echo oops >&2; cat; exit 3"].map(String::from).to_vec(),
+        args: ["/bin/sh", "-c", "echo $NAME; echo oops >&2; cat; exit 3"]
+            .map(String::from)
+            .to_vec(),
         stdin: true,
         terminal: None,
     };

@@ -10,7 +10,10 @@ use crate::Test;
 use crate::world::{IMAGE, World};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("root_a_step_leaves_its_changes_and_nothing_else", root_a_step_leaves_its_changes_and_nothing_else),
+    (
+        "root_a_step_leaves_its_changes_and_nothing_else",
+        root_a_step_leaves_its_changes_and_nothing_else,
+    ),
     ("root_steps_go_on_where_the_last_one_ended", root_steps_go_on_where_the_last_one_ended),
     ("root_a_cancelled_step_ends_at_once", root_a_cancelled_step_ends_at_once),
 ];

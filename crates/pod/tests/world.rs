@@ -136,12 +136,8 @@ impl World {
     /// Starts the pod room (again).
     pub(crate) fn start(&mut self) {
         let handle = self.runtime.handle().clone();
-        let pods = Pods::start(
-            self.place.settings(),
-            self.images.clone(),
-            self.net.clone(),
-            handle,
-        );
+        let pods =
+            Pods::start(self.place.settings(), self.images.clone(), self.net.clone(), handle);
         self.pods = Some(pods.unwrap());
     }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Door, Pairs, Refusal, find, flag, read_in_background};
-use crate::shared::Shared;
+use crate::host::Host;
 
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 const STDIN: u8 = 0;
@@ -60,24 +60,23 @@ pub(crate) async fn exec(
     Query(query): Query<Pairs>,
     upgrade: Upgrade,
 ) -> Result<Response, Refusal> {
-    let shared = door.shared()?;
-    let (id, _) = find(&shared, &namespace, &pod, &container)?;
-    let args: Vec<String> =
-        query.iter().filter(|(name, _)| name == "command").map(|(_, value)| value.clone()).collect();
+    let host = door.host()?;
+    let (id, _) = find(&host, &namespace, &pod, &container)?;
+    let args: Vec<String> = query
+        .iter()
+        .filter(|(name, _)| name == "command")
+        .map(|(_, value)| value.clone())
+        .collect();
     if args.is_empty() {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "you must specify at least 1 command"));
     }
     let upgrade = websocket(upgrade)?;
     let tty = flag(&query, "tty");
-    let exec = pod::Exec {
-        args,
-        stdin: flag(&query, "stdin"),
-        terminal: tty.then_some((24, 80)),
-    };
+    let exec = pod::Exec { args, stdin: flag(&query, "stdin"), terminal: tty.then_some((24, 80)) };
     let wanted = (flag(&query, "stdout") || tty, flag(&query, "stderr") && !tty);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let began =
-            shared.blocking("run command", move |pods| pods.exec(&id, &container, &exec)).await;
+            host.blocking("run command", move |pods| pods.exec(&id, &container, &exec)).await;
         match began {
             Ok(session) => run(socket, session, wanted).await,
             Err(error) => refuse(socket, &error.chain()).await,
@@ -91,11 +90,11 @@ pub(crate) async fn attach(
     Query(query): Query<Pairs>,
     upgrade: Upgrade,
 ) -> Result<Response, Refusal> {
-    let shared = door.shared()?;
-    let (id, known) = find(&shared, &namespace, &pod, &container)?;
+    let host = door.host()?;
+    let (id, known) = find(&host, &namespace, &pod, &container)?;
     let upgrade = websocket(upgrade)?;
     let stdin = flag(&query, "stdin");
-    Ok(upgrade.on_upgrade(move |socket| follow(socket, shared, id, known, stdin)))
+    Ok(upgrade.on_upgrade(move |socket| follow(socket, host, id, known, stdin)))
 }
 
 async fn refuse(socket: WebSocket, message: &str) {
@@ -274,7 +273,7 @@ fn feed(mut file: File) -> mpsc::Sender<Bytes> {
 /// Attach: what the container writes from now on, and its standard input if it has one.
 async fn follow(
     socket: WebSocket,
-    shared: Arc<Shared>,
+    host: Arc<Host>,
     id: String,
     known: pod::ContainerState,
     stdin: bool,
@@ -288,8 +287,7 @@ async fn follow(
     };
     let input = if stdin {
         let (id, name) = (id.clone(), known.name.clone());
-        let opened =
-            shared.blocking("attach", move |pods| pods.attach_stdin(&id, &name)).await;
+        let opened = host.blocking("attach", move |pods| pods.attach_stdin(&id, &name)).await;
         match opened {
             Ok(input) => input,
             Err(error) => {
@@ -303,7 +301,14 @@ async fn follow(
     };
     let mut gone = tokio::spawn(listen(stream, input, None));
     let (sender, mut lines) = mpsc::channel(MESSAGES);
-    read_in_background(shared.clone(), id.clone(), known.name.clone(), known.attempt, options, sender);
+    read_in_background(
+        host.clone(),
+        id.clone(),
+        known.name.clone(),
+        known.attempt,
+        options,
+        sender,
+    );
     loop {
         tokio::select! {
             text = lines.recv() => match text {
@@ -317,7 +322,7 @@ async fn follow(
                     break;
                 }
                 None => {
-                    let state = shared.pods.get(&id);
+                    let state = host.pods.get(&id);
                     let exit = state.as_ref().and_then(|s| s.container(&known.name)?.exit);
                     let exit = exit.ok_or_else(|| "the container is gone".to_owned());
                     finish(&mut sink, &status_of(&exit)).await;

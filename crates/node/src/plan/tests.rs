@@ -49,11 +49,7 @@ fn state(alive: bool, created: i64, containers: &[Known<'_>]) -> State {
 }
 
 fn ask(spec: &PodSpec, state: Option<&State>, level: u32, now: i64) -> Plan {
-    let back_offs = spec
-        .containers
-        .iter()
-        .map(|c| (c.name.clone(), BackOff { level }))
-        .collect();
+    let back_offs = spec.containers.iter().map(|c| (c.name.clone(), BackOff { level })).collect();
     plan(&Input {
         spec,
         state,
@@ -106,7 +102,10 @@ fn restarts_wait_longer_each_time_up_to_thirty_seconds() {
     }
     let long = state(true, 0, &[("a", 7, 0, Some((1, 700)))]);
     let forgiven = ask(&spec, Some(&long), 40, 700);
-    assert_eq!(forgiven.start, [Start { name: "a".into(), attempt: 8, back_off: BackOff { level: 1 } }]);
+    assert_eq!(
+        forgiven.start,
+        [Start { name: "a".into(), attempt: 8, back_off: BackOff { level: 1 } }]
+    );
 }
 
 #[test]

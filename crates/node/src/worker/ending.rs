@@ -8,19 +8,18 @@ use tokio::time::Instant;
 use super::{Desired, Worker, all_containers};
 use crate::delete;
 use crate::error::Error;
+use crate::host::title;
 use crate::plan::Plan;
-use crate::shared::title;
 
 impl Worker {
     /// Ends what still runs in a pod that is over and gives its sandbox back.
     pub(super) async fn settle(&mut self, pod: &Arc<Pod>, plan: &Plan) -> Option<Instant> {
         self.health.forget_all();
-        let alive = self.shared.pods.get(&self.id).is_some_and(|state| state.alive);
+        let alive = self.host.pods.get(&self.id).is_some_and(|state| state.alive);
         if alive {
-            delete::stop_all(&self.shared, pod, delete::grace(pod)).await;
+            delete::stop_all(&self.host, pod, delete::grace(pod)).await;
             let id = self.id.clone();
-            let released =
-                self.shared.blocking("release pod", move |pods| pods.release(&id)).await;
+            let released = self.host.blocking("release pod", move |pods| pods.release(&id)).await;
             if let Err(error) = released {
                 tracing::warn!(pod = title(pod), error = error.chain(), "not released");
                 return Some(self.pause());
@@ -37,14 +36,14 @@ impl Worker {
 
     pub(super) async fn kill_unhealthy(&mut self, pod: &Arc<Pod>) {
         for (name, attempt, why) in self.health.to_kill() {
-            let state = self.shared.pods.get(&self.id);
+            let state = self.host.pods.get(&self.id);
             let runs = state
                 .as_ref()
                 .and_then(|s| s.container(&name))
                 .is_some_and(|c| c.attempt == attempt && c.running());
             let container = all_containers(pod).find(|c| c.name == name).cloned();
             if let Some(container) = container.filter(|_| runs) {
-                delete::stop(&self.shared, pod, container, delete::grace(pod), why).await;
+                delete::stop(&self.host, pod, container, delete::grace(pod), why).await;
             }
         }
     }
@@ -75,10 +74,10 @@ impl Worker {
             }
         };
         tokio::select! {
-            () = delete::stop_all(&self.shared, pod, grace) => {}
+            () = delete::stop_all(&self.host, pod, grace) => {}
             () = hurry => {}
         }
-        if self.shared.pods.get(&self.id).is_some() {
+        if self.host.pods.get(&self.id).is_some() {
             let (mut plan, state) = self.plan(pod);
             // What never ran did not succeed.
             let well = |name: &String| {
@@ -91,7 +90,7 @@ impl Worker {
                 tracing::warn!(pod = title(pod), error = error.chain(), "status not written");
             }
         }
-        delete::remove(&self.shared, &self.id).await;
-        delete::delete_object(&self.shared, pod).await
+        delete::remove(&self.host, &self.id).await;
+        delete::delete_object(&self.host, pod).await
     }
 }

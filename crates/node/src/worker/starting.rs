@@ -18,19 +18,19 @@ use crate::{delete, hooks, machine, translate};
 
 impl Worker {
     pub(super) async fn carry_out(&mut self, pod: &Arc<Pod>, plan: &Plan) -> Result<(), Error> {
-        let shared = self.shared.clone();
+        let host = self.host.clone();
         // Closed only with the node, which does not happen while a worker runs.
-        let turn = shared.starts.acquire().await;
+        let turn = host.starts.acquire().await;
         // Images first: nothing is made for a pod that cannot start.
         for start in &plan.start {
             self.image(pod, start).await?;
         }
-        let sandbox = translate::sandbox(pod, &shared.settings);
-        let created = shared.blocking("create pod", move |pods| pods.create(&sandbox)).await?;
-        let facts = machine::facts(created.ip, shared.host_ip);
-        let ready = volumes::prepare(&shared, pod, &facts).await?;
+        let sandbox = translate::sandbox(pod, &host.settings);
+        let created = host.blocking("create pod", move |pods| pods.create(&sandbox)).await?;
+        let facts = machine::facts(created.ip, host.host_ip);
+        let ready = volumes::prepare(&host, pod, &facts).await?;
         self.memory.refreshed = Some(Instant::now());
-        let sources = volumes::sources(&shared, pod).await?;
+        let sources = volumes::sources(&host, pod).await?;
         let mut result = Ok(());
         let mut started = Vec::new();
         for start in &plan.start {
@@ -54,7 +54,7 @@ impl Worker {
         let container = all_containers(pod).find(|c| c.name == start.name);
         let image = container.and_then(|c| c.image.clone()).unwrap_or_default();
         let name = image.clone();
-        let found = self.shared.blocking("find image", move |pods| pods.image(&name)).await;
+        let found = self.host.blocking("find image", move |pods| pods.image(&name)).await;
         if found.is_ok() && !self.memory.waiting.contains_key(&start.name) {
             return Ok(());
         }
@@ -70,12 +70,13 @@ impl Worker {
                     (false, 0) => "ErrImagePull",
                     (false, _) => "ImagePullBackOff",
                 };
-                let message = format!("image \"{image}\" is not on this machine: {}", error.chain());
+                let message =
+                    format!("image \"{image}\" is not on this machine: {}", error.chain());
                 self.memory.waiting.insert(
                     start.name.clone(),
                     Waiting { reason: reason.to_owned(), message: message.clone() },
                 );
-                self.shared.recorder.warning(pod, Some(&start.name), "Failed", message);
+                self.host.recorder.warning(pod, Some(&start.name), "Failed", message);
                 Err(error)
             }
         }
@@ -94,9 +95,13 @@ impl Worker {
         };
         let env = crate::env::environment(pod, &container, sources, facts)?;
         let log = self.termination_log(&container.name, start.attempt);
-        make_log(&log).map_err(|source| Error::File { action: "make", path: log.clone(), source })?;
+        make_log(&log).map_err(|source| Error::File {
+            action: "make",
+            path: log.clone(),
+            source,
+        })?;
         let made = translate::container(pod, &container, env, ready, log, start.attempt)?;
-        let state = self.shared.pods.get(&self.id);
+        let state = self.host.pods.get(&self.id);
         if let Some(known) = state.as_ref().and_then(|s| s.container(&container.name))
             && let Some(exit) = &known.exit
         {
@@ -107,15 +112,15 @@ impl Worker {
         self.memory.back_offs.insert(container.name.clone(), start.back_off);
         let id = self.id.clone();
         let started = self
-            .shared
+            .host
             .blocking("start container", move |pods| pods.start_container(&id, &made))
             .await;
         let name = container.name.clone();
         if let Err(error) = started {
             let text = format!("Error: {}", error.chain());
-            self.shared.recorder.warning(pod, Some(&name), "Failed", text.clone());
+            self.host.recorder.warning(pod, Some(&name), "Failed", text.clone());
             // A program that could not be executed counts as one that ended at once.
-            let ended = self.shared.pods.get(&self.id).is_some_and(|state| {
+            let ended = self.host.pods.get(&self.id).is_some_and(|state| {
                 state.container(&name).is_some_and(|c| c.attempt == start.attempt)
             });
             if ended {
@@ -126,7 +131,7 @@ impl Worker {
         }
         self.memory.waiting.remove(&name);
         let image = container.image.clone().unwrap_or_default();
-        let recorder = &self.shared.recorder;
+        let recorder = &self.host.recorder;
         let pulled = format!("Container image \"{image}\" already present on machine");
         recorder.normal(pod, Some(&name), "Pulled", pulled);
         recorder.normal(pod, Some(&name), "Created", format!("Created container {name}"));
@@ -138,9 +143,9 @@ impl Worker {
     pub(super) async fn after_start(&mut self, pod: &Arc<Pod>, container: &Container) {
         let hook = container.lifecycle.as_ref().and_then(|l| l.post_start.as_ref());
         let Some(hook) = hook else { return };
-        let ip = self.shared.pods.get(&self.id).and_then(|state| state.ip);
+        let ip = self.host.pods.get(&self.id).and_then(|state| state.ip);
         let target = Target {
-            shared: self.shared.clone(),
+            host: self.host.clone(),
             pod: pod.clone(),
             container: container.clone(),
             ip: ip.unwrap_or(std::net::Ipv4Addr::LOCALHOST),
@@ -148,10 +153,10 @@ impl Worker {
         if let Err(why) = hooks::run(&target, hook).await {
             let name = Some(container.name.as_str());
             let text = format!("PostStartHook failed: {why}");
-            self.shared.recorder.warning(pod, name, "FailedPostStartHook", text);
+            self.host.recorder.warning(pod, name, "FailedPostStartHook", text);
             let grace = delete::grace(pod);
             let why = format!("FailedPostStartHook, stopping container {}", container.name);
-            delete::stop(&self.shared, pod, container.clone(), grace, why).await;
+            delete::stop(&self.host, pod, container.clone(), grace, why).await;
         }
     }
 
@@ -161,21 +166,21 @@ impl Worker {
         let reason = match error {
             Error::Config { .. } => "CreateContainerConfigError",
             Error::Volume { .. } => {
-                self.shared.recorder.warning(pod, None, "FailedMount", text.clone());
+                self.host.recorder.warning(pod, None, "FailedMount", text.clone());
                 "ContainerCreating"
             }
             Error::Pod { action: "find image", .. } => return,
             Error::Pod { action: "create pod", .. } => {
-                self.shared.recorder.warning(pod, None, "FailedCreatePodSandBox", text.clone());
+                self.host.recorder.warning(pod, None, "FailedCreatePodSandBox", text.clone());
                 "ContainerCreating"
             }
             _ => "CreateContainerError",
         };
         if matches!(error, Error::Config { .. }) {
-            self.shared.recorder.warning(pod, None, "Failed", format!("Error: {text}"));
+            self.host.recorder.warning(pod, None, "Failed", format!("Error: {text}"));
         }
         for start in &plan.start {
-            let known = self.shared.pods.get(&self.id);
+            let known = self.host.pods.get(&self.id);
             let runs = known.is_some_and(|s| s.container(&start.name).is_some_and(|c| c.running()));
             if !runs {
                 let waiting = Waiting { reason: reason.to_owned(), message: text.clone() };

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{Memory, Worker, all_containers, told_of};
 use crate::error::Error;
+use crate::host::{api_error, title};
 use crate::plan::{Plan, Recorded};
-use crate::shared::{api_error, title};
 use crate::status;
 
 /// Bytes taken from a container's termination message, as upstream.
@@ -61,7 +61,7 @@ impl Worker {
                 std::ops::ControlFlow::Continue(())
             };
             // Without a log there are no last words.
-            let _ = self.shared.pods.read_log(
+            let _ = self.host.pods.read_log(
                 &self.id,
                 &container.name,
                 Some(known.attempt),
@@ -73,7 +73,7 @@ impl Worker {
     }
 
     pub(super) fn termination_log(&self, container: &str, attempt: u32) -> PathBuf {
-        self.shared
+        self.host
             .pods
             .volumes_dir(&self.id)
             .join(".termination")
@@ -82,10 +82,10 @@ impl Worker {
 
     /// Writes the pod's status if it has changed.
     pub(super) async fn report(&mut self, pod: &Arc<Pod>, plan: &Plan) -> Result<(), Error> {
-        let state = self.shared.pods.get(&self.id);
+        let state = self.host.pods.get(&self.id);
         let messages: BTreeMap<String, String> =
             self.memory.messages.iter().map(|(k, (_, text))| (k.clone(), text.clone())).collect();
-        let host_ip = self.shared.host_ip.to_string();
+        let host_ip = self.host.host_ip.to_string();
         let status = status::status(&status::Input {
             pod,
             state: state.as_ref(),
@@ -114,7 +114,7 @@ impl Worker {
         }
         let patch = json!({"metadata": {"uid": self.id}, "status": new});
         let namespace = pod.namespace().unwrap_or_default();
-        let api: Api<Pod> = Api::namespaced(self.shared.client.clone(), &namespace);
+        let api: Api<Pod> = Api::namespaced(self.host.client.clone(), &namespace);
         let params = PatchParams::default();
         match api.patch_status(&pod.name_any(), &params, &Patch::Merge(patch)).await {
             Ok(_) => {

@@ -45,10 +45,7 @@ fn pieces_of_a_line_are_joined_and_stamped_once() {
     std::fs::write(place.log(), text).unwrap();
     assert_eq!(read(&place.log(), &LogOptions::default()), "abcd\n\n");
     let stamped = LogOptions { timestamps: true, ..LogOptions::default() };
-    assert_eq!(
-        read(&place.log(), &stamped),
-        "2026-01-02T03:04:05Z abcd\n2026-01-02T03:04:07Z \n"
-    );
+    assert_eq!(read(&place.log(), &stamped), "2026-01-02T03:04:05Z abcd\n2026-01-02T03:04:07Z \n");
 }
 
 #[test]
@@ -57,8 +54,9 @@ fn the_tail_reaches_into_rotated_files() {
     std::fs::write(place.0.join("0.log.2"), line(1, "a") + &line(2, "b")).unwrap();
     std::fs::write(place.0.join("0.log.1"), line(3, "c") + &line(4, "d")).unwrap();
     std::fs::write(place.log(), line(5, "e")).unwrap();
-    let tail =
-        |lines| read(&place.log(), &LogOptions { tail_lines: Some(lines), ..LogOptions::default() });
+    let tail = |lines| {
+        read(&place.log(), &LogOptions { tail_lines: Some(lines), ..LogOptions::default() })
+    };
     assert_eq!(tail(0), "");
     assert_eq!(tail(1), "e\n");
     assert_eq!(tail(2), "d\ne\n");
@@ -108,11 +106,8 @@ fn following_sees_growth_and_rotation_and_ends_with_the_container() {
         out.extend_from_slice(text);
         ControlFlow::Continue(())
     };
-    let options = LogOptions {
-        follow: true,
-        tick: Duration::from_millis(10),
-        ..LogOptions::default()
-    };
+    let options =
+        LogOptions { follow: true, tick: Duration::from_millis(10), ..LogOptions::default() };
     let mut running = || stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected);
     follow(&path, &options, &mut running, &mut sink).unwrap();
     writer.join().unwrap();

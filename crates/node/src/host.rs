@@ -1,4 +1,4 @@
-//! What every loop of the node holds: the client, the two rooms below, and its settings.
+//! This host as every loop of the node holds it: the client, the two rooms below, and settings.
 
 use std::net::Ipv4Addr;
 
@@ -15,8 +15,8 @@ use crate::start::Settings;
 /// Sandboxes and containers made at once: more only compete for the same processors.
 const STARTS: usize = 8;
 
-/// Shared by all loops; always behind an `Arc`.
-pub(crate) struct Shared {
+/// Held by all loops; always behind an `Arc`.
+pub(crate) struct Host {
     pub(crate) client: kube::Client,
     pub(crate) pods: Pods,
     pub(crate) net: Net,
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) starts: Semaphore,
 }
 
-impl Shared {
+impl Host {
     pub(crate) fn new(
         client: kube::Client,
         pods: Pods,
@@ -47,9 +47,7 @@ impl Shared {
     ) -> Result<T, Error> {
         let pods = self.pods.clone();
         match tokio::task::spawn_blocking(move || call(&pods)).await {
-            Ok(result) => {
-                result.map_err(|source| Error::Pod { action, source: Box::new(source) })
-            }
+            Ok(result) => result.map_err(|source| Error::Pod { action, source: Box::new(source) }),
             Err(source) => Err(Error::BrokenOff { action, source }),
         }
     }
