@@ -6,8 +6,8 @@
 //! `cargo test -p end-to-end -- NAME`. While working on one, `SHELF_TEST_IMAGES=FOLDER` starts with
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
-mod drills;
 mod docker;
+mod drills;
 mod go;
 mod kubernetes;
 mod leave;
