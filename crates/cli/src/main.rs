@@ -16,6 +16,7 @@ mod settings;
 mod table;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -40,11 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let threads = match &arguments.command {
-        // The server answers many at once; a command waits for one answer.
-        Command::Serve(_) => 2,
-        _ => 1,
-    };
+    let serves = matches!(&arguments.command, Command::Serve(_));
+    // The server answers many at once; a command waits for one answer.
+    let threads = if serves { 2 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(256)
@@ -54,7 +53,12 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Failure::new(Code::Failed, "runtime", format!("starting threads: {error}"))
         })?;
     let result = runtime.block_on(commands::run(arguments));
-    // Threads that wait for a terminal's input would hold the process: they are left behind.
-    runtime.shutdown_background();
+    if serves {
+        // Whichever task drops the engine last removes its control groups: it must get to it.
+        runtime.shutdown_timeout(Duration::from_secs(3));
+    } else {
+        // Threads that wait for a terminal's input would hold the process: they are left behind.
+        runtime.shutdown_background();
+    }
     result
 }
