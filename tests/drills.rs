@@ -168,9 +168,17 @@ pub(crate) fn full_disk(_shop: &mut Server) -> Result<()> {
     let mut second = Server::beside()?;
     let disk = Disk::mount(second.data_dir())?;
     let result = second.start().and_then(|_| full(&second, &disk));
+    let instance = second.instance();
     second.end();
     drop(disk);
-    result
+    result?;
+    // The tiny app ran when the server was told to end with its containers.
+    ensure!(!instance.is_empty(), "a server without a name");
+    let name = format!("*{instance}*");
+    let find = ["/sys/fs/cgroup", "-type", "d", "-name", &name];
+    let groups = Command::new("find").args(find).output()?.stdout;
+    ensure!(groups.is_empty(), "control groups left: {}", String::from_utf8_lossy(&groups));
+    Ok(())
 }
 
 fn full(second: &Server, disk: &Disk) -> Result<()> {
