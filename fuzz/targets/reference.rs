@@ -9,6 +9,9 @@ fuzz_target!(|text: &str| {
         let printed = reference.to_string();
         let again = Reference::parse(&printed).expect("what was printed parses");
         assert_eq!(again.to_string(), printed);
-        assert!(!printed.contains(".."), "{printed}");
+        assert!(
+            reference.path.split('/').all(|name| !matches!(name, "" | "." | "..")),
+            "{printed}"
+        );
     }
 });

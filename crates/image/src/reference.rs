@@ -76,6 +76,10 @@ impl Reference {
         } else {
             path.to_owned()
         };
+        // Also with what was left out, or the name we print would not parse again.
+        if domain.len() + 1 + path.len() > NAME_MAX {
+            return Err(fail("the name is longer than 255 bytes", name.len()));
+        }
         Ok(Self {
             domain: domain.to_owned(),
             path,
@@ -235,8 +239,16 @@ mod tests {
             if let Ok(reference) = Reference::parse(&text) {
                 let printed = reference.to_string();
                 prop_assert_eq!(Reference::parse(&printed).unwrap(), reference.clone());
-                prop_assert!(!reference.name().contains(".."));
+                prop_assert!(reference.path.split('/').all(|name| !matches!(name, "" | "." | "..")));
             }
         }
+    }
+
+    #[test]
+    fn a_name_is_not_too_long_only_when_printed() {
+        let fits = "a".repeat(NAME_MAX - "docker.io/library/".len());
+        let printed = Reference::parse(&fits).unwrap().to_string();
+        assert_eq!(Reference::parse(&printed).unwrap().to_string(), printed);
+        assert!(Reference::parse(&format!("{fits}a")).is_err());
     }
 }
