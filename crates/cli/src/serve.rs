@@ -8,6 +8,7 @@
 //! Started bottom up and stopped top down. Containers, the front door and the name server live in
 //! processes of their own: ending or killing this one ends none of them.
 
+mod ground;
 mod running;
 mod sockets;
 
@@ -17,13 +18,13 @@ use std::time::{Duration, Instant};
 
 use api::pki::Pki;
 use apps::Target;
-use fs_err as fs;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::commands::Outcome;
 use crate::error::{Code, Failure};
+use crate::serve::ground::{Ground, ground, make_dir, wrap};
 use crate::serve::running::{Ending, Running};
 use crate::settings::{Global, Serve};
 
@@ -33,56 +34,14 @@ pub(crate) use running::stop;
 pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     let began = Instant::now();
     log_to_stderr();
-    if !rustix::process::geteuid().is_root() {
-        return Err(Failure::new(
-            Code::Refused,
-            "serve/root",
-            "shelf serve makes namespaces, mounts and links, which needs root",
-        )
-        .hint("sudo shelf serve        what else is missing:  shelf doctor"));
-    }
+    require_root()?;
     let data_dir = make_dir(&options.data_dir)?;
     let options = Serve { data_dir: data_dir.clone(), ..options.clone() };
     let run_dir = make_dir(&global.run_dir)?;
     let running = Running::claim(&data_dir, &run_dir)?;
     let api_listener = listen(options.api, "--api").await?;
 
-    // Leaves: images, objects, network.
-    let images = blocking("images", {
-        let dir = data_dir.join("images");
-        move || image::Images::open(&dir)
-    })
-    .await?;
-    let store = blocking("store", {
-        let path = make_dir(&data_dir.join("store"))?;
-        move || store::Store::open(&path)
-    })
-    .await?;
-    let net = net::Net::start(net::Settings {
-        instance: options.instance(),
-        state_dir: make_dir(&data_dir.join("net"))?,
-        run_dir: make_dir(&run_dir.join("net"))?,
-        pod_cidr: options.pod_cidr,
-        service_cidr: options.service_cidr,
-        domain: "cluster.local".into(),
-        front_door: vec![options.http],
-    })
-    .await
-    .map_err(|error| net_failure(error, &options))?;
-
-    // Pods: what outlived the last server is found again here.
-    let pods = blocking("pods", {
-        let settings = pod::Settings {
-            data_dir: data_dir.clone(),
-            run_dir: run_dir.clone(),
-            instance: options.instance(),
-            cgroup: format!("shelf-{}", options.instance()),
-        };
-        let (images, net) = (images.clone(), net.clone());
-        let handle = tokio::runtime::Handle::current();
-        move || pod::Pods::start(settings, images, net, handle)
-    })
-    .await?;
+    let Ground { images, store, net, pods } = ground(&options, &data_dir, &run_dir).await?;
 
     // The Kubernetes API, and a client of it that needs no wire.
     let kubelet = node::kubelet::Door::new();
@@ -161,6 +120,18 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+fn require_root() -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::new(
+            Code::Refused,
+            "serve/root",
+            "shelf serve makes namespaces, mounts and links, which needs root",
+        )
+        .hint("sudo shelf serve        what else is missing:  shelf doctor"));
+    }
+    Ok(())
+}
+
 /// Ends every pod; the objects stay, so the next server starts them again.
 async fn end_containers(pods: &pod::Pods) {
     let mut tasks = Vec::new();
@@ -192,39 +163,6 @@ async fn told(mut ended: watch::Receiver<bool>) {
     let _gone = ended.wait_for(|ended| *ended).await;
 }
 
-/// Runs a synchronous opening on a thread that may block.
-async fn blocking<T: Send + 'static, E: std::error::Error + Send + Sync + 'static>(
-    name: &'static str,
-    open: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(open).await {
-        Ok(opened) => opened.map_err(wrap(name)),
-        Err(error) => Err(Failure::new(Code::Failed, "serve", format!("opening {name}: {error}"))),
-    }
-}
-
-fn wrap<E: std::error::Error + Send + Sync + 'static>(
-    room: &'static str,
-) -> impl FnOnce(E) -> Failure {
-    move |error| {
-        let name = format!("serve/{room}");
-        Failure::new(Code::Failed, &name, format!("{:#}", anyhow::Error::new(error)))
-    }
-}
-
-fn net_failure(error: net::Error, options: &Serve) -> Failure {
-    if let net::Error::PortTaken { .. } = &error {
-        let free = options.http.port() + 1;
-        return Failure::new(
-            Code::Failed,
-            "port/taken",
-            format!("{:#}", anyhow::Error::new(error)),
-        )
-        .hint(format!("use another:  shelf serve --http {}:{free}", options.http.ip()));
-    }
-    wrap("network")(error)
-}
-
 async fn listen(address: std::net::SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let name =
@@ -237,18 +175,6 @@ async fn listen(address: std::net::SocketAddr, flag: &str) -> Result<TcpListener
             ),
         )
     })
-}
-
-fn make_dir(path: &std::path::Path) -> Result<std::path::PathBuf, Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    let fails =
-        |error: std::io::Error| Failure::new(Code::Failed, "serve/directory", format!("{error}"));
-    let new = !path.exists();
-    fs::create_dir_all(path).map_err(fails)?;
-    if new {
-        fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).map_err(fails)?;
-    }
-    fs::canonicalize(path).map_err(fails)
 }
 
 fn write_kubeconfig(global: &Global, pki: &Pki, listener: &TcpListener) -> Result<(), Failure> {
