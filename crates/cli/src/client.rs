@@ -14,6 +14,9 @@ use tokio::net::UnixStream;
 
 use crate::error::{Code, Failure};
 
+/// A longer line is given out in pieces, so that one without an end does not fill the memory.
+const MOST_LINE_BYTES: usize = 1024 * 1024;
+
 /// A connection to make to one of the server's sockets.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -84,23 +87,47 @@ impl Client {
         Ok(collected.to_bytes())
     }
 
-    /// Calls `each` with every line of a streamed body, as it comes.
-    pub(crate) async fn lines(
-        &self,
-        mut body: Incoming,
-        mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut rest: Vec<u8> = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| unreachable(&self.socket, &error))?;
-            let Ok(data) = frame.into_data() else { continue };
-            rest.extend_from_slice(&data);
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = rest.drain(..=end).collect();
-                each(&line[..end])?;
+    /// The lines of a streamed body, as they come.
+    pub(crate) fn lines(&self, body: Incoming) -> Lines {
+        Lines { body, rest: Vec::new(), ended: false, socket: self.socket.clone() }
+    }
+}
+
+/// Reads a streamed body line by line; nothing is read ahead of who asks.
+pub(crate) struct Lines {
+    body: Incoming,
+    rest: Vec<u8>,
+    ended: bool,
+    socket: PathBuf,
+}
+
+impl Lines {
+    /// The next line without its end, or nothing at the end of the body.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        loop {
+            let end = self.rest.iter().position(|byte| *byte == b'\n');
+            if let Some(end) = end {
+                let mut line: Vec<u8> = self.rest.drain(..=end).collect();
+                line.pop();
+                return Ok(Some(line));
+            }
+            if self.ended || self.rest.len() >= MOST_LINE_BYTES {
+                let rest = std::mem::take(&mut self.rest);
+                return Ok((!rest.is_empty()).then_some(rest));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.rest.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(error)) => return Err(unreachable(&self.socket, &error)),
+                None => self.ended = true,
             }
         }
-        if rest.is_empty() { Ok(()) } else { each(&rest) }
     }
 }
 

@@ -60,22 +60,21 @@ pub(crate) async fn verb(global: &Global, verb: &str, body: &Value) -> Result<Va
     let mut progress = Progress::new(global.json);
     let mut operation = None;
     let mut end = None;
-    {
-        let reading = client.lines(answer.into_body(), |line| {
-            let value: Value = serde_json::from_slice(line).unwrap_or(Value::Null);
-            if let Some(id) = value["operation"].as_u64() {
-                operation = Some(id);
-            } else if value.get("result").is_some() || value.get("error").is_some() {
-                end = Some(value);
-            } else if let Ok(event) = serde_json::from_value::<apps::Event>(value) {
-                progress.event(&event);
-            }
-            Ok(())
-        });
-        tokio::select! {
-            // A stream that breaks off means what one without a verdict means: the server is gone.
-            _cut = reading => {}
-            _ = tokio::signal::ctrl_c() => {}
+    let mut lines = client.lines(answer.into_body());
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line,
+            _ = tokio::signal::ctrl_c() => break,
+        };
+        // A stream that breaks off means what one without a verdict means: the server is gone.
+        let Ok(Some(line)) = line else { break };
+        let value: Value = serde_json::from_slice(&line).unwrap_or(Value::Null);
+        if let Some(id) = value["operation"].as_u64() {
+            operation = Some(id);
+        } else if value.get("result").is_some() || value.get("error").is_some() {
+            end = Some(value);
+        } else if let Ok(event) = serde_json::from_value::<apps::Event>(value) {
+            progress.event(&event);
         }
     }
     progress.finish();

@@ -134,19 +134,12 @@ async fn read(
         // A copy whose container has not started has no log yet; status says what it waits for.
         return;
     }
-    let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
-    let block = source.block;
-    let forward = async {
-        while let Some(line) = receiver.recv().await {
-            if lines.send((block.clone(), line)).await.is_err() {
-                return;
-            }
-        }
-    };
-    let reading = client.lines(answer.into_body(), move |line| {
-        let line = String::from_utf8_lossy(line).into_owned();
-        sender.send(line).map_err(|_| Failure::silent(Code::Failed))
-    });
+    let mut reader = client.lines(answer.into_body());
     // The connection ending is how a log ends; there is nothing to add to what was printed.
-    let (_ended, ()) = tokio::join!(reading, forward);
+    while let Ok(Some(line)) = reader.next().await {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if lines.send((source.block.clone(), line)).await.is_err() {
+            return;
+        }
+    }
 }
