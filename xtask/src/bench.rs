@@ -153,7 +153,9 @@ fn start_ours(folder: &Path) -> Result<Side> {
 
 fn start_peer(folder: &Path) -> Result<Side> {
     let socket = folder.join("dockerd.sock");
-    let server = Command::new("dockerd")
+    // In a network namespace of its own: its bridge and its rules go with it.
+    let server = Command::new("unshare")
+        .args(["--net", "--", "dockerd"])
         .arg("--data-root")
         .arg(folder.join("dockerd"))
         .arg("--exec-root")
