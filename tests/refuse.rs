@@ -99,6 +99,7 @@ fn serve(server: &Server, name: &str, more: &[&str]) -> Result<Ended> {
 
 /// The holder of a taken port is named, and nothing of the second server stays.
 pub(crate) fn taken_port(server: &mut Server) -> Result<()> {
+    let links = bridges()?;
     let holder = TcpListener::bind("127.0.0.1:0")?;
     let address = holder.local_addr()?.to_string();
     let ended = serve(server, "second", &["--http", &address, "--api", "127.0.0.1:0"])?;
@@ -106,8 +107,23 @@ pub(crate) fn taken_port(server: &mut Server) -> Result<()> {
     ensure!(ended.err.contains("error[port/taken]"), "{}", ended.err);
     ensure!(ended.err.contains(&std::process::id().to_string()), "no pid in {}", ended.err);
     ensure!(ended.err.contains("help:"), "no help in {}", ended.err);
+    ensure!(links == bridges()?, "the refused server has left a bridge: {links:?}");
     fs::remove_dir_all(server.scratch("second"))?;
     Ok(())
+}
+
+/// The bridges of all servers on this machine.
+fn bridges() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir("/sys/class/net")? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("sh") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    ensure!(!names.is_empty(), "not even the first server has a bridge");
+    Ok(names)
 }
 
 /// Two servers never write one data directory.

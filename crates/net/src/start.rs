@@ -115,7 +115,11 @@ impl Net {
         desired.write_rules(&place).await?;
         desired.config(&settings.domain, pods, service_cidr).save(&settings.run_dir)?;
         warn_of_foreign_rules(place.table.clone());
-        let (front_door, wanted) = open_door(&door, pods.gateway(), &settings.front_door).await?;
+        let opened = open_door(&door, pods.gateway(), &settings.front_door).await;
+        let ((front_door, wanted), failure) = match opened {
+            Ok(opened) => (opened, None),
+            Err(error) => (Default::default(), Some(error)),
+        };
         let inner = Arc::new(Inner {
             instance: settings.instance,
             place,
@@ -136,6 +140,15 @@ impl Net {
             supervisor: Mutex::new(None),
         });
         let net = Self { inner };
+        if let Some(error) = failure {
+            // Nothing of ours was here before: what a failed start has made goes again.
+            if ours.is_none()
+                && let Err(left) = net.remove_everything().await
+            {
+                tracing::warn!(error = %left, "a failed start left something behind");
+            }
+            return Err(error);
+        }
         net.configure_door().await?;
         net.supervise();
         Ok(net)

@@ -40,7 +40,7 @@ impl Cluster {
         let (api, client) = world.runtime.block_on(async {
             let store = store::Store::open(&path).unwrap();
             let settings =
-                api::Settings { service_cidr: ([10, 96, 0, 0].into(), 16), version: "0".into() };
+                api::Settings { service_cidr: ([10, 152, 0, 0].into(), 16), version: "0".into() };
             let api = api::Api::new(store, door.router(), settings).await.unwrap();
             let client = kube::Client::new(api.router(), "default");
             (api, client)

@@ -115,7 +115,7 @@ impl World {
             state_dir: place.dir.join("data/net"),
             run_dir: place.dir.join("run/net"),
             pod_cidr: None,
-            service_cidr: ([10, 96, 0, 0].into(), 16),
+            service_cidr: ([10, 152, 0, 0].into(), 16),
             domain: "cluster.local".into(),
             front_door: vec!["127.0.0.1:0".parse().unwrap()],
         };
