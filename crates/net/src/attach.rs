@@ -21,11 +21,11 @@ impl Net {
     pub async fn attach(&self, pod_id: &str, netns: OwnedFd) -> Result<Attachment> {
         let inner = &self.inner;
         let _order = inner.order.lock().await;
-        let known = lock(&inner.addresses).get(pod_id);
+        let known = lock(&inner.ground.addresses).get(pod_id);
         let ip = match known {
             Some(ip) => ip,
             None => {
-                let ip = lock(&inner.addresses).take(pod_id)?;
+                let ip = lock(&inner.ground.addresses).take(pod_id)?;
                 inner.desired.lock().await.welcome(ip);
                 self.save().await?;
                 ip
@@ -33,15 +33,16 @@ impl Net {
         };
         let name = inner.pod_link(ip);
         let copy = || netns.try_clone().map_err(failed("enter the network namespace of", pod_id));
-        let outer = inner.links.index(&name).await.map_err(failed("find", &name))?;
+        let outer = inner.ground.links.index(&name).await.map_err(failed("find", &name))?;
         let made = outer.is_some()
             && has_pod_link(copy()?)
                 .await
                 .map_err(failed("enter the network namespace of", pod_id))?;
         if !made {
             // What is there belongs to an earlier namespace of this pod.
-            inner.links.delete(&name).await.map_err(failed("remove", &name))?;
+            inner.ground.links.delete(&name).await.map_err(failed("remove", &name))?;
             inner
+                .ground
                 .links
                 .add_pod_link(&name, inner.bridge, inner.mtu, (netns.as_fd(), ip))
                 .await
@@ -52,8 +53,8 @@ impl Net {
             .await
             .map_err(failed("configure the interface of", pod_id))?;
         // The first pod wakes the bridge itself as well.
-        for link in [&name, &inner.place.bridge] {
-            inner.links.wait_operational(link).await.map_err(failed("bring up", link))?;
+        for link in [&name, &inner.ground.place.bridge] {
+            inner.ground.links.wait_operational(link).await.map_err(failed("bring up", link))?;
         }
         Ok(Attachment { ip, prefix: inner.pods.prefix, gateway, mtu: inner.mtu })
     }
@@ -66,7 +67,7 @@ impl Net {
     /// [`crate::Error::State`] if that could not be remembered.
     pub async fn detach(&self, pod_id: &str) -> Result<()> {
         let _order = self.inner.order.lock().await;
-        let Some(ip) = lock(&self.inner.addresses).release(pod_id) else { return Ok(()) };
+        let Some(ip) = lock(&self.inner.ground.addresses).release(pod_id) else { return Ok(()) };
         self.remove_later(self.inner.pod_link(ip));
         self.save().await
     }
@@ -80,17 +81,17 @@ impl Net {
         let inner = &self.inner;
         let _order = inner.order.lock().await;
         let gone: Vec<String> = {
-            let addresses = lock(&inner.addresses);
+            let addresses = lock(&inner.ground.addresses);
             let ids = addresses.all().map(|(id, _)| id);
             ids.filter(|id| !pod_ids.contains(id)).cloned().collect()
         };
         for id in &gone {
-            lock(&inner.addresses).release(id);
+            lock(&inner.ground.addresses).release(id);
         }
-        let ours = format!("v{}-", inner.instance);
-        let links = inner.links.names(&ours).await.map_err(failed("list", "pod links"))?;
+        let ours = format!("v{}-", inner.ground.instance);
+        let links = inner.ground.links.names(&ours).await.map_err(failed("list", "pod links"))?;
         let kept: Vec<String> =
-            lock(&inner.addresses).all().map(|(_, ip)| inner.pod_link(ip)).collect();
+            lock(&inner.ground.addresses).all().map(|(_, ip)| inner.pod_link(ip)).collect();
         for (name, _) in links.into_iter().filter(|(name, _)| !kept.contains(name)) {
             self.remove_later(name);
         }
@@ -100,16 +101,16 @@ impl Net {
     /// The attached pods and their addresses.
     #[must_use]
     pub fn attachments(&self) -> Vec<(String, Ipv4Addr)> {
-        lock(&self.inner.addresses).all().map(|(id, ip)| (id.clone(), ip)).collect()
+        lock(&self.inner.ground.addresses).all().map(|(id, ip)| (id.clone(), ip)).collect()
     }
 
     async fn save(&self) -> Result<()> {
-        let addresses = Arc::clone(&self.inner.addresses);
+        let addresses = Arc::clone(&self.inner.ground.addresses);
         blocking(move || lock(&addresses).save()).await
     }
 
     fn remove_later(&self, name: String) {
-        let links = self.inner.links.clone();
+        let links = self.inner.ground.links.clone();
         self.inner.removals.spawn(async move {
             // What is left is found by the next retain().
             if let Err(error) = links.delete(&name).await {
@@ -123,6 +124,6 @@ impl Inner {
     /// The outer end's name: instance and place in the pod network, so that it is
     /// found again without being remembered. At most 15 bytes for a /16.
     fn pod_link(&self, ip: Ipv4Addr) -> String {
-        format!("v{}-{:x}", self.instance, self.pods.index(ip))
+        format!("v{}-{:x}", self.ground.instance, self.pods.index(ip))
     }
 }

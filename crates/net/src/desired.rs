@@ -1,7 +1,11 @@
 //! The desired state as last told, less what is being drained, and what of it
 //! has been written to the kernel and to the door.
+//!
+//! Draining never empties a list: the last copy of a route or a service goes on
+//! serving until another one is known or the list itself goes on without it. A
+//! new copy and the end of the old one reach us on two paths, in either order.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -12,15 +16,20 @@ use crate::rules::Place;
 use crate::start::commit;
 use crate::{Result, rules};
 
+/// Addresses that leave, by when they were told to.
+type Drained = BTreeMap<Ipv4Addr, u64>;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
     services: Vec<Service>,
     routes: Vec<Route>,
     /// Drained, until a list of services without it arrives.
-    drained_services: BTreeSet<Ipv4Addr>,
+    drained_services: Drained,
     /// Drained, until a list of routes without it arrives.
-    drained_routes: BTreeSet<Ipv4Addr>,
+    drained_routes: Drained,
+    /// How many were drained so far.
+    drains: u64,
     written_rules: Option<Vec<u8>>,
     saved: Option<Config>,
 }
@@ -43,19 +52,20 @@ impl Desired {
     }
 
     pub(crate) fn set_services(&mut self, services: Vec<Service>) {
-        self.drained_services.retain(|ip| services.iter().any(|service| mentions(service, *ip)));
+        self.drained_services.retain(|ip, _| services.iter().any(|service| mentions(service, *ip)));
         self.services = services;
     }
 
     pub(crate) fn set_routes(&mut self, routes: Vec<Route>) {
         let leads_to = |route: &Route, ip| route.backends.iter().any(|backend| *backend.ip() == ip);
-        self.drained_routes.retain(|ip| routes.iter().any(|route| leads_to(route, *ip)));
+        self.drained_routes.retain(|ip, _| routes.iter().any(|route| leads_to(route, *ip)));
         self.routes = routes;
     }
 
     pub(crate) fn drain(&mut self, ip: Ipv4Addr) {
-        self.drained_services.insert(ip);
-        self.drained_routes.insert(ip);
+        self.drains += 1;
+        self.drained_services.insert(ip, self.drains);
+        self.drained_routes.insert(ip, self.drains);
     }
 
     /// A new pod has this address: what was drained was another one.
@@ -68,11 +78,19 @@ impl Desired {
     pub(crate) fn config(&self, domain: &str, pods: Cidr, services: Cidr) -> Config {
         let mut config = Config::new(domain, pods, services);
         config.services = self.ready_services();
-        config.routes = self.routes.clone();
-        for route in &mut config.routes {
-            route.backends.retain(|backend| !self.drained_routes.contains(backend.ip()));
-        }
+        config.routes = self.ready_routes();
         config
+    }
+
+    /// Whether new traffic still goes to this address, drained or not. Names do
+    /// not count: a service may publish copies that are not ready on purpose.
+    pub(crate) fn serves(&self, ip: Ipv4Addr) -> bool {
+        let routes = self.ready_routes();
+        let services = self.ready_services();
+        let ports = services.iter().flat_map(|service| &service.ports);
+        let mut backends =
+            routes.iter().flat_map(|route| &route.backends).chain(ports.flat_map(|p| &p.backends));
+        backends.any(|backend| *backend.ip() == ip)
     }
 
     pub(crate) fn is_saved(&self, config: &Config) -> bool {
@@ -96,16 +114,34 @@ impl Desired {
         Ok(())
     }
 
+    fn ready_routes(&self) -> Vec<Route> {
+        let mut routes = self.routes.clone();
+        for route in &mut routes {
+            leave(&mut route.backends, &self.drained_routes, |backend| *backend.ip());
+        }
+        routes
+    }
+
     fn ready_services(&self) -> Vec<Service> {
         let mut services = self.services.clone();
         for service in &mut services {
-            service.hosts.retain(|host| !self.drained_services.contains(&host.ip));
+            leave(&mut service.hosts, &self.drained_services, |host| host.ip);
             for port in &mut service.ports {
-                port.backends.retain(|backend| !self.drained_services.contains(backend.ip()));
+                leave(&mut port.backends, &self.drained_services, |backend| *backend.ip());
             }
         }
         services
     }
+}
+
+/// Takes the drained out of a list; of a list of nothing else, all but the one that leaves last.
+fn leave<T>(list: &mut Vec<T>, drained: &Drained, ip: impl Fn(&T) -> Ipv4Addr) {
+    let left = |one: &T| drained.get(&ip(one)).copied();
+    let last = match list.iter().any(|one| left(one).is_none()) {
+        true => None,
+        false => list.iter().filter_map(left).max(),
+    };
+    list.retain(|one| left(one) == last);
 }
 
 fn mentions(service: &Service, ip: Ipv4Addr) -> bool {
@@ -161,8 +197,8 @@ mod tests {
         desired.set_services(vec![service(&both)]);
         let now = config(&desired);
         assert_eq!(now.services[0].ports[0].backends, ["10.88.0.3:80".parse().unwrap()]);
-        assert!(now.services[0].hosts.is_empty());
         assert_eq!(now.routes[0].backends, ["10.88.0.3:80".parse().unwrap()]);
+        assert!(!desired.serves(IP));
         // Absent from the routes only: back there, still out of the services.
         desired.set_routes(vec![route(&both[1..])]);
         desired.set_routes(vec![route(&both)]);
@@ -171,5 +207,24 @@ mod tests {
         assert_eq!(now.services[0].ports[0].backends.len(), 1);
         desired.welcome(IP);
         assert_eq!(config(&desired).services[0].ports[0].backends.len(), 2);
+    }
+    #[test]
+    fn the_last_copy_serves_until_another_one_is_known() {
+        let mut desired = Desired::default();
+        let (old, new) = ("10.88.0.2:80", "10.88.0.3:80");
+        desired.set_services(vec![service(&[old])]);
+        desired.set_routes(vec![route(&[old])]);
+        desired.drain(IP);
+        assert!(desired.serves(IP), "drained before its successor was known");
+        assert_eq!(config(&desired).routes[0].backends, [old.parse().unwrap()]);
+        desired.set_services(vec![service(&[old, new])]);
+        assert!(desired.serves(IP), "the routes do not know the successor yet");
+        desired.set_routes(vec![route(&[old, new])]);
+        assert!(!desired.serves(IP));
+        assert_eq!(config(&desired).routes[0].backends, [new.parse().unwrap()]);
+        // Without a successor the lists decide: this is a stop, not a roll.
+        desired.set_routes(vec![route(&[])]);
+        desired.set_services(vec![service(&[])]);
+        assert!(!desired.serves(IP));
     }
 }

@@ -28,6 +28,7 @@
 mod attach;
 mod desired;
 mod error;
+mod ground;
 mod model;
 mod start;
 

@@ -20,15 +20,13 @@ use crate::addresses::Addresses;
 use crate::cidr::{Cidr, free_pod_network};
 use crate::desired::Desired;
 use crate::door::client::Door;
-use crate::door::config::Config;
 use crate::door::control::Request;
 use crate::door::listen::Kind;
+use crate::ground::Ground;
 use crate::link::{Links, Taken, failed};
 use crate::model::{Route, Service, Settings};
 use crate::rules::Place;
-use crate::{Access, Error, Result, nft, rules};
-
-const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+use crate::{Access, Error, Result, nft};
 
 /// The running network of one instance. Cheap to clone; dropping the last clone
 /// leaves everything as it is, like a crash would.
@@ -39,17 +37,15 @@ pub struct Net {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) instance: String,
-    pub(crate) place: Place,
+    pub(crate) ground: Ground,
     pub(crate) pods: Cidr,
     pub(crate) bridge: u32,
     pub(crate) mtu: u32,
-    pub(crate) links: Links,
-    pub(crate) addresses: Arc<Mutex<Addresses>>,
     /// One change of the pods' interfaces at a time.
     pub(crate) order: tokio::sync::Mutex<()>,
     pub(crate) desired: tokio::sync::Mutex<Desired>,
-    pub(crate) door: Door,
+    /// Wakes those who wait for a change of `desired`.
+    told: tokio::sync::watch::Sender<()>,
     /// Link removals in the background.
     pub(crate) removals: TaskTracker,
     run_dir: PathBuf,
@@ -83,73 +79,53 @@ impl Net {
         let links = Links::here().map_err(failed("open", "the routing socket"))?;
         let ours = links.index(&bridge_name).await.map_err(failed("find", &bridge_name))?;
         let taken = links.taken(ours).await.map_err(failed("list", "addresses and routes"))?;
-        let mut addresses = choose_networks(&settings, &taken, ours.is_some())?;
+        let addresses = choose_networks(&settings, &taken, ours.is_some())?;
         let pods = addresses.pod_cidr();
         let service_cidr = Cidr::new(settings.service_cidr.0, settings.service_cidr.1);
 
         let uplink = links.uplink().await.map_err(failed("find", "the default route"))?;
-        let bridge = links
-            .ensure_bridge(&bridge_name, pods, uplink.mtu)
-            .await
-            .map_err(failed("set up bridge", &bridge_name))?;
-        if !uplink.has_default_route {
-            links
-                .add_service_route(bridge, service_cidr, pods.gateway())
-                .await
-                .map_err(failed("add the service route to", &bridge_name))?;
-        }
-        if switch_forwarding_on()? {
-            addresses.note_forwarding_changed();
-        }
-        addresses.save()?;
-
         let place = Place {
             table: format!("shelf_{}", settings.instance),
             bridge: bridge_name,
             pod_cidr: (pods.network, pods.prefix),
             service_cidr: (service_cidr.network, service_cidr.prefix),
         };
-        let door = Door::new(&settings.run_dir);
-        let mut desired =
-            Desired::remembered(&settings.run_dir, &settings.domain, pods, service_cidr);
-        desired.write_rules(&place).await?;
-        desired.config(&settings.domain, pods, service_cidr).save(&settings.run_dir)?;
-        warn_of_foreign_rules(place.table.clone());
-        let opened = open_door(&door, pods.gateway(), &settings.front_door).await;
-        let ((front_door, wanted), failure) = match opened {
-            Ok(opened) => (opened, None),
-            Err(error) => (Default::default(), Some(error)),
-        };
-        let inner = Arc::new(Inner {
-            instance: settings.instance,
+        let ground = Ground {
+            instance: settings.instance.clone(),
             place,
-            pods,
-            bridge,
-            mtu: uplink.mtu,
             links,
             addresses: Arc::new(Mutex::new(addresses)),
+            door: Door::new(&settings.run_dir),
+        };
+        let raised = match ground.raise(&settings, &uplink, pods, service_cidr).await {
+            Ok(raised) => raised,
+            Err(error) => {
+                // Nothing of ours was here before: what a failed start has made goes again.
+                if ours.is_none()
+                    && let Err(left) = ground.clear().await
+                {
+                    tracing::warn!(error = %left, "a failed start left something behind");
+                }
+                return Err(error);
+            }
+        };
+        let inner = Arc::new(Inner {
+            ground,
+            pods,
+            bridge: raised.bridge,
+            mtu: uplink.mtu,
             order: tokio::sync::Mutex::new(()),
-            desired: tokio::sync::Mutex::new(desired),
-            door,
+            desired: tokio::sync::Mutex::new(raised.desired),
+            told: tokio::sync::watch::Sender::new(()),
             removals: TaskTracker::new(),
             run_dir: settings.run_dir,
             domain: settings.domain,
             service_cidr,
-            front_door,
-            wanted,
+            front_door: raised.front_door,
+            wanted: raised.wanted,
             supervisor: Mutex::new(None),
         });
         let net = Self { inner };
-        if let Some(error) = failure {
-            // Nothing of ours was here before: what a failed start has made goes again.
-            if ours.is_none()
-                && let Err(left) = net.remove_everything().await
-            {
-                tracing::warn!(error = %left, "a failed start left something behind");
-            }
-            return Err(error);
-        }
-        net.configure_door().await?;
         net.supervise();
         Ok(net)
     }
@@ -181,7 +157,9 @@ impl Net {
     pub async fn set_services(&self, services: Vec<Service>) -> Result<()> {
         let mut desired = self.inner.desired.lock().await;
         desired.set_services(services);
-        self.apply(&mut desired).await
+        let applied = self.apply(&mut desired).await;
+        self.inner.told.send_replace(());
+        applied
     }
 
     /// Replaces the front door's whole table; requests in flight are not touched.
@@ -191,13 +169,20 @@ impl Net {
     pub async fn set_routes(&self, routes: Vec<Route>) -> Result<()> {
         let mut desired = self.inner.desired.lock().await;
         desired.set_routes(routes);
-        self.apply(&mut desired).await
+        let applied = self.apply(&mut desired).await;
+        self.inner.told.send_replace(());
+        applied
     }
 
     /// Sends no new traffic to `ip`, then waits until the front door has nothing
     /// on its way there, `at_most` so long. It gets traffic again when a pod is
     /// attached with it, or when it was absent from the desired state once.
+    ///
+    /// The last copy of a route or service keeps its traffic until the desired
+    /// state names another one or goes on without it; that wait is part of
+    /// `at_most`.
     pub async fn drain(&self, ip: Ipv4Addr, at_most: Duration) {
+        let deadline = tokio::time::Instant::now() + at_most;
         {
             let mut desired = self.inner.desired.lock().await;
             desired.drain(ip);
@@ -205,7 +190,11 @@ impl Net {
                 tracing::warn!(%ip, error = %chain(&error), "could not take a pod out of service");
             }
         }
-        let door = self.inner.door.clone();
+        if tokio::time::timeout_at(deadline, self.until_replaced(ip)).await.is_err() {
+            tracing::info!(%ip, "still the only copy of a service at its end");
+        }
+        let at_most = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let door = self.inner.ground.door.clone();
         let waited = tokio::task::spawn_blocking(move || door.wait_idle(ip, at_most)).await;
         match waited {
             Ok(Ok(0)) => {}
@@ -215,12 +204,26 @@ impl Net {
         }
     }
 
+    /// Returns once no new traffic goes to a drained address.
+    async fn until_replaced(&self, ip: Ipv4Addr) {
+        let mut told = self.inner.told.subscribe();
+        loop {
+            told.borrow_and_update();
+            if !self.inner.desired.lock().await.serves(ip) {
+                return;
+            }
+            if told.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// What the front door counted for each route since it started.
     ///
     /// # Errors
     /// [`Error::Door`] if it does not answer.
     pub async fn access(&self) -> Result<Vec<Access>> {
-        let door = self.inner.door.clone();
+        let door = self.inner.ground.door.clone();
         blocking(move || door.ask(&Request::Counters)).await.map(|reply| reply.access)
     }
 
@@ -236,57 +239,22 @@ impl Net {
         }
         self.inner.removals.close();
         self.inner.removals.wait().await;
-        if remove_links { self.remove_everything().await } else { Ok(()) }
-    }
-
-    async fn remove_everything(&self) -> Result<()> {
-        let inner = &self.inner;
-        let _order = inner.order.lock().await;
-        let door = inner.door.clone();
-        let mut first = blocking(move || door.stop()).await;
-        let mut note = |result: Result<()>| {
-            if first.is_ok() {
-                first = result;
-            }
-        };
-        let pod_links = inner.links.names(&format!("v{}-", inner.instance)).await;
-        let pod_links = pod_links.map_err(failed("list", "pod links"));
-        match pod_links {
-            Ok(list) => {
-                for (name, _) in list {
-                    note(inner.links.delete(&name).await.map_err(failed("remove", &name)));
-                }
-            }
-            Err(error) => note(Err(error)),
+        if !remove_links {
+            return Ok(());
         }
-        let bridge = &inner.place.bridge;
-        note(inner.links.delete(bridge).await.map_err(failed("remove", bridge)));
-        let table = inner.place.table.clone();
-        note(commit(table.clone(), rules::removal(&table).finish()).await);
-        let changed = lock(&inner.addresses).forwarding_changed();
-        let others = inner.links.names("sh").await.unwrap_or_default();
-        // Another instance may have come to rely on it.
-        if changed && others.is_empty() {
-            let off = fs::write(FORWARDING, "0");
-            note(off.map_err(|source| Error::Sysctl {
-                path: FORWARDING.into(),
-                value: "0",
-                source,
-            }));
-        }
-        note(lock(&inner.addresses).forget());
-        first
+        let _order = self.inner.order.lock().await;
+        self.inner.ground.clear().await
     }
 
     async fn apply(&self, desired: &mut Desired) -> Result<()> {
         let inner = &self.inner;
-        desired.write_rules(&inner.place).await?;
+        desired.write_rules(&inner.ground.place).await?;
         let config = desired.config(&inner.domain, inner.pods, inner.service_cidr);
         if desired.is_saved(&config) {
             return Ok(());
         }
         config.save(&inner.run_dir)?;
-        self.send_config(config.clone()).await?;
+        inner.ground.send(config.clone(), &inner.wanted).await?;
         desired.note_saved(config);
         Ok(())
     }
@@ -295,29 +263,15 @@ impl Net {
         let inner = &self.inner;
         let mut desired = inner.desired.lock().await;
         let config = desired.config(&inner.domain, inner.pods, inner.service_cidr);
-        self.send_config(config.clone()).await?;
+        inner.ground.send(config.clone(), &inner.wanted).await?;
         desired.note_saved(config);
         Ok(())
-    }
-
-    /// Sends the configuration, to a new door if the old one just died.
-    async fn send_config(&self, config: Config) -> Result<()> {
-        let (door, wanted) = (self.inner.door.clone(), self.inner.wanted.clone());
-        blocking(move || {
-            let request = Request::Configure { config: Box::new(config) };
-            door.ask(&request).or_else(|_| {
-                door.ensure(&wanted)?;
-                door.ask(&request)
-            })
-        })
-        .await
-        .map(|_| ())
     }
 
     /// Watches the door and starts it again when it ends.
     fn supervise(&self) {
         let weak = Arc::downgrade(&self.inner);
-        let socket = self.inner.door.socket().to_owned();
+        let socket = self.inner.ground.door.socket().to_owned();
         let task = tokio::spawn(async move {
             let mut pause = Duration::from_millis(20);
             loop {
@@ -329,7 +283,7 @@ impl Net {
                 let Some(inner) = weak.upgrade() else { return };
                 tracing::warn!("the front door's process ended; starting it again");
                 let net = Self { inner };
-                let (door, wanted) = (net.inner.door.clone(), net.inner.wanted.clone());
+                let (door, wanted) = (net.inner.ground.door.clone(), net.inner.wanted.clone());
                 let restarted = blocking(move || door.ensure(&wanted)).await;
                 let restarted = match restarted {
                     Ok(_) => net.configure_door().await,
@@ -405,68 +359,6 @@ fn choose_networks(settings: &Settings, taken: &[Taken], live: bool) -> Result<A
     all.push(services);
     let pods = free_pod_network(&settings.instance, &all).ok_or(Error::NoFreeNetwork)?;
     Ok(Addresses::new(&settings.state_dir, pods))
-}
-
-/// Switches IPv4 forwarding on; whether it was off.
-fn switch_forwarding_on() -> Result<bool> {
-    let failed = |source| Error::Sysctl { path: FORWARDING.into(), value: "1", source };
-    if fs::read_to_string(FORWARDING).map_err(failed)?.trim() == "1" {
-        return Ok(false);
-    }
-    fs::write(FORWARDING, "1").map_err(failed)?;
-    Ok(true)
-}
-
-/// Starts or finds the door: the front door's addresses, and everything it is
-/// to listen on.
-async fn open_door(
-    door: &Door,
-    gateway: Ipv4Addr,
-    front_door: &[SocketAddr],
-) -> Result<(Vec<SocketAddr>, Vec<(Kind, SocketAddr)>)> {
-    let dns = SocketAddr::from((gateway, 53));
-    let for_pods = |address: &SocketAddr| {
-        // Pods reach the front door at the bridge; a wildcard covers that.
-        let covered = address.ip().is_unspecified() || address.ip() == gateway;
-        (!covered).then(|| (Kind::Http, SocketAddr::from((gateway, address.port()))))
-    };
-    let http = |addresses: &[SocketAddr]| {
-        let mut list: Vec<_> = addresses.iter().map(|address| (Kind::Http, *address)).collect();
-        list.extend([(Kind::DnsUdp, dns), (Kind::DnsTcp, dns)]);
-        let inside: Vec<_> =
-            addresses.iter().filter(|a| a.port() != 0).filter_map(for_pods).collect();
-        for one in inside {
-            if !list.contains(&one) {
-                list.push(one);
-            }
-        }
-        list
-    };
-    let (first, asked) = (door.clone(), http(front_door));
-    let mut actual = blocking(move || first.ensure(&asked)).await?;
-    actual.truncate(front_door.len());
-    let wanted = http(&actual);
-    if front_door.iter().any(|address| address.port() == 0) {
-        // Only now are all ports known.
-        let (second, asked) = (door.clone(), wanted.clone());
-        blocking(move || second.ensure(&asked)).await?;
-    }
-    Ok((actual, wanted))
-}
-
-/// Accepting in our table does not help against a drop in another one.
-fn warn_of_foreign_rules(own: String) {
-    tokio::task::spawn_blocking(move || match nft::socket::foreign_forward_drops(&own) {
-        Ok(found) => {
-            for chain in found {
-                tracing::warn!(
-                    chain,
-                    "a firewall drops forwarded packets; pods may not reach the network"
-                );
-            }
-        }
-        Err(error) => tracing::debug!(%error, "could not look for foreign firewall rules"),
-    });
 }
 
 /// Sends a finished batch from a blocking thread.

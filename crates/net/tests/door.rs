@@ -77,7 +77,36 @@ pub(crate) fn root_draining_waits_for_what_is_in_flight(scene: &Scene) {
     scene.wait(net.drain(*new.ip(), Duration::from_millis(100)));
     assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
     assert!(slow.join().unwrap().starts_with("new"));
+    // The last one to leave serves until the routes go on without it.
+    for _ in 0..10 {
+        assert!(get(to, HOST, "/").unwrap().starts_with("new"));
+    }
+    scene.wait(net.set_routes(vec![route("*", "/", &[])])).unwrap();
     assert_eq!(http(to, "GET", HOST, "/", b"").unwrap().status(), 503);
+    scene.wait(net.shutdown(true)).unwrap();
+}
+
+/// The end of an old copy may be told before its successor: no request is lost to that.
+pub(crate) fn root_the_last_copy_serves_until_its_successor_is_known(scene: &Scene) {
+    let net = scene.net();
+    let pods = [scene.pod(&net, "a"), scene.pod(&net, "b")];
+    let servers = [pods[0].serve(80, "old"), pods[1].serve(80, "new")];
+    let (old, new) = (servers[0].address, servers[1].address);
+    scene.wait(net.set_routes(vec![route("*", "/", &[old])])).unwrap();
+    let to = door(&net);
+    std::thread::scope(|scope| {
+        let draining = scope.spawn(|| scene.wait(net.drain(*old.ip(), Duration::from_secs(20))));
+        for _ in 0..20 {
+            assert!(get(to, HOST, "/").unwrap().starts_with("old"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!draining.is_finished(), "drained while nobody else could answer");
+        scene.wait(net.set_routes(vec![route("*", "/", &[old, new])])).unwrap();
+        draining.join().unwrap();
+        for _ in 0..20 {
+            assert!(get(to, HOST, "/").unwrap().starts_with("new"));
+        }
+    });
     scene.wait(net.shutdown(true)).unwrap();
 }
 

@@ -193,28 +193,51 @@ pub(crate) fn root_a_new_build_takes_the_sockets_over(scene: &Scene) {
     scene.wait(net.shutdown(true)).unwrap();
 }
 
-pub(crate) fn root_shutdown_leaves_nothing(scene: &Scene) {
-    let state = || {
-        let list = |arguments: &[&str]| run("ip", arguments);
-        let forwarding = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
-        let links = list(&["-br", "link"]);
-        (
-            links,
-            list(&["route"]),
-            list(&["-4", "address"]),
-            run("nft", &["list", "ruleset"]),
-            forwarding,
-        )
+/// Everything of the network that an instance may change.
+fn host_state() -> [String; 5] {
+    [
+        run("ip", &["-br", "link"]),
+        run("ip", &["route"]),
+        run("ip", &["-4", "address"]),
+        run("nft", &["list", "ruleset"]),
+        std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(),
+    ]
+}
+
+/// Wherever a start fails, what it had made by then goes again.
+pub(crate) fn root_a_failed_start_leaves_nothing(scene: &Scene) {
+    let before = host_state();
+    let fails = || {
+        let error = scene.wait(Net::start(scene.settings())).err().expect("it starts all the same");
+        assert_eq!(host_state(), before, "after: {error:?}");
+        error
     };
-    let before = state();
+    // The port is taken: known only once bridge and rules are there.
+    let holder = std::net::TcpListener::bind(scene.settings().front_door[0]).unwrap();
+    assert!(matches!(fails(), net::Error::PortTaken { .. }));
+    drop(holder);
+    // State cannot be written: after the bridge, before the rules; then after the rules.
+    for file in ["state/net.json.new", "run/door.json"] {
+        let obstacle = scene.dir.join(file);
+        std::fs::create_dir_all(obstacle.join("inside")).unwrap();
+        assert!(matches!(fails(), net::Error::State { .. }), "{file}");
+        std::fs::remove_dir_all(&obstacle).unwrap();
+    }
+    let net = scene.net();
+    scene.wait(net.shutdown(true)).unwrap();
+    assert_eq!(host_state(), before);
+}
+
+pub(crate) fn root_shutdown_leaves_nothing(scene: &Scene) {
+    let before = host_state();
     let net = scene.net();
     let pods = [scene.pod(&net, "a"), scene.pod(&net, "b")];
     scene.wait(net.set_services(vec![service(&["10.88.0.9:80".parse().unwrap()])])).unwrap();
-    assert_ne!(state(), before);
+    assert_ne!(host_state(), before);
     let pid = door_pid(scene);
     scene.wait(net.detach("b")).unwrap();
     scene.wait(net.shutdown(true)).unwrap();
-    assert_eq!(state(), before);
+    assert_eq!(host_state(), before);
     let left = |dir: &str| std::fs::read_dir(scene.dir.join(dir)).unwrap().count();
     assert_eq!((left("run"), left("state")), (0, 0));
     eventually("the door ends", || !Path::new(&format!("/proc/{pid}/cmdline")).exists());

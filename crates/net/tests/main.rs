@@ -44,12 +44,12 @@ tests! {
         root_a_host_without_default_route_reaches_services;
     names: root_names_are_answered_over_udp_and_tcp, root_other_names_are_forwarded;
     door: root_a_dead_backend_costs_no_request, root_draining_waits_for_what_is_in_flight,
-        root_web_sockets_pass, root_large_bodies_stream_both_ways, root_errors_say_what_is_missing,
+        root_the_last_copy_serves_until_its_successor_is_known, root_web_sockets_pass, root_large_bodies_stream_both_ways, root_errors_say_what_is_missing,
         root_a_taken_port_names_its_holder, root_pods_reach_the_front_door,
         root_backends_may_change_at_any_time;
     life: root_everything_outlives_the_daemon, root_a_restart_disturbs_nothing,
         root_a_dead_door_comes_back, root_a_new_build_takes_the_sockets_over,
-        root_shutdown_leaves_nothing;
+        root_shutdown_leaves_nothing, root_a_failed_start_leaves_nothing;
 }
 
 fn main() -> ExitCode {

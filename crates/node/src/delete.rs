@@ -18,8 +18,6 @@ use crate::probe::Target;
 const GRACE: i64 = 30;
 /// Longest wait for requests in flight; a client that never ends must not hold the pod.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long the endpoints have to move on before the address is taken away.
-const SETTLE: Duration = Duration::from_millis(800);
 
 /// How long this pod may take to end, by its deletion or its spec.
 pub(crate) fn grace(pod: &Pod) -> Duration {
@@ -36,9 +34,6 @@ pub(crate) fn grace(pod: &Pod) -> Duration {
 pub(crate) async fn stop_all(host: &Arc<Host>, pod: &Arc<Pod>, grace: Duration) {
     let Some(state) = host.pods.get(&uid(pod)) else { return };
     if let Some(ip) = state.ip.filter(|_| state.alive && !grace.is_zero()) {
-        // The endpoints move on by themselves, the new copy in before the old one out. Taking the
-        // address away sooner could leave a route with nobody for a moment.
-        tokio::time::sleep(SETTLE.min(grace / 4)).await;
         host.net.drain(ip, grace.min(DRAIN)).await;
     }
     let deadline = tokio::time::Instant::now() + grace;
