@@ -29,6 +29,17 @@ impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
         self.write.is_empty() && self.remove.is_empty() && !self.stopped
     }
+
+    /// What changes, in a line.
+    pub(crate) fn summary(&self) -> String {
+        let text = |change: &Change| match change.kind {
+            ChangeKind::Unchanged => None,
+            ChangeKind::Added => Some(format!("+ {}", change.block)),
+            ChangeKind::Removed => Some(format!("- {}", change.block)),
+            ChangeKind::Changed => Some(format!("{}: {}", change.block, change.reasons.join(", "))),
+        };
+        self.blocks.iter().filter_map(text).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Compares the compiled app with what is there.
@@ -80,7 +91,7 @@ fn change(block: &str, kind: ChangeKind) -> Change {
 /// Nothing that holds data is ever taken away by a go: disks, passwords, the namespace.
 fn prunable(key: &Key, wanted: &[Key]) -> bool {
     let kept = ["PersistentVolumeClaim", "Secret", "Namespace"].contains(&key.kind.as_str());
-    !kept && key.name != release::NAME && !wanted.contains(key)
+    !kept && !release::is_record(key) && !wanted.contains(key)
 }
 
 fn note(block: &mut Change, key: &Key, wanted: &Value, there: Option<&Value>) {

@@ -30,11 +30,15 @@ pub struct GoOptions {
     pub no_cache: bool,
     /// How long copies may take to become ready, after the images are built.
     pub timeout: Duration,
+    /// Blocks whose source counts; every other one keeps the image it runs with.
+    pub only: Option<Vec<String>>,
+    /// Who says so; kept with the release.
+    pub by: String,
 }
 
 impl Default for GoOptions {
     fn default() -> Self {
-        Self { no_cache: false, timeout: Duration::from_secs(600) }
+        Self { no_cache: false, timeout: Duration::from_secs(600), only: None, by: String::new() }
     }
 }
 
@@ -50,22 +54,54 @@ pub async fn go(
     events: Events<'_>,
 ) -> Result<GoReport> {
     let clock = Clock::start();
-    let loaded = load::load(dir)?;
-    let app = loaded.graph.app.clone();
-    let sources = load::source_hashes(&loaded)?;
-    let live = live::list(target, &app).await?;
+    let only = options.only.as_deref();
+    let loaded = load::load_some(dir, only)?;
+    let mut sources = load::source_hashes(&loaded, only)?;
+    let live = live::list(target, &loaded.graph.app).await?;
     let recorded = release::read(&live);
+    if let (Some(only), Some(recorded)) = (only, &recorded) {
+        // A block that does not count is what it was.
+        let others = recorded.sources.iter().filter(|(block, _)| !only.contains(block));
+        sources.extend(others.map(|(block, hash)| (block.clone(), hash.clone())));
+    }
     let known = match options.no_cache {
         true => composer::Images::new(),
         false => images::known(target, recorded.as_ref(), &sources),
     };
     let built =
         images::build_missing(target, &loaded, known, options.no_cache, &clock, events).await?;
+    let settled = Settled { loaded: &loaded, built, sources, renewed: Vec::new() };
+    settle(target, settled, options, &clock, events).await
+}
+
+/// An app whose images are there: all that is left is to make it so.
+pub(crate) struct Settled<'a> {
+    pub(crate) loaded: &'a Loaded,
+    pub(crate) built: images::Built,
+    /// Block to the hash of what its image was built from.
+    pub(crate) sources: BTreeMap<String, String>,
+    /// Secrets that were given other values already; what uses them is started again.
+    pub(crate) renewed: Vec<String>,
+}
+
+/// Writes what differs, waits for it and records the release.
+pub(crate) async fn settle(
+    target: &Target,
+    settled: Settled<'_>,
+    options: &GoOptions,
+    clock: &Clock,
+    events: Events<'_>,
+) -> Result<GoReport> {
+    let Settled { loaded, built, sources, renewed } = settled;
+    let app = loaded.graph.app.clone();
+    let live = live::list(target, &app).await?;
+    let recorded = release::read(&live);
     let compiled = composer::compile(&loaded.graph, &built.images, &facts(target, &app));
     let changes = changes::find(&loaded.graph, &compiled, &live);
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
     let same_release = recorded.as_ref().is_some_and(|one| one.release == compiled.release);
-    let changed = !changes.is_empty() || !incomplete.is_empty() || !same_release;
+    let changed =
+        !changes.is_empty() || !incomplete.is_empty() || !same_release || !renewed.is_empty();
     if changed {
         for line in plan::lines(&loaded.graph, &compiled, &changes, &incomplete) {
             events(Event::Plan { line });
@@ -75,20 +111,20 @@ pub async fn go(
     let observer = Observer::start(target, &app).await?;
     let mut run = Run {
         target,
-        loaded: &loaded,
+        loaded,
         compiled: &compiled,
         changes: &changes,
         live: &live,
         patience: Patience::new(&observer.world),
         probes: Probes::new(&loaded.graph, &observer.world),
         observer,
-        clock: &clock,
+        clock,
         deadline,
         seconds: options.timeout.as_secs(),
         woken: BTreeMap::new(),
         events,
     };
-    let shown = run.all(changed).await?;
+    let shown = run.all(changed, renewed).await?;
     let release = Release {
         release: compiled.release.clone(),
         at: jiff::Timestamp::now().to_string(),
@@ -96,12 +132,15 @@ pub async fn go(
         images: built.images.clone(),
         sources,
         from: loaded.graph.blocks.iter().map(|p| (p.name.clone(), p.from.to_string())).collect(),
+        text: loaded.text.clone(),
     };
     let stale = recorded.is_none_or(|one| Release { at: one.at.clone(), ..release.clone() } != one);
-    if changed || stale {
-        release::write(target, &app, &release).await?;
-    }
     let seconds = clock.seconds();
+    if changed || stale {
+        let summary = changes.summary();
+        let story = release::Story { by: options.by.clone(), seconds, summary };
+        release::write(target, &app, &live, &release, &story).await?;
+    }
     events(Event::Done { url: compiled.url.clone(), seconds });
     Ok(GoReport {
         app,
@@ -149,13 +188,14 @@ impl Run<'_, '_> {
         &self.compiled.app
     }
 
-    async fn all(&mut self, changed: bool) -> Result<Vec<(String, String)>> {
+    async fn all(&mut self, changed: bool, renewed: Vec<String>) -> Result<Vec<(String, String)>> {
         let compiled = self.compiled;
         let mut written = secrets::Written::default();
         if changed {
             self.namespace().await?;
             written =
                 secrets::ensure(self.target, self.app(), &compiled.secrets, self.live).await?;
+            written.changed.extend(renewed);
             if self.changes.stopped {
                 self.woken = scale::wake(self.target, self.app(), self.live).await?;
             }

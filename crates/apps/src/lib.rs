@@ -38,9 +38,10 @@ pub use go::{GoOptions, go};
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
 pub use load::{app_name, check};
 pub use plan::plan;
+pub use release::releases;
 pub use report::{
-    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport, ScaleReport,
-    StatusReport,
+    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport,
+    ReleaseReport, ScaleReport, StatusReport,
 };
 pub use scale::{start, stop};
 pub use status::{apps, status, url};

@@ -14,13 +14,20 @@ use crate::{Error, Result, folder, stock};
 pub(crate) struct Loaded {
     pub(crate) dir: PathBuf,
     pub(crate) graph: Graph,
+    /// The app file as it was read.
+    pub(crate) text: String,
 }
 
 /// Reads and checks the app in `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded> {
-    let app = parse(dir)?;
-    let graph = composer::check(&app, &stock::catalogue()?).map_err(Error::Wrong)?;
-    for part in &graph.blocks {
+    load_some(dir, None)
+}
+
+/// The same; with `only`, the folders of other blocks need not be there.
+pub(crate) fn load_some(dir: &Path, only: Option<&[String]>) -> Result<Loaded> {
+    let loaded = from_text(dir, read(dir)?)?;
+    let counts = |name: &String| only.is_none_or(|only| only.contains(name));
+    for part in loaded.graph.blocks.iter().filter(|part| counts(&part.name)) {
         let From::Source { path } = &part.from else { continue };
         let source = dir.join(path);
         let missing = |what: String| Error::Source { block: part.name.clone(), reason: what };
@@ -31,13 +38,23 @@ pub(crate) fn load(dir: &Path) -> Result<Loaded> {
             return Err(missing(format!("there is no Dockerfile in {}", source.display())));
         }
     }
-    Ok(Loaded { dir: dir.to_owned(), graph })
+    Ok(loaded)
+}
+
+/// Checks the text of an app file; what it is built from is not looked at.
+pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
+    let app = App::parse("app.toml", &text).map_err(Error::Wrong)?;
+    let graph = composer::check(&app, &stock::catalogue()?).map_err(Error::Wrong)?;
+    Ok(Loaded { dir: dir.to_owned(), graph, text })
+}
+
+fn read(dir: &Path) -> Result<String> {
+    let path = dir.join("app.toml");
+    fs::read_to_string(&path).map_err(|source| Error::Read { path, source })
 }
 
 fn parse(dir: &Path) -> Result<App> {
-    let path = dir.join("app.toml");
-    let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
-    App::parse("app.toml", &text).map_err(Error::Wrong)
+    App::parse("app.toml", &read(dir)?).map_err(Error::Wrong)
 }
 
 /// Checks the app in `dir`: file, types, versions. Needs no target.
@@ -76,10 +93,17 @@ pub(crate) fn wire_line(wire: &Wire) -> String {
     line
 }
 
-/// A hash of what each block is built from.
-pub(crate) fn source_hashes(loaded: &Loaded) -> Result<BTreeMap<String, String>> {
+/// A hash of what each block is built from; with `only`, of no other source folders.
+pub(crate) fn source_hashes(
+    loaded: &Loaded,
+    only: Option<&[String]>,
+) -> Result<BTreeMap<String, String>> {
     let mut hashes = BTreeMap::new();
     for part in &loaded.graph.blocks {
+        let counts = only.is_none_or(|only| only.contains(&part.name));
+        if !counts && matches!(part.from, From::Source { .. }) {
+            continue;
+        }
         let hash = match &part.from {
             From::Module { name, .. } => stock::hash(name),
             From::Source { path } => {

@@ -15,7 +15,7 @@ use crate::{Result, Target, go, images, live, load, release, secrets};
 pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
     let loaded = load::load(dir)?;
     let app = loaded.graph.app.clone();
-    let sources = load::source_hashes(&loaded)?;
+    let sources = load::source_hashes(&loaded, None)?;
     let live = live::list(target, &app).await?;
     let recorded = release::read(&live);
     let mut known = images::known(target, recorded.as_ref(), &sources);

@@ -152,3 +152,26 @@ pub struct DestroyReport {
     /// Disks and the secrets born with them that stay, `Kind/name`.
     pub kept: Vec<String>,
 }
+
+/// A release that can be returned to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseReport {
+    /// The short hash of everything that was written.
+    pub release: String,
+    /// When it was complete, RFC 3339.
+    pub at: String,
+    /// Who made it; empty if that is not known.
+    #[serde(default)]
+    pub by: String,
+    /// How long it took, in seconds.
+    #[serde(default)]
+    pub seconds: f64,
+    /// The app's address, if it had one.
+    pub url: Option<String>,
+    /// What changed, in a few words.
+    #[serde(default)]
+    pub summary: String,
+    /// The app file it was made from.
+    #[serde(default)]
+    pub text: String,
+}
