@@ -159,9 +159,10 @@ pub(crate) fn facts(target: &Target, app: &str) -> Facts {
     Facts {
         host: format!("{app}.localhost"),
         url: target.url(app),
-        storage_class: None,
+        // A disk is a directory of this machine, which all its pods reach.
+        shared_storage: true,
         user_namespaces: true,
-        enforces_network_policy: false,
+        ..Facts::default()
     }
 }
 

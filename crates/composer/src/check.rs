@@ -5,6 +5,7 @@
 //! Where next: `check/wires.rs`.
 
 mod blocks;
+mod disks;
 mod names;
 mod order;
 mod values;
@@ -14,7 +15,7 @@ use crate::app::{App, Block};
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{From, Graph, Offer, Wire};
-use crate::shape::{Assumption, Shape};
+use crate::shape::{Assumption, Disk, Shape};
 
 /// Checks an app against what is on the shelf.
 ///
@@ -27,6 +28,7 @@ pub fn check(app: &App, catalogue: &Catalogue) -> Result<Graph, Vec<Diagnostic>>
     let complete = nodes.len() == app.blocks.len();
     names::check(&nodes, &mut found);
     let wires = wires::tie(app, &nodes, catalogue, complete, &mut found);
+    disks::check(&nodes, &wires, &mut found);
     let levels = order::levels(&nodes, &wires, &mut found);
     let mut parts = Vec::new();
     for (node, level) in nodes.iter().zip(levels) {
@@ -55,6 +57,16 @@ struct Node<'a> {
 impl Node<'_> {
     fn name(&self) -> &str {
         &self.block.name.value
+    }
+
+    /// Whether an offer gives this disk to other blocks.
+    fn gives(&self, disk: &Disk) -> bool {
+        self.offers.iter().any(|offer| offer.port.is_none() && offer.name == disk.name.value)
+    }
+
+    /// Whether a disk has a claim of its own.
+    fn claims(&self, disk: &Disk) -> bool {
+        disk.shared || self.gives(disk)
     }
 }
 

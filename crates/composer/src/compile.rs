@@ -5,6 +5,7 @@
 //! the front door. No generated value is in any object; those are listed as [`GeneratedSecret`].
 //! Where next: `compile/template.rs` (a pod), `compile/workload.rs` (what runs it).
 
+mod disks;
 mod environment;
 mod jobs;
 mod meta;
@@ -26,7 +27,7 @@ use crate::secret::GeneratedSecret;
 pub type Images = BTreeMap<String, String>;
 
 /// What the compiler must know of the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// The host part of the app's address, such as `shop.localhost`.
     pub host: String,
@@ -34,6 +35,11 @@ pub struct Facts {
     pub url: String,
     /// The class of disks; the target's default if absent.
     pub storage_class: Option<String>,
+    /// Whether there is storage that every node reaches; if not, all users of a shared disk stay
+    /// on one node.
+    pub shared_storage: bool,
+    /// The class of shared disks; the target's default if absent.
+    pub shared_storage_class: Option<String>,
     /// Whether pods get a user namespace of their own.
     pub user_namespaces: bool,
     /// Whether the target enforces network policies; if not, that is stated as an assumption.
@@ -131,6 +137,7 @@ fn base(input: &Input<'_>) -> Vec<Value> {
         "metadata": { "name": input.graph.app, "labels": labels },
     })];
     objects.extend(input.graph.blocks.iter().filter_map(|part| workload::settings(input, part)));
+    objects.extend(input.graph.blocks.iter().flat_map(|part| disks::claims(input, part)));
     objects.extend(input.graph.blocks.iter().flat_map(|part| network::services(input, part)));
     objects.extend(network::policies(input));
     objects

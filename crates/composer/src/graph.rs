@@ -40,7 +40,7 @@ pub struct Part {
     pub disks: Vec<Disk>,
     /// Steps before new copies start, in order.
     pub before: Vec<Step>,
-    /// Processes; at least one.
+    /// Processes; at least one, unless the block is only a disk.
     pub processes: Vec<Process>,
     /// Offers of the block itself, not those of its processes.
     pub offers: Vec<Offer>,
@@ -58,14 +58,22 @@ pub enum From {
         name: String,
         /// Its version.
         version: String,
-        /// The folder of its Dockerfile, relative to the module's folder.
-        build: String,
+        /// The folder of its Dockerfile, relative to the module's folder; none if the module is
+        /// only a disk.
+        build: Option<String>,
     },
     /// A folder beside the app file.
     Source {
         /// The folder, relative to the app file's.
         path: String,
     },
+}
+
+impl From {
+    /// Whether there is an image to run: a module may be only a disk.
+    pub fn has_image(&self) -> bool {
+        !matches!(self, Self::Module { build: None, .. })
+    }
 }
 
 impl std::fmt::Display for From {
@@ -117,15 +125,34 @@ impl Value {
     }
 }
 
-/// A private disk.
+/// A disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Disk {
     /// Its name.
     pub name: String,
-    /// Where it is mounted.
-    pub at: String,
+    /// Where it is mounted; a disk that is given to other blocks by wires has no place of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Its size as a Kubernetes quantity.
     pub size: String,
+    /// Whether many copies may use it at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+    /// Whether it has a claim of its own, because it is shared or given to other blocks; a private
+    /// disk belongs to the one copy of its block.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
+}
+
+impl Part {
+    /// The claim of a disk that has one of its own.
+    pub fn claim(&self, disk: &str) -> String {
+        claim(&self.name, disk)
+    }
+}
+
+pub(crate) fn claim(block: &str, disk: &str) -> String {
+    format!("{block}-{disk}")
 }
 
 /// A step before the start.
@@ -185,8 +212,8 @@ pub struct Offer {
     pub interface: String,
     /// The service it is reached through.
     pub service: String,
-    /// The port.
-    pub port: i64,
+    /// The port; a disk has none.
+    pub port: Option<i64>,
     /// A port that only the grant program uses.
     pub admin_port: Option<i64>,
     /// Program in the image's `/module` folder that makes a login.
@@ -229,6 +256,20 @@ pub struct Wire {
     pub probe: Option<String>,
     /// The values it delivers.
     pub fields: Vec<WireField>,
+    /// The disk it mounts, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Mount>,
+}
+
+/// The disk of a provider in the copies of a consumer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub at: String,
+    /// The claim it is.
+    pub claim: String,
+    /// Whether many copies may use it at once.
+    pub shared: bool,
 }
 
 impl Wire {
@@ -267,7 +308,7 @@ impl Graph {
     /// The images this app needs, in start order.
     pub fn builds(&self) -> Vec<Build> {
         let build = |part: &Part| Build { block: part.name.clone(), from: part.from.clone() };
-        self.blocks.iter().map(build).collect()
+        self.blocks.iter().filter(|part| part.from.has_image()).map(build).collect()
     }
 
     /// The block of this name.

@@ -48,6 +48,10 @@ pub enum FieldKind {
     Port,
     /// A name made from the wire itself, or fixed by the provider.
     Name,
+    /// Like a name, with `-` for `_`, as buckets and hosts are called.
+    Label,
+    /// Where the consumer has the provider's disk mounted: its socket says `at`.
+    Path,
     /// Generated once for this wire: letters and digits.
     Secret,
     /// Certificates, given by the provider.
@@ -140,6 +144,11 @@ impl Interface {
         reader.finish(Some(interface))
     }
 
+    /// Whether its wires are a disk, mounted where the consumer says.
+    pub fn is_disk(&self) -> bool {
+        self.fields.iter().any(|field| field.kind == FieldKind::Path)
+    }
+
     /// The field of this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
@@ -179,11 +188,13 @@ fn read_field(entry: &Entry<'_>) -> Option<Field> {
         "host" => FieldKind::Host,
         "port" => FieldKind::Port,
         "name" => FieldKind::Name,
+        "label" => FieldKind::Label,
+        "path" => FieldKind::Path,
         "secret" => FieldKind::Secret,
         "pem" => FieldKind::Pem,
         "text" => FieldKind::Text,
         _ => {
-            let known = ["host", "port", "name", "secret", "pem", "text"];
+            let known = ["host", "port", "name", "label", "path", "secret", "pem", "text"];
             let message = format!("field \"{name}\" cannot be of kind \"{word}\"");
             entry.refuse(
                 Diagnostic::new("interface/field", &text.span, message).did_you_mean(word, known),

@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::read::{Entry, Reader};
 use crate::shape::{Assumption, Shape, read};
+use crate::source::Spanned;
 
 /// A module, read from its file.
 #[derive(Debug, Clone)]
@@ -13,8 +14,8 @@ pub struct Module {
     pub version: String,
     /// One sentence.
     pub summary: String,
-    /// The folder of its Dockerfile, relative to the module's folder.
-    pub build: String,
+    /// The folder of its Dockerfile, relative to the module's folder; none if it is only a disk.
+    pub build: Option<String>,
     /// Commands for its data: `backup`, `restore`.
     pub data: Vec<(String, String)>,
     pub(crate) shape: Shape,
@@ -59,12 +60,47 @@ impl Module {
             name: name.value,
             version: version.value,
             summary: root.string("summary").map(|text| text.value).unwrap_or_default(),
-            build: root.string("build").map_or_else(|| ".".into(), |folder| folder.value),
+            build: root.string("build").map(|folder| folder.value),
             data,
             shape: read::shape(&root),
             assumes,
         };
+        refuse_odd_disks(&root, &module);
         reader.finish(Some(module))
+    }
+}
+
+/// A module without an image is only a disk; a disk that nobody mounts is given to others.
+fn refuse_odd_disks(root: &crate::read::Table<'_>, module: &Module) {
+    let given = |disk: &Spanned<String>| {
+        module.shape.provides.iter().any(|offer| offer.name.value == disk.value)
+    };
+    for disk in module.shape.disks.iter().filter(|disk| disk.at.is_none()) {
+        if !given(&disk.name) {
+            let message = format!("disk {} is mounted nowhere", disk.name.value);
+            root.refuse(
+                Diagnostic::new("disk/path", &disk.name.span, message)
+                    .help("where its block has it", "at = \"/var/lib/data\"")
+                    .help("or an offer of its name", "type = \"files/1\""),
+            );
+        }
+    }
+    if module.build.is_some() {
+        return;
+    }
+    let runs = ["run", "before", "env", "check", "secrets", "needs", "user"];
+    if let Some(entry) = runs.iter().find_map(|key| root.entry(key)) {
+        let message = format!("module {} has {} but no image", module.name, entry.key.value);
+        root.refuse(
+            Diagnostic::new("module/build", &entry.key.span, message)
+                .help("a folder with a Dockerfile", "build = \".\""),
+        );
+    } else if module.shape.disks.is_empty() {
+        let message = format!("module {} has neither an image nor a disk", module.name);
+        root.refuse(
+            Diagnostic::new("module/build", &root.place(), message)
+                .help("a folder with a Dockerfile", "build = \".\""),
+        );
     }
 }
 

@@ -74,6 +74,15 @@ impl Reader {
 }
 
 impl<'a> Table<'a> {
+    pub(crate) fn refuse(&self, diagnostic: Diagnostic) {
+        self.reader.refuse(diagnostic);
+    }
+
+    /// The first place of the file, for what is missing from it.
+    pub(crate) fn place(&self) -> Span {
+        self.reader.top()
+    }
+
     pub(crate) fn entries(&self) -> Vec<Entry<'a>> {
         let table = self.table;
         table.iter().filter_map(|(key, _)| self.entry(key)).collect()

@@ -33,6 +33,8 @@ pub(crate) struct Need {
     pub(crate) cardinality: Cardinality,
     /// Attribute name, and the limit as a list of words (one word unless it was a list).
     pub(crate) limits: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    /// Where a disk is mounted.
+    pub(crate) at: Option<Spanned<String>>,
 }
 
 /// How many wires a socket takes.
@@ -98,12 +100,15 @@ pub(crate) struct Variable {
     pub(crate) value: Spanned<String>,
 }
 
-/// A private disk.
+/// A disk: private to its block, or given to others by an offer of its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     pub(crate) name: Spanned<String>,
-    pub(crate) at: Spanned<String>,
+    /// Where it is mounted; a disk that is only given to others has no place of its own.
+    pub(crate) at: Option<Spanned<String>>,
     pub(crate) size: Spanned<String>,
+    /// Whether many copies may use it at once.
+    pub(crate) shared: bool,
 }
 
 /// A step that runs once per release, before new copies start.

@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use crate::shelf::{compiled, facts, graph, images, shop, stock};
 
-fn objects(compiled: &composer::Compiled) -> impl Iterator<Item = &Value> {
+pub(crate) fn objects(compiled: &composer::Compiled) -> impl Iterator<Item = &Value> {
     compiled.phases.iter().flat_map(|phase| &phase.objects)
 }
 
-fn find<'a>(compiled: &'a composer::Compiled, kind: &str, name: &str) -> &'a Value {
+pub(crate) fn find<'a>(compiled: &'a composer::Compiled, kind: &str, name: &str) -> &'a Value {
     objects(compiled)
         .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
         .unwrap_or_else(|| panic!("no {kind}/{name}"))
@@ -51,9 +51,9 @@ fn phases_come_in_the_order_of_need() {
 
 #[test]
 fn every_field_is_known_and_valid_on_the_embedded_control_plane() {
-    let everything = [shop(), EVERYTHING.to_owned()];
+    let everything = [shop(), EVERYTHING.to_owned(), crate::pulp::PULP.to_owned()];
     for text in everything {
-        for object in objects(&compiled(&text, &stock())) {
+        for object in objects(&compiled(&text, &crate::pulp::shelf())) {
             let version = object["apiVersion"].as_str().unwrap();
             let (group, version) = version.split_once('/').unwrap_or(("", version));
             let kind = object["kind"].as_str().unwrap();

@@ -156,6 +156,31 @@ refused!(
     "app = 5\n[web]\nsource = [\"./web\"]\n[db]\nuse = \"postgres@15\"\nset = \"size\"\n"
 );
 
+refused!(
+    folder_without_a_place,
+    "app = \"shop\"\n[files]\nuse = \"shared-files\"\n[web]\nsource = \"./web\"\nneeds = { files = \"files/1\" }\n"
+);
+refused!(
+    place_without_a_folder,
+    "app = \"shop\"\n[db]\nuse = \"postgres\"\n[web]\nsource = \"./web\"\nneeds = { db = { type = \"postgres/1\", at = \"/db\" } }\n"
+);
+refused!(
+    folder_with_two_owners,
+    "app = \"shop\"\n[files]\nuse = \"shared-files\"\n[a]\nsource = \"./a\"\nuser = 700\nneeds = { files = { type = \"files/1\", at = \"/f\" } }\n[b]\nsource = \"./b\"\nuser = 33\nneeds = { files = { type = \"files/1\", at = \"/f\" } }\n"
+);
+refused!(
+    folder_of_the_wrong_kind,
+    "app = \"shop\"\n[files]\nuse = \"shared-files\"\n[a]\nsource = \"./a\"\nneeds = { files = { type = \"files/1\", access = \"single\", at = \"/f\" } }\n"
+);
+refused!(
+    disk_of_an_odd_kind,
+    "app = \"shop\"\n[web]\nsource = \"./web\"\n[web.disk.a]\nat = \"/a\"\nsize = \"1Gi\"\naccess = \"share\"\n"
+);
+refused!(
+    disk_mounted_nowhere,
+    "app = \"shop\"\n[web]\nsource = \"./web\"\n[web.disk.b]\nsize = \"1Gi\"\n"
+);
+
 #[test]
 fn a_wrong_block_does_not_make_its_consumers_look_wrong() {
     let text = "app = \"shop\"\n[db]\nuse = \"postgers@15\"\n[web]\nsource = \"./web\"\nneeds = { db = \"postgres/1\" }\nwire = { db = \"db\" }\n";

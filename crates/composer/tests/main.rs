@@ -5,5 +5,6 @@ mod compile;
 mod errors;
 mod guide;
 mod modules;
+mod pulp;
 mod shelf;
 mod wires;

@@ -17,7 +17,8 @@ fn every_program_a_module_names_is_beside_it() {
         for program in programs {
             assert!(folder.join(program).is_file(), "{}: no {program}", module.name);
         }
-        assert!(folder.join("Dockerfile").is_file() && folder.join("icon.svg").is_file());
+        assert!(module.build.is_none() || folder.join("Dockerfile").is_file());
+        assert!(folder.join("icon.svg").is_file(), "{}: no icon", module.name);
     }
 }
 
@@ -73,6 +74,7 @@ fn an_offer_must_say_what_its_interface_asks_for() {
     let text = r#"
 module  = "pg-lite"
 version = "1.0.0"
+build   = "."
 
 [provides.sql]
 type      = "postgres/1"
@@ -91,4 +93,50 @@ one = { says = "One.", if-not = "two" }
 fn an_empty_catalogue_is_no_panic() {
     let wrong = crate::shelf::graph(&crate::shelf::shop(), &Catalogue::default()).unwrap_err();
     assert!(wrong.contains("there is no module \"postgres\""), "{wrong}");
+}
+
+#[test]
+fn a_module_without_an_image_is_only_a_disk() {
+    let text = r#"
+module  = "folder"
+version = "1.0.0"
+env     = { A = "b" }
+
+[provides.folder]
+type   = "files/1"
+access = "shared"
+
+[disk.other]
+size = "1Gi"
+
+[assumes]
+one = { says = "One.", if-not = "two" }
+"#;
+    insta::assert_snapshot!(composer::render(&Module::parse("modules/folder", text).unwrap_err()));
+}
+
+#[test]
+fn an_offer_of_a_disk_says_what_its_disk_is() {
+    let mut catalogue = crate::shelf::small();
+    let text = r#"
+module  = "folder"
+version = "1.0.0"
+
+[provides.folder]
+type   = "files/1"
+access = "shared"
+
+[provides.more]
+type   = "files/1"
+access = "single"
+
+[disk.folder]
+size = "1Gi"
+
+[assumes]
+one = { says = "One.", if-not = "two" }
+"#;
+    catalogue.add_module("modules/folder", text).unwrap();
+    let app = "app = \"a\"\n[files]\nuse = \"folder\"\n";
+    insta::assert_snapshot!(crate::shelf::graph(app, &catalogue).unwrap_err());
 }

@@ -8,6 +8,21 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// A small shelf that stays as it is, for what is refused: two modules, a folder, four interfaces.
+pub(crate) fn small() -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    let read = |path: &str| std::fs::read_to_string(repository().join(path)).unwrap();
+    for name in ["amqp", "files", "http", "postgres"] {
+        let path = format!("interfaces/{name}.toml");
+        catalogue.add_interface(&path, &read(&path)).unwrap();
+    }
+    for name in ["postgres", "rabbitmq", "shared-files"] {
+        let path = format!("modules/{name}/module.toml");
+        catalogue.add_module(&format!("modules/{name}"), &read(&path)).unwrap();
+    }
+    catalogue
+}
+
 /// All stock modules and interfaces.
 pub(crate) fn stock() -> Catalogue {
     let mut catalogue = Catalogue::default();
@@ -39,7 +54,7 @@ pub(crate) fn graph(text: &str, catalogue: &Catalogue) -> Result<Graph, String> 
 /// What is wrong with an app, as text.
 #[track_caller]
 pub(crate) fn refusal(text: &str) -> String {
-    graph(text, &stock()).expect_err("this app should be refused")
+    graph(text, &small()).expect_err("this app should be refused")
 }
 
 pub(crate) fn facts() -> Facts {
@@ -48,7 +63,8 @@ pub(crate) fn facts() -> Facts {
         url: "http://shop.localhost:8080".into(),
         storage_class: None,
         user_namespaces: true,
-        enforces_network_policy: false,
+        shared_storage: true,
+        ..Facts::default()
     }
 }
 

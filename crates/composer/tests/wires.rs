@@ -69,6 +69,33 @@ fn an_optional_socket_may_stay_empty_and_its_values_are_left_out() {
 }
 
 #[test]
+fn a_login_that_nobody_makes_is_left_out() {
+    let mut catalogue = stock();
+    let module = r#"
+        module  = "postbox"
+        version = "1.0.0"
+        build   = "."
+        [provides.mail]
+        type = "smtp/1"
+        port = 1025
+        [assumes]
+        one = { says = "One.", if-not = "two" }
+    "#;
+    catalogue.add_module("modules/postbox", module).unwrap();
+    let text = r#"
+        app = "a"
+        [mail]
+        use = "postbox"
+        [web]
+        source = "./web"
+        needs = { mail = "smtp/1" }
+    "#;
+    let graph = graph(text, &catalogue).unwrap();
+    let fields: Vec<&str> = graph.wires[0].fields.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(fields, ["host", "port", "url"]);
+}
+
+#[test]
 fn circles_of_http_are_fine() {
     let text = r#"
         app = "a"

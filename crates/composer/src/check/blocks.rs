@@ -33,7 +33,7 @@ pub(super) fn node<'a>(
     };
     let settings = settings(block, &from, &shape.settings, found);
     let mut offers: Vec<Offer> =
-        shape.provides.iter().filter_map(|one| offer(name, one, catalogue, found)).collect();
+        shape.provides.iter().filter_map(|one| offer(name, shape, one, catalogue, found)).collect();
     offers.extend(shape.run.iter().filter_map(|process| http(name, process)));
     Some(Node { block, from, shape, assumes, settings, offers })
 }
@@ -131,7 +131,7 @@ fn http(block: &str, process: &Process) -> Option<Offer> {
         name: process.name.value.clone(),
         interface: "http/1".into(),
         service: super::names::workload(block, &process.name.value),
-        port: process.port.as_ref()?.value,
+        port: Some(process.port.as_ref()?.value),
         admin_port: None,
         grant: None,
         probe: None,
@@ -142,6 +142,7 @@ fn http(block: &str, process: &Process) -> Option<Offer> {
 
 fn offer(
     block: &str,
+    shape: &Shape,
     provide: &Provide,
     catalogue: &Catalogue,
     found: &mut Vec<Diagnostic>,
@@ -150,11 +151,13 @@ fn offer(
         interface(&provide.interface, catalogue).map_err(|wrong| found.push(wrong)).ok()?;
     let span = &provide.name.span;
     let place = format!("{block}.{}", provide.name.value);
-    let Some(port) = provide.port.as_ref().map(|port| port.value) else {
+    let port = provide.port.as_ref().map(|port| port.value);
+    if port.is_none() && !interface.is_disk() {
         let message = format!("{place} gives {} but names no port", interface.name);
         found.push(Diagnostic::new("provide/port", span, message).help("add", "port = 5432"));
         return None;
-    };
+    }
+    found.extend(wrong_disk(shape, provide, interface));
     for (fact, words) in &provide.facts {
         found.extend(wrong_fact(&place, interface, fact, words));
     }
@@ -169,7 +172,7 @@ fn offer(
             found.push(missing_fact(&place, interface, &field.name, span));
         }
     }
-    let secret = interface.fields.iter().any(|field| field.kind == FieldKind::Secret);
+    let secret = interface.fields.iter().any(|one| one.kind == FieldKind::Secret && !one.optional);
     if secret && provide.grant.is_none() {
         let message = format!("{place} gives {} but has no grant", interface.name);
         found.push(
@@ -194,6 +197,31 @@ fn offer(
     })
 }
 
+/// An offer of a disk gives the disk of its own name, with the access that the disk has.
+fn wrong_disk(shape: &Shape, provide: &Provide, interface: &Interface) -> Option<Diagnostic> {
+    if !interface.is_disk() {
+        return None;
+    }
+    let name = &provide.name;
+    let Some(disk) = shape.disks.iter().find(|disk| disk.name.value == name.value) else {
+        let message = format!("{} gives {} but no disk has its name", name.value, interface.name);
+        return Some(
+            Diagnostic::new("provide/disk", &name.span, message)
+                .help("the disk it gives", format!("[disk.{}]", name.value)),
+        );
+    };
+    let access = if disk.shared { "shared" } else { "single" };
+    let (_, words) = provide.facts.iter().find(|(fact, _)| fact.value == "access")?;
+    let word = words.first().filter(|word| word.value != access)?;
+    let message = format!("{} is not {}", name.value, word.value);
+    Some(
+        Diagnostic::new("provide/disk", &word.span, message)
+            .side_at("the offer says", &word.value, &word.span)
+            .side_at("its disk is", access, &disk.name.span)
+            .help("make them the same", format!("access = \"{access}\"")),
+    )
+}
+
 fn missing_fact(place: &str, interface: &Interface, name: &str, span: &Span) -> Diagnostic {
     let message = format!("{place} does not say its {name}");
     Diagnostic::new("provide/fact", span, message)
@@ -208,8 +236,9 @@ fn wrong_fact(
     words: &[Spanned<String>],
 ) -> Option<Diagnostic> {
     let attribute = interface.attributes.iter().find(|one| one.name == fact.value);
-    let fixed =
-        |kind: &FieldKind| matches!(kind, FieldKind::Name | FieldKind::Text | FieldKind::Pem);
+    let fixed = |kind: &FieldKind| {
+        matches!(kind, FieldKind::Name | FieldKind::Label | FieldKind::Text | FieldKind::Pem)
+    };
     let field = interface.field(&fact.value).filter(|field| fixed(&field.kind));
     if attribute.is_none() && field.is_none() {
         let attributes = interface.attributes.iter().map(|one| one.name.as_str());

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::Node;
 use crate::diagnostic::Diagnostic;
-use crate::graph::From;
 use crate::source::Span;
 
 /// The workload of a process: the block's name, unless the process has another one.
@@ -41,7 +40,6 @@ pub(super) fn check(nodes: &[Node<'_>], found: &mut Vec<Diagnostic>) {
                 }
             }
         }
-        one_process_per_disk(node, found);
         offers_have_a_service(node, found);
     }
     same_path_twice(nodes, found);
@@ -86,26 +84,4 @@ fn offers_have_a_service(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
                 .help("name the process after its block", format!("{name} = {{ run = \"…\" }}")),
         );
     }
-}
-
-/// A private disk belongs to one process with one copy.
-fn one_process_per_disk(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(disk) = node.shape.disks.first() else { return };
-    let name = node.name();
-    let more = node.shape.run.get(1).map(|process| format!("process {}", process.name.value));
-    let copies = node.shape.run.iter().filter_map(|process| process.copies.as_ref());
-    let mut many =
-        copies.filter(|copies| copies.value > 1).map(|many| format!("{} copies", many.value));
-    let Some(second) = more.or_else(|| many.next_back()) else { return };
-    let span = if matches!(node.from, From::Source { .. }) {
-        &disk.name.span
-    } else {
-        &node.block.name.span
-    };
-    found.push(
-        Diagnostic::new("disk/private", span, format!("the disk of {name} is private"))
-            .side("a private disk has", "one process with one copy")
-            .side(format!("{name} has"), second)
-            .help("move what needs the disk into a block of its own", ""),
-    );
 }

@@ -95,8 +95,11 @@ impl Scope<'_> {
         let check = shape.ready.as_ref().and_then(|ready| {
             command::split(&ready.value).map_err(|why| found.push(bad_command(ready, &why))).ok()
         });
+        if !self.node.from.has_image() {
+            return Vec::new();
+        }
         if shape.run.is_empty() {
-            let port = self.node.offers.first().map(|offer| offer.port);
+            let port = self.node.offers.first().and_then(|offer| offer.port);
             let ready = match (check, port) {
                 (Some(command), _) => Ready::Command(command),
                 (None, Some(_)) => Ready::Port,
@@ -165,8 +168,10 @@ impl Scope<'_> {
         }
         Disk {
             name: written.name.value.clone(),
-            at: written.at.value.clone(),
+            at: written.at.as_ref().map(|at| at.value.clone()),
             size: size.unwrap_or_default(),
+            shared: written.shared,
+            claimed: self.node.claims(written),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Node, blocks};
 use crate::app::App;
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Offer, Wire, WireField};
+use crate::graph::{Mount, Offer, Wire, WireField};
 use crate::interface::{AttributeKind, FieldKind, Interface};
 use crate::secret::{Recipe, SecretValue};
 use crate::shape::{Cardinality, Need};
@@ -45,6 +45,7 @@ pub(super) fn tie(
                     .iter()
                     .filter_map(|(name, words)| wrong_limit(node, need, interface, name, words)),
             );
+            found.extend(wrong_place(node, need, interface));
             for (provider, offer) in board.resolve(app, node, need, found) {
                 found.extend(unkept_limits(node, need, interface, provider, offer));
                 wires.push(wire(node, need, interface, provider, offer));
@@ -310,6 +311,25 @@ fn wrong_limit(
     })
 }
 
+/// A socket that takes a disk says where it is mounted, and no other does.
+fn wrong_place(node: &Node<'_>, need: &Need, interface: &Interface) -> Option<Diagnostic> {
+    let end = format!("{}.{}", node.name(), need.socket.value);
+    match &need.at {
+        None if interface.is_disk() => {
+            let message = format!("{end} does not say where the folder is mounted");
+            Some(Diagnostic::new("wire/at", &need.interface.span, message).help(
+                "such as",
+                format!("{{ type = \"{}\", at = \"/srv/files\" }}", interface.name),
+            ))
+        }
+        Some(at) if !interface.is_disk() => {
+            let message = format!("{end} is not mounted: {} is no folder", interface.name);
+            Some(Diagnostic::new("wire/at", &at.span, message).help("take away", "at"))
+        }
+        _ => None,
+    }
+}
+
 fn unkept_limits(
     node: &Node<'_>,
     need: &Need,
@@ -418,12 +438,19 @@ fn wire(
     let binding = if many { format!("{socket}-{}", provider.name()) } else { socket.clone() };
     // 56 letters leave room for a suffix within PostgreSQL's 63.
     let login = crate::names::fit(&format!("{}_{binding}", node.name()).replace('-', "_"), 56);
+    // Without a program that makes logins, there are only those that the provider states.
+    let no_login = offer.grant.is_none();
     let value = |field: &crate::interface::Field| -> Option<SecretValue> {
         let fact = offer.fact(&field.name).map(str::to_owned);
         Some(match &field.kind {
             FieldKind::Host => SecretValue::Plain(offer.service.clone()),
-            FieldKind::Port => SecretValue::Plain(offer.port.to_string()),
+            FieldKind::Port => SecretValue::Plain(offer.port?.to_string()),
+            FieldKind::Name | FieldKind::Secret if no_login && field.optional => {
+                SecretValue::Plain(fact?)
+            }
             FieldKind::Name => SecretValue::Plain(fact.unwrap_or_else(|| login.clone())),
+            FieldKind::Label => SecretValue::Plain(fact.unwrap_or_else(|| login.replace('_', "-"))),
+            FieldKind::Path => SecretValue::Plain(need.at.as_ref()?.value.clone()),
             FieldKind::Text | FieldKind::Pem => SecretValue::Plain(fact?),
             FieldKind::Secret => SecretValue::Generated(Recipe::Random(32)),
             FieldKind::Derived { template, .. } => SecretValue::Derived(template.clone()),
@@ -444,5 +471,10 @@ fn wire(
         before_start: interface.before_start,
         probe: interface.probe.clone(),
         fields: interface.fields.iter().filter_map(field).collect(),
+        mount: need.at.as_ref().filter(|_| interface.is_disk()).map(|at| Mount {
+            at: at.value.clone(),
+            claim: crate::graph::claim(provider.name(), &offer.name),
+            shared: offer.fact("access") == Some("shared"),
+        }),
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::template::{self, Run};
-use super::{Input, environment, meta, secrets};
+use super::{Input, disks, environment, meta, secrets};
 use crate::graph::{Part, Step, Wire};
 use crate::names;
 
@@ -91,6 +91,9 @@ fn job(
     let mut object = meta::object(input, part, ("batch/v1", "Job"), &name);
     let mut labels = meta::labels(input, part, &name);
     labels[meta::JOB] = what.into();
+    if what == "before" {
+        disks::label(&mut labels, &disks::pinned(input, part));
+    }
     object["spec"] = json!({
         "backoffLimit": 1,
         "template": {

@@ -16,7 +16,8 @@ pub(super) fn services(input: &Input<'_>, part: &Part) -> Vec<Value> {
 fn service(input: &Input<'_>, part: &Part, process: &Process) -> Option<Value> {
     let named = |name: &str, port: i64| json!({ "name": names::fit(name, 15), "port": port, "targetPort": port });
     let own = || part.offers.iter().filter(|offer| offer.service == process.workload);
-    let mut ports: Vec<Value> = own().map(|offer| named(&offer.name, offer.port)).collect();
+    let mut ports: Vec<Value> =
+        own().filter_map(|offer| Some(named(&offer.name, offer.port?))).collect();
     let admin =
         own().filter_map(|offer| Some((format!("{}-admin", offer.name), offer.admin_port?)));
     ports.extend(admin.map(|(name, port)| named(&name, port)));
@@ -64,7 +65,7 @@ fn policy(input: &Input<'_>, wire: &Wire) -> Option<Value> {
             "ports": [{ "protocol": "TCP", "port": port }],
         })
     };
-    let mut ingress = vec![from(&[], wire.offer.port)];
+    let mut ingress = vec![from(&[], wire.offer.port?)];
     ingress.extend(wire.offer.admin_port.map(|port| from(&[(meta::JOB, "grant")], port)));
     object["spec"] = json!({
         "podSelector": { "matchLabels": meta::selector(input, provider, &process.name) },

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Input, environment, meta, secrets};
+use super::{Input, disks, environment, meta, secrets};
 use crate::graph::{Part, Ready, Wire};
 use crate::names;
 
@@ -46,7 +46,12 @@ pub(super) fn spec(input: &Input<'_>, part: &Part, run: &Run<'_>) -> Value {
     }
     if let Some(user) = part.user {
         spec["securityContext"] = json!({ "runAsUser": user, "runAsGroup": user, "fsGroup": user });
+        // A large folder is not walked at every start: its root's owner says whether it was done.
+        if !disks::mounted(input, part).is_empty() {
+            spec["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch".into();
+        }
     }
+    meta::put(&mut spec, "affinity", disks::affinity(&disks::pinned(input, part)));
     let waits = input.graph.wires_of(&part.name).filter_map(|wire| wait(input, wire));
     meta::put(&mut spec, "initContainers", waits.collect::<Vec<Value>>());
     spec["containers"] = json!([container]);
@@ -114,10 +119,13 @@ fn probe(ready: &Ready, port: Option<i64>) -> Value {
     json!({ action: how, "periodSeconds": 2, "timeoutSeconds": 5, "failureThreshold": 3 })
 }
 
-fn mounts(input: &Input<'_>, part: &Part, disks: bool) -> Vec<Value> {
+fn mounts(input: &Input<'_>, part: &Part, private: bool) -> Vec<Value> {
     let mut mounts = Vec::new();
-    for disk in part.disks.iter().filter(|_| disks) {
+    for disk in part.disks.iter().filter(|disk| private && !disk.claimed) {
         mounts.push(json!({ "name": disk.name, "mountPath": disk.at }));
+    }
+    for one in disks::mounted(input, part) {
+        mounts.push(json!({ "name": one.volume, "mountPath": one.at }));
     }
     for wire in input.graph.wires_of(&part.name) {
         mounts.push(json!({
@@ -140,6 +148,9 @@ fn volumes(input: &Input<'_>, part: &Part) -> Vec<Value> {
         |wire| json!({ "name": wire_volume(wire), "secret": { "secretName": wire.secret_name() } }),
     );
     let mut volumes: Vec<Value> = wires.collect();
+    volumes.extend(disks::mounted(input, part).into_iter().map(
+        |one| json!({ "name": one.volume, "persistentVolumeClaim": { "claimName": one.claim } }),
+    ));
     if part.secrets.iter().any(|secret| secret.at.is_some()) {
         let name = secrets::block_secret(&part.name);
         volumes.push(json!({ "name": "secrets", "secret": { "secretName": name } }));

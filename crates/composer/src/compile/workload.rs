@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::template::{self, Run};
-use super::{Input, environment, meta};
+use super::{Input, disks, environment, meta};
 use crate::graph::{Part, Process};
 
 /// The ConfigMap with a block's settings, if it has any.
@@ -28,7 +28,7 @@ fn one(input: &Input<'_>, part: &Part, process: &Process) -> Vec<Value> {
     if let Some(every) = &process.every {
         return vec![cron_job(input, part, process, every)];
     }
-    if !part.disks.is_empty() {
+    if part.disks.iter().any(|disk| !disk.claimed) {
         return vec![stateful_set(input, part, process)];
     }
     let mut objects = vec![deployment(input, part, process)];
@@ -47,8 +47,9 @@ fn pod_template(input: &Input<'_>, part: &Part, process: &Process) -> Value {
         ready: Some((&process.ready, process.port)),
         disks: true,
     };
-    let mut metadata =
-        json!({ "labels": meta::pod_labels(input, part, &process.workload, &process.name) });
+    let mut labels = meta::pod_labels(input, part, &process.workload, &process.name);
+    disks::label(&mut labels, &disks::pinned(input, part));
+    let mut metadata = json!({ "labels": labels });
     meta::put(&mut metadata, "annotations", template::annotations(input, part));
     json!({ "metadata": metadata, "spec": template::spec(input, part, &run) })
 }
@@ -56,8 +57,8 @@ fn pod_template(input: &Input<'_>, part: &Part, process: &Process) -> Value {
 /// A block's own offers are ports of its one process; other processes have at most one.
 fn ports(part: &Part, process: &Process) -> Vec<Value> {
     if process.command.is_none() && process.workload == part.name && !part.offers.is_empty() {
-        let port = |offer: &crate::graph::Offer| json!({ "containerPort": offer.port });
-        let mut ports: Vec<Value> = part.offers.iter().map(port).collect();
+        let port = |offer: &crate::graph::Offer| Some(json!({ "containerPort": offer.port? }));
+        let mut ports: Vec<Value> = part.offers.iter().filter_map(port).collect();
         ports.dedup();
         return ports;
     }
@@ -70,18 +71,24 @@ fn deployment(input: &Input<'_>, part: &Part, process: &Process) -> Value {
         "replicas": process.copies,
         "revisionHistoryLimit": 3,
         "selector": { "matchLabels": meta::selector(input, part, &process.name) },
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 },
-        },
+        "strategy": strategy(input, part),
         "template": pod_template(input, part, process),
     });
     object
 }
 
+/// A disk that is on one node is let go of before it is taken again.
+fn strategy(input: &Input<'_>, part: &Part) -> Value {
+    if disks::pinned(input, part).is_empty() {
+        let how = json!({ "maxSurge": 1, "maxUnavailable": 0 });
+        return json!({ "type": "RollingUpdate", "rollingUpdate": how });
+    }
+    json!({ "type": "Recreate" })
+}
+
 fn stateful_set(input: &Input<'_>, part: &Part, process: &Process) -> Value {
     let mut object = meta::object(input, part, ("apps/v1", "StatefulSet"), &process.workload);
-    let claims = part.disks.iter().map(|disk| {
+    let claims = part.disks.iter().filter(|disk| !disk.claimed).map(|disk| {
         let mut spec = json!({
             "accessModes": ["ReadWriteOnce"],
             "resources": { "requests": { "storage": disk.size } },

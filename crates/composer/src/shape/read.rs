@@ -46,12 +46,14 @@ pub(crate) fn shape(table: &Table<'_>) -> Shape {
 
 fn need(entry: &Entry<'_>) -> Option<Need> {
     name(&entry.key, "a socket").map_err(|wrong| entry.refuse(wrong)).ok()?;
-    let mut limits = Vec::new();
+    let (mut limits, mut at) = (Vec::new(), None);
     let written = if entry.is_table() {
         let table = entry.table()?;
         for limit in table.entries() {
-            if limit.key.value != "type" {
-                limits.push((limit.key.clone(), limit.strings()));
+            match limit.key.value.as_str() {
+                "type" => {}
+                "at" => at = absolute(entry, limit.string()),
+                _ => limits.push((limit.key.clone(), limit.strings())),
             }
         }
         required(entry, &table, "type", "needs = { db = { type = \"postgres/1\" } }")?
@@ -65,7 +67,7 @@ fn need(entry: &Entry<'_>) -> Option<Need> {
         _ => (written.value.as_str(), Cardinality::One),
     };
     let interface = interface(entry, text, &written)?;
-    Some(Need { socket: entry.key.clone(), interface, cardinality, limits })
+    Some(Need { socket: entry.key.clone(), interface, cardinality, limits, at })
 }
 
 fn interface(
@@ -173,10 +175,26 @@ fn variables(table: &Table<'_>) -> Vec<Variable> {
 fn disk(entry: &Entry<'_>) -> Option<Disk> {
     name(&entry.key, "a disk").map_err(|wrong| entry.refuse(wrong)).ok()?;
     let table = entry.table()?;
-    table.only(&["at", "size"], "a disk");
-    let at = absolute(entry, required(entry, &table, "at", "at = \"/var/lib/data\""))?;
+    table.only(&["at", "size", "access"], "a disk");
+    let shared = match table.string("access") {
+        None => false,
+        Some(access) => {
+            if !["shared", "single"].contains(&access.value.as_str()) {
+                let message = format!("a disk cannot be \"{}\"", access.value);
+                entry.refuse(
+                    Diagnostic::new("disk/access", &access.span, message)
+                        .did_you_mean(&access.value, ["shared", "single"]),
+                );
+            }
+            access.value == "shared"
+        }
+    };
+    let at = match table.entry("at") {
+        Some(at) => Some(absolute(entry, at.string())?),
+        None => None,
+    };
     let size = required(entry, &table, "size", "size = \"10Gi\"")?;
-    Some(Disk { name: entry.key.clone(), at, size })
+    Some(Disk { name: entry.key.clone(), at, size, shared })
 }
 
 fn before(entry: &Entry<'_>) -> Option<Before> {
