@@ -1,0 +1,4 @@
+// Being built.
+export function CanvasPage(_: { app: string }) {
+  return null;
+}

@@ -1,0 +1,4 @@
+// Being built.
+export function Drawers(_: { app: string }) {
+  return null;
+}

@@ -1,0 +1,4 @@
+// Being built.
+export function FilePage(_: { app: string }) {
+  return null;
+}

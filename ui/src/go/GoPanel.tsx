@@ -1,0 +1,4 @@
+// Being built.
+export function GoPanel(_: { app: string }) {
+  return null;
+}

@@ -1,0 +1,59 @@
+// A modal dialog on the platform's own <dialog>: focus is held, the rest is inert, Esc closes, focus
+// goes back to where it was. No style is injected, so a strict content policy holds.
+import { X } from "lucide-react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import { IconButton } from "./Button";
+
+interface Props {
+  open: boolean;
+  onClose(): void;
+  title: ReactNode;
+  children: ReactNode;
+  /** Buttons at the end, the main one last. */
+  actions?: ReactNode;
+  wide?: boolean;
+  className?: string;
+}
+
+export function Dialog({ open, onClose, title, children, actions, wide, className }: Props) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = ref.current;
+    if (!open || !dialog) return;
+    const before = document.activeElement;
+    if (!dialog.open) dialog.showModal();
+    return () => {
+      dialog.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, [open]);
+  if (!open) return null;
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the click only serves the mouse; Esc closes by `cancel`.
+    <dialog
+      ref={ref}
+      className={`dialog ${wide ? "wide" : ""} ${className ?? ""}`}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onKeyDown={(event) => event.stopPropagation()}
+      onClick={(event) => {
+        if (event.target === ref.current) onClose();
+      }}
+    >
+      <div className="dialog-body">
+        <header>
+          <h2 id={id}>{title}</h2>
+          <IconButton label="Close" onClick={onClose}>
+            <X size={18} aria-hidden="true" />
+          </IconButton>
+        </header>
+        <div className="dialog-content">{children}</div>
+        {actions && <footer>{actions}</footer>}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,19 @@
+// An interface as a chip: its letter, its colour, its name. Same hue and letter everywhere.
+import { hueOf, letterOf } from "../state/interfaces";
+
+export function InterfaceMark({ name }: { name: string }) {
+  return (
+    <span className="i-mark" data-hue={hueOf(name)} aria-hidden="true">
+      {letterOf(name)}
+    </span>
+  );
+}
+
+export function InterfaceChip({ name, label, missing }: { name: string; label?: string; missing?: boolean }) {
+  return (
+    <span className={`i-chip ${missing ? "missing" : ""}`}>
+      <InterfaceMark name={name} />
+      <span>{label ?? name}</span>
+    </span>
+  );
+}

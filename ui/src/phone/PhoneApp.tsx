@@ -1,0 +1,4 @@
+// Being built.
+export function PhoneApp(_: { app: string }) {
+  return null;
+}

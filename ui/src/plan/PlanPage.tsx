@@ -1,0 +1,4 @@
+// Being built.
+export function PlanPage(_: { app: string }) {
+  return null;
+}

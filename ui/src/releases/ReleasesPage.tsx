@@ -1,0 +1,4 @@
+// Being built.
+export function ReleasesPage(_: { app: string }) {
+  return null;
+}
