@@ -1,7 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { blockOf, failure, linesOf } from "./failure";
 import { bar, doing, fold, NOTHING, progressOf, spoken, withBlocks } from "./progress";
-import { Speaker } from "./speaker";
 
 const step = (index: number, cached = false) => ({
   event: "build-step",
@@ -60,24 +59,6 @@ describe("progress", () => {
     expect(spoken(before, after)).toBe("db ready, 1 of 2 done");
     expect(spoken(after, after)).toBeNull();
     expect(spoken(NOTHING, before)).toBeNull();
-  });
-});
-
-describe("speaker", () => {
-  beforeEach(() => void vi.useFakeTimers());
-  afterEach(() => void vi.useRealTimers());
-  it("says at most one line in two seconds, and the newest", () => {
-    const heard: string[] = [];
-    const speaker = new Speaker((text) => heard.push(text));
-    for (let i = 0; i < 50; i += 1) {
-      speaker.tell(`line ${i}`);
-      vi.advanceTimersByTime(100);
-    }
-    vi.advanceTimersByTime(2_000);
-    expect(heard[0]).toBe("line 0");
-    expect(heard.at(-1)).toBe("line 49");
-    expect(heard.length).toBeLessThanOrEqual(4);
-    speaker.stop();
   });
 });
 

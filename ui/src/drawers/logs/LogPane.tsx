@@ -1,0 +1,529 @@
+// The log of an app or of one block: follows what is written, holds still when the person looks
+// back, filters, copies, downloads, and links to a line. Every line is hostile text and is only
+// ever put into text nodes. Where next: useLog.ts (what fills it), bytes.ts (how bytes are shown).
+import { useVirtualizer } from "@tanstack/react-virtual";
+import {
+  type KeyboardEvent,
+  memo,
+  useCallback,
+  useDeferredValue,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { useNow } from "../../system/useNow";
+import { ago, clock, count, type Zone } from "../../system/words";
+import { lineLink } from "../state";
+import { pieces, plain } from "./bytes";
+import { active, make } from "./filter";
+import { firstError, LEVELS, type Level } from "./level";
+import type { Kept } from "./ring";
+import type { Wish } from "./source";
+import { useLog } from "./useLog";
+
+export interface LogPaneProps {
+  app: string;
+  /** All blocks merged if null. */
+  block: string | null;
+  pod: string | null;
+  previous: boolean;
+  /** Only the last so many lines, with the first error among them marked. */
+  tail: number | null;
+  /** Go to the line of this time. */
+  at: string | null;
+  /** The blocks there are, for the choice. */
+  blocks: readonly string[];
+  /** When the chosen block started, for the words when it is silent. */
+  since: string | null;
+  onBlock(block: string | null): void;
+}
+
+const FIRST = 1_000;
+const ROW = 20;
+const LEVEL_WORDS: Record<Level, string> = {
+  error: "error",
+  warn: "warning",
+  info: "info",
+  debug: "debug",
+  other: "other",
+};
+
+interface Look {
+  wrap: boolean;
+  zone: Zone;
+  raw: boolean;
+}
+
+function remembered(): Look {
+  try {
+    return { ...{ wrap: false, zone: "local", raw: false }, ...JSON.parse(localStorage.getItem("shelf.log") ?? "{}") };
+  } catch {
+    return { wrap: false, zone: "local", raw: false };
+  }
+}
+
+export default function LogPane(props: LogPaneProps) {
+  const [look, setLook] = useState<Look>(remembered);
+  const [text, setText] = useState("");
+  const [regex, setRegex] = useState(false);
+  const [levels, setLevels] = useState<ReadonlySet<Level>>(new Set(LEVELS));
+  const [again, setAgain] = useState(0);
+  const [copied, setCopied] = useState("");
+  const typed = useDeferredValue(text);
+  const filter = useMemo(() => make({ text: typed, regex, levels }), [typed, regex, levels]);
+  const wish: Wish = useMemo(
+    () => ({
+      app: props.app,
+      block: props.block,
+      pod: props.pod,
+      previous: props.previous,
+      tail: props.tail ?? FIRST,
+      since: props.at === null ? null : earlier(props.at),
+    }),
+    [props.app, props.block, props.pod, props.previous, props.tail, props.at],
+  );
+  const log = useLog(wish, filter, again);
+  const { ring } = log;
+
+  const change = (to: Partial<Look>) => {
+    const next = { ...look, ...to };
+    setLook(next);
+    try {
+      localStorage.setItem("shelf.log", JSON.stringify(next));
+    } catch {
+      // The look lasts as long as the page then.
+    }
+  };
+  const say = (what: string) => {
+    setCopied(what);
+    setTimeout(() => setCopied(""), 2_000);
+  };
+  const copy = async (lines: readonly Kept[]) => {
+    const exact = lines.map((line) => line.text).join("\n");
+    say((await toClipboard(exact)) ? `${count(lines.length, "line")} copied` : "the browser did not allow copying");
+  };
+  const download = () => {
+    const lines = ring.lines().map((line) => `${line.at} ${line.pod} ${line.stream} ${line.text}\n`);
+    const url = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `${props.app}${props.block === null ? "" : `-${props.block}`}.log`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    say(`${count(lines.length, "line")} downloaded`);
+  };
+
+  return (
+    <div className="log">
+      <div className="log-bar" role="toolbar" aria-label="Log">
+        <label className="log-field">
+          <span className="spoken">Block</span>
+          <select
+            value={props.block ?? ""}
+            onChange={(event) => props.onBlock(event.target.value === "" ? null : event.target.value)}
+          >
+            <option value="">All blocks</option>
+            {props.blocks.map((block) => (
+              <option key={block} value={block}>
+                {block}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="log-search">
+          <span className="spoken">Filter lines</span>
+          <input
+            type="search"
+            placeholder={regex ? "Filter: expression" : "Filter: text"}
+            value={text}
+            spellCheck={false}
+            aria-invalid={filter.error !== null}
+            aria-describedby={filter.error === null ? undefined : "log-regex-error"}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </label>
+        <Toggle on={regex} onChange={setRegex} label="Regular expression">
+          .*
+        </Toggle>
+        <div role="group" aria-label="Levels" className="log-levels">
+          {LEVELS.map((one) => (
+            <Toggle
+              key={one}
+              on={levels.has(one)}
+              label={`Show ${LEVEL_WORDS[one]} lines`}
+              className={`level-${one}`}
+              onChange={(on) => {
+                const next = new Set(levels);
+                if (on) next.add(one);
+                else next.delete(one);
+                setLevels(next);
+              }}
+            >
+              {LEVEL_WORDS[one]}
+            </Toggle>
+          ))}
+        </div>
+        <span className="log-gap" />
+        <Toggle on={look.wrap} onChange={(wrap) => change({ wrap })} label="Wrap long lines">
+          wrap
+        </Toggle>
+        <Toggle
+          on={look.zone === "utc"}
+          onChange={(utc) => change({ zone: utc ? "utc" : "local" })}
+          label="Times in UTC"
+        >
+          UTC
+        </Toggle>
+        <Toggle on={look.raw} onChange={(raw) => change({ raw })} label="Show escape codes">
+          ␛
+        </Toggle>
+        <button type="button" className="log-button" onClick={() => void copy(ring.lines())}>
+          Copy
+        </button>
+        <button type="button" className="log-button" onClick={download}>
+          Download
+        </button>
+      </div>
+      {filter.error !== null && (
+        <p id="log-regex-error" className="log-problem">
+          Not an expression yet: {filter.error}. Nothing is hidden by it.
+        </p>
+      )}
+      <Connection log={log} previous={props.previous} onRetry={() => setAgain((number) => number + 1)} />
+      <Lines
+        log={log}
+        look={look}
+        merged={props.block === null}
+        at={props.at}
+        mark={props.tail !== null}
+        empty={<Silence {...props} filtered={active(filter)} total={ring.size} state={log.state.kind} onClear={() => {
+          setText("");
+          setLevels(new Set(LEVELS));
+        }} />}
+        onCopy={(line) => void copy([line])}
+        onLink={async (line) => {
+          const link = `${location.origin}${location.pathname}${lineLink(line)}`;
+          say((await toClipboard(link)) ? "link copied" : "the browser did not allow copying");
+        }}
+      />
+      <p className="log-foot">
+        <span>
+          {count(ring.length, "line")}
+          {ring.length !== ring.size && ` of ${ring.size.toLocaleString("en")}`}
+          {ring.dropped > 0 && `, ${ring.dropped.toLocaleString("en")} older ones dropped here`}
+        </span>
+        <span role="status">{copied}</span>
+      </p>
+    </div>
+  );
+}
+
+/** The server begins a little before a line that is linked to. */
+function earlier(at: string): string {
+  const time = Date.parse(at);
+  return Number.isNaN(time) ? at : new Date(time - 30_000).toISOString();
+}
+
+async function toClipboard(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function Toggle(props: {
+  on: boolean;
+  label: string;
+  className?: string;
+  children: React.ReactNode;
+  onChange(on: boolean): void;
+}) {
+  return (
+    <button
+      type="button"
+      className={`log-toggle ${props.className ?? ""}`}
+      aria-pressed={props.on}
+      aria-label={props.label}
+      title={props.label}
+      onClick={() => props.onChange(!props.on)}
+    >
+      {props.children}
+    </button>
+  );
+}
+
+function Connection(props: {
+  log: ReturnType<typeof useLog>;
+  previous: boolean;
+  onRetry(): void;
+}) {
+  const { state } = props.log;
+  const now = useNow(1000);
+  if (state.kind === "broken") {
+    const left = Math.max(0, Math.ceil((state.retryAt - now) / 1000));
+    return (
+      <p className="log-problem" role="status">
+        No new lines: {state.why}. {left > 0 ? `Next try in ${left} s. ` : "Trying … "}
+        <button type="button" className="link" onClick={props.onRetry}>
+          Try now
+        </button>
+      </p>
+    );
+  }
+  if (props.previous) {
+    return <p className="log-note">This is the run before the last restart; it has ended.</p>;
+  }
+  return null;
+}
+
+function Silence(props: LogPaneProps & {
+  filtered: boolean;
+  total: number;
+  state: string;
+  onClear(): void;
+}) {
+  const now = useNow(1000);
+  const who = props.block ?? props.app;
+  if (props.filtered && props.total > 0) {
+    return (
+      <div className="log-empty">
+        <p>None of {count(props.total, "line")} matches the filter.</p>
+        <button type="button" className="log-button" onClick={props.onClear}>
+          Clear the filter
+        </button>
+      </div>
+    );
+  }
+  if (props.state === "connecting") return <p className="log-empty">Asking for the log of {who} …</p>;
+  if (props.since === null) {
+    return (
+      <p className="log-empty">
+        {who} has written nothing{props.previous ? " in that run" : " yet"}. Lines appear here as they are written.
+      </p>
+    );
+  }
+  return <p className="log-empty">{who} has written nothing since it started {ago(props.since, now)}.</p>;
+}
+
+interface LinesProps {
+  log: ReturnType<typeof useLog>;
+  look: Look;
+  merged: boolean;
+  at: string | null;
+  mark: boolean;
+  empty: React.ReactNode;
+  onCopy(line: Kept): void;
+  onLink(line: Kept): void;
+}
+
+function Lines({ log, look, merged, at, mark, empty, onCopy, onLink }: LinesProps) {
+  const { ring, version } = log;
+  const scroller = useRef<HTMLDivElement>(null);
+  const [follow, setFollow] = useState(at === null);
+  /** How many lines there had been when following stopped. */
+  const [pausedAt, setPausedAt] = useState(0);
+  const [cursor, setCursor] = useState<number | null>(null);
+  const gone = useRef<string | null>(null);
+  const length = ring.length;
+  const list = useVirtualizer({
+    count: length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW,
+    overscan: 20,
+    getItemKey: (index) => ring.at(index)?.number ?? index,
+  });
+
+  // A click on the log is not a scroll back: only the wheel, keys or the bar end following.
+  const onScroll = useCallback(() => {
+    const box = scroller.current;
+    if (box === null) return;
+    const end = box.scrollHeight - box.scrollTop - box.clientHeight < ROW * 1.5;
+    setFollow((was) => {
+      if (was && !end) setPausedAt(ring.total);
+      return end;
+    });
+  }, [ring]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each new version is drawn at its end
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    if (follow && box !== null) box.scrollTop = box.scrollHeight;
+  }, [follow, version, length, look.wrap]);
+
+  // The line that a link names: once, as soon as it is there.
+  useEffect(() => {
+    if (at === null || gone.current === at || length === 0) return;
+    for (let index = 0; index < length; index += 1) {
+      const line = ring.at(index);
+      if (line !== undefined && line.at >= at) {
+        gone.current = at;
+        setFollow(false);
+        setPausedAt(ring.total);
+        setCursor(line.number);
+        list.scrollToIndex(index, { align: "center" });
+        return;
+      }
+    }
+  }, [at, length, ring, list]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the ring changes in place
+  const marked = useMemo(() => {
+    if (!mark || length === 0 || length > 2_000) return null;
+    const lines = ring.lines();
+    return lines[firstError(lines.map((line) => line.text))]?.number ?? null;
+  }, [mark, ring, version, length]);
+
+  const wentToMark = useRef(false);
+  useEffect(() => {
+    if (marked === null || wentToMark.current) return;
+    const timer = setTimeout(() => {
+      wentToMark.current = true;
+      setCursor(marked);
+      list.scrollToIndex(ring.indexOf(marked), { align: "center" });
+    }, 150);
+    return () => clearTimeout(timer);
+  }, [marked, list, ring]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== event.currentTarget) return;
+    if (event.key === "End" || event.key === "f") {
+      setFollow(true);
+      event.preventDefault();
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") {
+      if (event.key === "c" && !event.ctrlKey && cursor !== null) {
+        const line = ring.at(ring.indexOf(cursor));
+        if (line) onCopy(line);
+      }
+      return;
+    }
+    event.preventDefault();
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    const from = cursor === null ? (step > 0 ? -1 : length) : ring.indexOf(cursor);
+    const next = Math.min(length - 1, Math.max(0, from + step));
+    setCursor(ring.at(next)?.number ?? null);
+    list.scrollToIndex(next, { align: "auto" });
+  };
+
+  const unseen = follow ? 0 : ring.total - pausedAt;
+  const items = list.getVirtualItems();
+  const current = cursor === null ? undefined : ring.at(ring.indexOf(cursor));
+  return (
+    <div className="log-body">
+      <div
+        ref={scroller}
+        className={`log-lines ${look.wrap ? "wrap" : ""}`}
+        role="log"
+        aria-live="off"
+        aria-label="Lines"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
+        tabIndex={0}
+        onScroll={onScroll}
+        onKeyDown={onKeyDown}
+      >
+        {length === 0 ? (
+          empty
+        ) : (
+          <div className="log-all" style={{ height: list.getTotalSize() }}>
+            <div className="log-window" style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}>
+              {items.map((item) => {
+                const line = ring.at(item.index);
+                return line === undefined ? null : (
+                  <Row
+                    key={item.key}
+                    index={item.index}
+                    line={line}
+                    look={look}
+                    merged={merged}
+                    marked={line.number === marked}
+                    current={line.number === cursor}
+                    measure={look.wrap ? list.measureElement : undefined}
+                    onPick={setCursor}
+                  />
+                );
+              })}
+            </div>
+          </div>
+        )}
+      </div>
+      {current !== undefined && !follow && (
+        <div className="log-line-menu" role="group" aria-label="This line">
+          <span>
+            {clock(current.at, look.zone)} · {current.pod}
+          </span>
+          <button type="button" className="log-button" onClick={() => onCopy(current)}>
+            Copy line
+          </button>
+          <button type="button" className="log-button" onClick={() => onLink(current)}>
+            Link to it
+          </button>
+          <button type="button" className="log-button" aria-label="Let the line go" onClick={() => setCursor(null)}>
+            ✕
+          </button>
+        </div>
+      )}
+      {!follow && length > 0 && (
+        <button type="button" className="log-follow" onClick={() => setFollow(true)}>
+          {unseen > 0 ? `↓ ${count(unseen, "new line")}` : "↓ Follow"}
+        </button>
+      )}
+    </div>
+  );
+}
+
+const Row = memo(function Row(props: {
+  index: number;
+  line: Kept;
+  look: Look;
+  merged: boolean;
+  marked: boolean;
+  current: boolean;
+  measure?: (element: HTMLElement | null) => void;
+  onPick(number: number): void;
+}) {
+  const { line, look } = props;
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: arrow keys on the list do the same
+    // biome-ignore lint/a11y/noStaticElementInteractions: the list is the control
+    <div
+      ref={props.measure}
+      data-index={props.index}
+      className={`log-row level-${line.level} ${props.marked ? "marked" : ""} ${props.current ? "current" : ""}`}
+      onClick={() => {
+        if (window.getSelection()?.isCollapsed !== false) props.onPick(line.number);
+      }}
+    >
+      <time dateTime={line.at}>{clock(line.at, look.zone)}</time>
+      {props.merged && (
+        <span className="log-block" data-hue={hue(line.block)}>
+          {line.block}
+        </span>
+      )}
+      {props.marked && <span className="log-mark">first error ▸</span>}
+      <bdi className="log-text">
+        {pieces(line.text, look.raw).map((piece, index) =>
+          piece.sign ? (
+            <span key={index} className="log-sign">
+              {piece.text}
+            </span>
+          ) : (
+            piece.text
+          ),
+        )}
+        {plain(line.text) === "" && "\u00a0"}
+      </bdi>
+    </div>
+  );
+});
+
+/** One of eight colours for a block's name, the same each time. */
+function hue(name: string): number {
+  let sum = 0;
+  for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 997;
+  return sum % 8;
+}
+
