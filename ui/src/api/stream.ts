@@ -24,7 +24,8 @@ export interface Stream {
 
 export function openStream(
   app: string | null,
-  onEvent: (event: StreamEvent) => void,
+  /** `number` is the stream's id of the event; it grows. */
+  onEvent: (event: StreamEvent, number: number | undefined) => void,
   onState: (state: StreamState) => void,
 ): Stream {
   let source: EventSource | null = null;
@@ -64,7 +65,10 @@ export function openStream(
         if (source !== it) return;
         heard();
         try {
-          onEvent({ kind, data: JSON.parse((message as MessageEvent<string>).data || "{}") } as StreamEvent);
+          const { data, lastEventId } = message as MessageEvent<string>;
+          const number = lastEventId === "" ? Number.NaN : Number(lastEventId);
+          const event = { kind, data: JSON.parse(data || "{}") } as StreamEvent;
+          onEvent(event, Number.isNaN(number) ? undefined : number);
         } catch (cause) {
           // One unreadable event must not end the stream; the next one carries whole state again.
           console.warn(`stream: a ${kind} event could not be read`, cause);

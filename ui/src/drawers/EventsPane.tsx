@@ -26,7 +26,8 @@ export function Inert({ text }: { text: string }) {
 export function EventsPane({ app, block }: { app: string; block: string | null }) {
   const { data, error, refetch } = useQuery(queries.events(app));
   const now = useNow(5000);
-  if (error && !data) return <Problem error={error} what="The events could not be read" retry={() => void refetch()} />;
+  if (error && !data)
+    return <Problem error={error} what="The events could not be read" retry={() => void refetch()} />;
   if (data === undefined) return <p className="drawer-empty">Asking …</p>;
   const shown = data
     .filter((event) => block === null || event.block === block)

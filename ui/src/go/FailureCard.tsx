@@ -35,7 +35,8 @@ export function FailureCard({ operation }: { operation: Operation }) {
   const error = operation.error ?? { code: "", message: "it ended" };
   const told = failure(verb, app, error, names);
   const ended = error.code === "operation/cancelled";
-  const failing = told.block ?? operation.progress.blocks.find((block) => block.state === "failing")?.name ?? null;
+  const failing =
+    told.block ?? operation.progress.blocks.find((block) => block.state === "failing")?.name ?? null;
   const output = operation.progress.blocks.find((block) => block.name === failing)?.output ?? [];
   const lines = told.lines.length > 0 ? told.lines : output.slice(-LAST);
   const mark = firstError(lines);
@@ -50,7 +51,8 @@ export function FailureCard({ operation }: { operation: Operation }) {
     useCanvas.getState().select([failing]);
     useCanvas.getState().centre(failing);
     // A failed build has no copy that could have written a log; its output is in the card.
-    if (!built) openDrawer("logs", { block: failing, tail: LAST, previous: /crash|^start\//.test(error.code) });
+    if (!built)
+      openDrawer("logs", { block: failing, tail: LAST, previous: /crash|^start\//.test(error.code) });
   }, [id, model.data, failing, built, told, error.code, openDrawer]);
 
   const act = async (action: Action) => {
@@ -87,7 +89,13 @@ export function FailureCard({ operation }: { operation: Operation }) {
     <div role="alert" className="go-failure">
       <header className="go-head">
         <CircleAlert size={18} aria-hidden="true" />
-        <h2>{ended ? `${app}: ended as you asked` : failing === null ? `${app}: ${verb} failed` : `${failing} failed`}</h2>
+        <h2>
+          {ended
+            ? `${app}: ended as you asked`
+            : failing === null
+              ? `${app}: ${verb} failed`
+              : `${failing} failed`}
+        </h2>
         <IconButton label="Close" onClick={() => dismiss(id)}>
           <X size={16} aria-hidden="true" />
         </IconButton>
@@ -106,7 +114,7 @@ export function FailureCard({ operation }: { operation: Operation }) {
       </dl>
       {lines.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
-        <pre className="go-lines" tabIndex={0} aria-label="Its last lines">
+        <pre className="go-lines" tabIndex={0} role="region" aria-label="Its last lines">
           {lines.map((line, index) => (
             <span key={index} className={index === mark ? "marked" : ""}>
               {index === mark && <span className="spoken">first error: </span>}

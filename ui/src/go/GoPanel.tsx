@@ -69,7 +69,11 @@ function Running({ operation }: { operation: Operation }) {
         <span className="go-spin" aria-hidden="true" />
         <h2>{titleOf(operation)}</h2>
         <span className="go-time">{seconds(Math.max(0, (now - operation.started) / 1000))}</span>
-        <IconButton label={open ? "Show less" : "Show more"} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <IconButton
+          label={open ? "Show less" : "Show more"}
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
           {open ? <ChevronUp size={16} aria-hidden="true" /> : <ChevronDown size={16} aria-hidden="true" />}
         </IconButton>
       </header>
@@ -78,7 +82,9 @@ function Running({ operation }: { operation: Operation }) {
           ? (progress.notes.at(-1) ?? "Reading the app and what runs …")
           : `${ready} of ${progress.blocks.length} blocks done`}
         {operation.by !== "" && ` · by ${operation.by}`}
-        {operation.joined && progress.blocks.every((block) => block.state === "waiting") && " · joined midway"}
+        {operation.joined &&
+          progress.blocks.every((block) => block.state === "waiting") &&
+          " · joined midway"}
       </p>
       {open && (
         <>
@@ -134,7 +140,13 @@ export function BlockBar({ block }: { block: BlockProgress }) {
   const known = bar(block);
   const value = known === "done" ? 100 : known === "unknown" ? undefined : (known.value / known.of) * 100;
   const kind =
-    block.state === "failing" ? "bad" : known === "done" ? "good" : block.state === "waiting" ? "idle" : "busy";
+    block.state === "failing"
+      ? "bad"
+      : known === "done"
+        ? "good"
+        : block.state === "waiting"
+          ? "idle"
+          : "busy";
   const last = block.output.at(-1);
   return (
     <li className={`go-block ${kind}`}>
@@ -207,7 +219,9 @@ function Done({ operation }: { operation: Operation }) {
     const at = document.activeElement;
     const idle = at === null || at === document.body || at.closest(".go-panel, [data-go]") !== null;
     if (idle) address.current?.focus();
-    announce(`${titleOf(operation)}${took === null ? "" : ` after ${seconds(took)}`}${url === null ? "" : `, at ${url}`}`);
+    announce(
+      `${titleOf(operation)}${took === null ? "" : ` after ${seconds(took)}`}${url === null ? "" : `, at ${url}`}`,
+    );
   }, [id]);
 
   const copy = async () => {
@@ -236,7 +250,13 @@ function Done({ operation }: { operation: Operation }) {
       </header>
       {url !== null && operation.verb !== "stop" && operation.verb !== "destroy" && (
         <div className="go-url">
-          <button ref={address} type="button" className="go-address" onClick={copy} aria-label={`Copy ${url}`}>
+          <button
+            ref={address}
+            type="button"
+            className="go-address"
+            onClick={copy}
+            aria-label={`Copy ${url}`}
+          >
             <span>{url}</span>
             {copied ? <Check size={15} aria-hidden="true" /> : <Copy size={15} aria-hidden="true" />}
           </button>

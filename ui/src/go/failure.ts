@@ -70,8 +70,14 @@ function because(error: VerbError): string {
 
 const NEXT: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(image|build)\//, "Correct the step in the Dockerfile and press Go again; steps before it are cached."],
-  [/^start\//, "Read the marked line: it is the first that speaks of an error. Correct it, then press Go again."],
-  [/^(step|before)\//, "No new copy was started and the old ones still run. Correct the step, then press Go again."],
+  [
+    /^start\//,
+    "Read the marked line: it is the first that speaks of an error. Correct it, then press Go again.",
+  ],
+  [
+    /^(step|before)\//,
+    "No new copy was started and the old ones still run. Correct the step, then press Go again.",
+  ],
   [/^(wire|grant)\//, "Read what the provider said, correct the wire or the provider, then press Go again."],
   [/^(port|address|net)\//, "Free the port or choose another one, then press Go again."],
   [/^timeout|\/timeout$/, "It goes on starting by itself; look at the log, or raise the time it may take."],
@@ -79,12 +85,7 @@ const NEXT: ReadonlyArray<readonly [RegExp, string]> = [
 ];
 
 /** The failure of a verb, ready to show. */
-export function failure(
-  verb: string,
-  app: string,
-  error: VerbError,
-  blocks: readonly string[],
-): Failure {
+export function failure(verb: string, app: string, error: VerbError, blocks: readonly string[]): Failure {
   const block = blockOf(error, blocks);
   const general = NEXT.find(([form]) => form.test(error.code))?.[1];
   const hint = error.hint?.trim();

@@ -73,7 +73,9 @@ describe("failure", () => {
   it("finds its block as a word, not as a part of one", () => {
     expect(blockOf(error, ["we", "db", "web"])).toBe("web");
     expect(blockOf({ code: "x", message: "nothing of ours" }, ["web"])).toBeNull();
-    expect(blockOf({ code: "x", message: "the step migrate of web-api failed" }, ["web", "web-api"])).toBe("web-api");
+    expect(blockOf({ code: "x", message: "the step migrate of web-api failed" }, ["web", "web-api"])).toBe(
+      "web-api",
+    );
   });
   it("reads the last lines as they were printed", () => {
     expect(linesOf(error.rendered)).toEqual(["Traceback", "ValueError: no"]);

@@ -147,7 +147,8 @@ function newest(byId: Readonly<Record<string, Operation>>, app: string): Operati
   let found: Operation | null = null;
   for (const one of Object.values(byId)) {
     if (one.app !== app) continue;
-    const before = found === null || (one.running === found.running ? one.started > found.started : one.running);
+    const before =
+      found === null || (one.running === found.running ? one.started > found.started : one.running);
     if (before) found = one;
   }
   return found;

@@ -62,11 +62,7 @@ function blank(name: string): BlockProgress {
   return { name, state: "waiting", detail: "", seconds: null, step: null, output: [], copies: null };
 }
 
-function change(
-  progress: Progress,
-  name: string,
-  to: (block: BlockProgress) => BlockProgress,
-): Progress {
+function change(progress: Progress, name: string, to: (block: BlockProgress) => BlockProgress): Progress {
   const known = progress.blocks.some((block) => block.name === name);
   const blocks = known
     ? progress.blocks.map((block) => (block.name === name ? to(block) : block))
@@ -124,8 +120,7 @@ export function fold(progress: Progress, event: VerbEvent): Progress {
         interface: event.interface ?? "",
         state: (event.state as WireProgress["state"]) ?? "granted",
       };
-      const same = (one: WireProgress) =>
-        one.consumer === wire.consumer && one.provider === wire.provider;
+      const same = (one: WireProgress) => one.consumer === wire.consumer && one.provider === wire.provider;
       const wires = progress.wires.some(same)
         ? progress.wires.map((one) => (same(one) ? wire : one))
         : [...progress.wires, wire];

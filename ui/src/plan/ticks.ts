@@ -50,9 +50,7 @@ export function byAuthor(changes: readonly Staged[]): Group[] {
     group.changes.push(change);
     groups.set(change.by, group);
   }
-  return [...groups.values()].sort(
-    (a, b) => Number(b.mine) - Number(a.mine) || a.by.localeCompare(b.by),
-  );
+  return [...groups.values()].sort((a, b) => Number(b.mine) - Number(a.mine) || a.by.localeCompare(b.by));
 }
 
 /** `3 changes · yours 2, Ana 1` as the header has it. */

@@ -4,6 +4,7 @@ import { create } from "zustand";
 import { client, keys } from "../api/queries";
 import { openStream, SILENCE_MS, type Stream, type StreamState } from "../api/stream";
 import type { ErrorBody, OperationEvent, OperationMessage, Presence, StreamEvent } from "../api/types";
+import { receiveOperation, reloadOperations } from "../go/operations";
 
 /** Events kept per operation; older build output is dropped first. */
 const MOST_EVENTS = 4000;
@@ -97,22 +98,33 @@ export function renew(event: StreamEvent, app: string | null): void {
   }
 }
 
+let current: Stream | null = null;
+
+/** Tries to reach the server at once instead of at `retryAt`. */
+export const retryNow = (): void => current?.retry();
+
 /** Listens to the stream of an app (null: of the machine) until closed. */
 export function listen(app: string | null): Stream {
   let before = true;
-  return openStream(
+  let connected = false;
+  const stream = openStream(
     app,
-    (event) => {
+    (event, number) => {
+      if (event.kind === "operation") receiveOperation(event.data, number);
       useLive.getState().apply(event);
       renew(event, app);
     },
     (state) => {
       // After a gap anything may have happened: fetch what is shown anew.
       if (state.connected && !before) void client.invalidateQueries();
+      if (state.connected && !connected) void reloadOperations();
       before = state.connected;
+      connected = state.connected;
       useLive.getState().setStream(state);
     },
   );
+  current = stream;
+  return stream;
 }
 
 /** Whether what is shown may be out of date, given the time now. */

@@ -6,10 +6,7 @@ export const STALE_AFTER_MS = 15_000;
 /** Between pings (5 s) and this, nothing is said. */
 export const AGED_AFTER_MS = 7_000;
 
-export type Freshness =
-  | { kind: "fresh" }
-  | { kind: "aged"; text: string }
-  | { kind: "stale"; text: string };
+export type Freshness = { kind: "fresh" } | { kind: "aged"; text: string } | { kind: "stale"; text: string };
 
 /** How fresh a status is that was last confirmed at `heard` (ms since the epoch; null: never). */
 export function freshness(heard: number | null, now: number): Freshness {

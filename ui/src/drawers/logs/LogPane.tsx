@@ -58,7 +58,10 @@ interface Look {
 
 function remembered(): Look {
   try {
-    return { ...{ wrap: false, zone: "local", raw: false }, ...JSON.parse(localStorage.getItem("shelf.log") ?? "{}") };
+    return {
+      ...{ wrap: false, zone: "local", raw: false },
+      ...JSON.parse(localStorage.getItem("shelf.log") ?? "{}"),
+    };
   } catch {
     return { wrap: false, zone: "local", raw: false };
   }
@@ -102,7 +105,11 @@ export default function LogPane(props: LogPaneProps) {
   };
   const copy = async (lines: readonly Kept[]) => {
     const exact = lines.map((line) => line.text).join("\n");
-    say((await toClipboard(exact)) ? `${count(lines.length, "line")} copied` : "the browser did not allow copying");
+    say(
+      (await toClipboard(exact))
+        ? `${count(lines.length, "line")} copied`
+        : "the browser did not allow copying",
+    );
   };
   const download = () => {
     const lines = ring.lines().map((line) => `${line.at} ${line.pod} ${line.stream} ${line.text}\n`);
@@ -198,10 +205,18 @@ export default function LogPane(props: LogPaneProps) {
         merged={props.block === null}
         at={props.at}
         mark={props.tail !== null}
-        empty={<Silence {...props} filtered={active(filter)} total={ring.size} state={log.state.kind} onClear={() => {
-          setText("");
-          setLevels(new Set(LEVELS));
-        }} />}
+        empty={
+          <Silence
+            {...props}
+            filtered={active(filter)}
+            total={ring.size}
+            state={log.state.kind}
+            onClear={() => {
+              setText("");
+              setLevels(new Set(LEVELS));
+            }}
+          />
+        }
         onCopy={(line) => void copy([line])}
         onLink={async (line) => {
           const link = `${location.origin}${location.pathname}${lineLink(line)}`;
@@ -256,11 +271,7 @@ function Toggle(props: {
   );
 }
 
-function Connection(props: {
-  log: ReturnType<typeof useLog>;
-  previous: boolean;
-  onRetry(): void;
-}) {
+function Connection(props: { log: ReturnType<typeof useLog>; previous: boolean; onRetry(): void }) {
   const { state } = props.log;
   const now = useNow(1000);
   if (state.kind === "broken") {
@@ -280,12 +291,14 @@ function Connection(props: {
   return null;
 }
 
-function Silence(props: LogPaneProps & {
-  filtered: boolean;
-  total: number;
-  state: string;
-  onClear(): void;
-}) {
+function Silence(
+  props: LogPaneProps & {
+    filtered: boolean;
+    total: number;
+    state: string;
+    onClear(): void;
+  },
+) {
   const now = useNow(1000);
   const who = props.block ?? props.app;
   if (props.filtered && props.total > 0) {
@@ -302,11 +315,16 @@ function Silence(props: LogPaneProps & {
   if (props.since === null) {
     return (
       <p className="log-empty">
-        {who} has written nothing{props.previous ? " in that run" : " yet"}. Lines appear here as they are written.
+        {who} has written nothing{props.previous ? " in that run" : " yet"}. Lines appear here as they are
+        written.
       </p>
     );
   }
-  return <p className="log-empty">{who} has written nothing since it started {ago(props.since, now)}.</p>;
+  return (
+    <p className="log-empty">
+      {who} has written nothing since it started {ago(props.since, now)}.
+    </p>
+  );
 }
 
 interface LinesProps {
@@ -461,7 +479,12 @@ function Lines({ log, look, merged, at, mark, empty, onCopy, onLink }: LinesProp
           <button type="button" className="log-button" onClick={() => onLink(current)}>
             Link to it
           </button>
-          <button type="button" className="log-button" aria-label="Let the line go" onClick={() => setCursor(null)}>
+          <button
+            type="button"
+            className="log-button"
+            aria-label="Let the line go"
+            onClick={() => setCursor(null)}
+          >
             ✕
           </button>
         </div>
@@ -526,4 +549,3 @@ function hue(name: string): number {
   for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 997;
   return sum % 8;
 }
-

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: control characters are what this file is about
 /**
  * Log lines come from programs nobody vouches for. Here a line becomes pieces of plain text:
  * colour codes are taken out, every other control character becomes a visible sign, and signs
@@ -16,10 +17,9 @@ export interface Piece {
 export const LINE_SHOWN = 4_000;
 
 // ESC [ … letter (CSI), ESC ] … BEL or ESC \ (OSC), and the two-character escapes.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this file is about
 const ESCAPE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]{0,2000}(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this file is about
-const HOSTILE = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]/g;
+const HOSTILE =
+  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]/g;
 
 /** What stands for one control or direction character. */
 export function sign(character: string): string {

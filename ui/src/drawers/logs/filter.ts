@@ -52,10 +52,7 @@ function reason(cause: unknown): string {
 }
 
 /** Whether a line is shown. An expression that is not valid hides nothing. */
-export function matches(
-  filter: Filter,
-  line: { block: string; level: Level; text: string },
-): boolean {
+export function matches(filter: Filter, line: { block: string; level: Level; text: string }): boolean {
   if (filter.blocks.size > 0 && !filter.blocks.has(line.block)) return false;
   if (!filter.levels.has(line.level)) return false;
   if (filter.text === "" || filter.error !== null) return true;

@@ -61,14 +61,14 @@ describe("hostile bytes", () => {
 
 describe("levels", () => {
   it.each([
-    ["2026-01-01 10:00:00.000 UTC [33] ERROR:  relation \"x\" does not exist", "error"],
+    ['2026-01-01 10:00:00.000 UTC [33] ERROR:  relation "x" does not exist', "error"],
     ["2026-01-01 10:00:00.000 UTC [33] FATAL:  password authentication failed", "error"],
     ["2026-01-01 10:00:00.000 UTC [1] LOG:  database system is ready", "info"],
     ["Traceback (most recent call last):", "error"],
     ["ValueError: no such order", "error"],
     ["psycopg.OperationalError: connection failed", "error"],
     ['{"level":"warn","msg":"an error once"}', "warn"],
-    ["time=x level=info msg=\"error rate 0\"", "info"],
+    ['time=x level=info msg="error rate 0"', "info"],
     ["\u001b[31mERROR\u001b[0m boom", "error"],
     ["2026-01-01 [warning] <0.1.0> queue is long", "warn"],
     ["DEBUG sql: select 1", "debug"],

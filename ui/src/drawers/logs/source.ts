@@ -161,10 +161,7 @@ async function refusal(answer: Response): Promise<string> {
   }
 }
 
-async function drain(
-  body: ReadableStream<Uint8Array>,
-  hand: (lines: LogLine[]) => void,
-): Promise<boolean> {
+async function drain(body: ReadableStream<Uint8Array>, hand: (lines: LogLine[]) => void): Promise<boolean> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   const splitter = new Splitter();

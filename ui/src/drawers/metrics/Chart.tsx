@@ -5,7 +5,16 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Columns, MeasureWords } from "./series";
 
-const HUES = ["--i-blue", "--i-orange", "--i-green", "--i-purple", "--i-red", "--i-teal", "--i-pink", "--i-olive"];
+const HUES = [
+  "--i-blue",
+  "--i-orange",
+  "--i-green",
+  "--i-purple",
+  "--i-red",
+  "--i-teal",
+  "--i-pink",
+  "--i-olive",
+];
 /** Each line also has its own dash: never colour alone. */
 export const DASHES: number[][] = [[], [6, 3], [2, 3], [10, 3, 2, 3], [12, 4], [4, 4], [1, 2], [8, 2]];
 

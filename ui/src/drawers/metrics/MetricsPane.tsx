@@ -2,8 +2,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { queries } from "../../api/queries";
-import { useTheme } from "../../state/theme";
 import { Problem } from "../../parts/Empty";
+import { useTheme } from "../../state/theme";
 import { columns, MEASURES, type Measure, summaries } from "./series";
 
 const Chart = lazy(() => import("./Chart"));
@@ -19,7 +19,8 @@ export function MetricsPane({ app, block }: { app: string; block: string | null 
     () => (releases.data ?? []).map((one) => ({ at: Date.parse(one.at) / 1000, label: "Go" })),
     [releases.data],
   );
-  if (error && !data) return <Problem error={error} what="The metrics could not be read" retry={() => void refetch()} />;
+  if (error && !data)
+    return <Problem error={error} what="The metrics could not be read" retry={() => void refetch()} />;
   if (!words) return null;
   const found = summaries(drawn);
   return (

@@ -126,19 +126,19 @@ export default function TerminalPane({ app, block, pod }: TerminalPaneProps) {
   return (
     <div className="terminal">
       <div className="terminal-bar">
-        <Words state={state} block={block} pod={pod} onAgain={() => {
-          terminal.current?.reset();
-          connection.current?.connect();
-          terminal.current?.focus();
-        }} />
+        <Words
+          state={state}
+          block={block}
+          pod={pod}
+          onAgain={() => {
+            terminal.current?.reset();
+            connection.current?.connect();
+            terminal.current?.focus();
+          }}
+        />
         <span className="log-gap" />
         <span className="terminal-keys">F6 leaves the terminal</span>
-        <button
-          type="button"
-          className="log-toggle"
-          aria-pressed={reader}
-          onClick={() => setReader(!reader)}
-        >
+        <button type="button" className="log-toggle" aria-pressed={reader} onClick={() => setReader(!reader)}>
           screen reader
         </button>
       </div>
