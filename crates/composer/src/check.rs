@@ -8,6 +8,7 @@ mod blocks;
 mod disks;
 mod names;
 mod order;
+mod sketch;
 mod values;
 mod wires;
 
@@ -16,6 +17,8 @@ use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{From, Graph, Offer, Wire};
 use crate::shape::{Assumption, Disk, Shape};
+
+pub(crate) use sketch::{Sketch, sketch};
 
 /// Checks an app against what is on the shelf.
 ///

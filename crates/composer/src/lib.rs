@@ -4,8 +4,8 @@
 //! and from it plain Kubernetes objects: the same bytes for the same input. The composer knows
 //! nothing of disks, HTTP or clusters; whoever calls it reads the files and applies the objects.
 //!
-//! Start reading at `app.rs` (what is written), then `check.rs` (what it means) and `compile.rs`
-//! (what it becomes).
+//! Start reading at `app.rs` (what is written), then `check.rs` (what it means), `compile.rs` (what
+//! it becomes) and `edit.rs` (how it is changed).
 //!
 //! ```
 //! let mut catalogue = composer::Catalogue::default();
@@ -22,6 +22,7 @@ mod check;
 mod command;
 mod compile;
 mod diagnostic;
+mod edit;
 pub mod graph;
 pub mod interface;
 mod module;
@@ -40,6 +41,7 @@ pub use catalogue::Catalogue;
 pub use check::check;
 pub use compile::{Compiled, Facts, Images, Phase, PhaseKind, compile};
 pub use diagnostic::{Diagnostic, Help, Side, render};
+pub use edit::{Edit, Edited, Piece, edit, format};
 pub use graph::Graph;
 pub use module::Module;
 pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue};
