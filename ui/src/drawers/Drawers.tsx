@@ -94,7 +94,6 @@ function Handle(props: { height: number; most: number; onHeight(height: number):
     props.onHeight(Math.min(props.most, to));
   };
   return (
-    // biome-ignore lint/a11y/useAriaPropsForRole: the values are below
     <div
       className="drawers-handle"
       role="separator"
@@ -103,7 +102,6 @@ function Handle(props: { height: number; most: number; onHeight(height: number):
       aria-valuenow={Math.round(props.height)}
       aria-valuemin={LEAST}
       aria-valuemax={Math.round(props.most)}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a separator that moves takes keys
       tabIndex={0}
       onPointerDown={onPointerDown}
       onPointerMove={onPointerMove}

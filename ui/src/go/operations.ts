@@ -46,7 +46,7 @@ export function receiveOperation(message: OperationMessage, number?: number): vo
     heard.set(id, number);
   }
   waiting.push({ message, number: number ?? 0 });
-  timer ??= setTimeout(flush, GATHER_MS);
+  if (timer === null) timer = setTimeout(flush, GATHER_MS);
 }
 
 function flush(): void {
