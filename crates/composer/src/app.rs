@@ -71,6 +71,11 @@ impl App {
         reader.finish(name.map(|name| Self { name, blocks }))
     }
 
+    /// The names of its blocks, as written.
+    pub fn block_names(&self) -> impl Iterator<Item = &str> {
+        self.blocks.iter().map(|block| block.name.value.as_str())
+    }
+
     /// The app's name, which is also its namespace.
     pub fn name(&self) -> &str {
         &self.name.value

@@ -24,6 +24,14 @@ pub(crate) use sketch::{Sketch, sketch};
 ///
 /// Returns every diagnostic that was found, in the order of the file.
 pub fn check(app: &App, catalogue: &Catalogue) -> Result<Graph, Vec<Diagnostic>> {
+    match as_far_as_possible(app, catalogue) {
+        (graph, found) if found.is_empty() => Ok(graph),
+        (_, found) => Err(found),
+    }
+}
+
+/// What of an app is sound, and everything that is wrong with it.
+pub(crate) fn as_far_as_possible(app: &App, catalogue: &Catalogue) -> (Graph, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let nodes: Vec<Node<'_>> =
         app.blocks.iter().filter_map(|block| blocks::node(block, catalogue, &mut found)).collect();
@@ -38,13 +46,10 @@ pub fn check(app: &App, catalogue: &Catalogue) -> Result<Graph, Vec<Diagnostic>>
         let own: Vec<&Wire> = wires.iter().filter(|wire| wire.consumer == node.name()).collect();
         parts.push(values::part(node, level, &nodes, &own, &mut found));
     }
-    if !complete || !found.is_empty() {
-        found.sort_by_key(|one| one.span.as_ref().map(|span| (span.file.clone(), span.line)));
-        return Err(found);
-    }
+    found.sort_by_key(|one| one.span.as_ref().map(|span| (span.file.clone(), span.line)));
     parts.sort_by_key(|part| part.level);
     let assumptions = nodes.iter().flat_map(assumptions).collect();
-    Ok(Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions })
+    (Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions }, found)
 }
 
 /// A block with what it comes from, before its references are resolved.

@@ -278,6 +278,12 @@ impl Wire {
         format!("{}-{}", self.consumer, self.binding)
     }
 
+    /// The environment variable a field arrives in, such as `DB_URL`.
+    pub fn variable(&self, field: &str) -> String {
+        let upper = |text: &str| text.to_uppercase().replace('-', "_");
+        format!("{}_{}", upper(&self.binding), upper(field))
+    }
+
     /// `consumer.socket`.
     pub fn end(&self) -> String {
         format!("{}.{}", self.consumer, self.socket)

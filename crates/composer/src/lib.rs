@@ -17,6 +17,7 @@
 //! ```
 
 mod app;
+mod card;
 mod catalogue;
 mod check;
 mod command;
@@ -31,12 +32,14 @@ mod quantity;
 mod read;
 mod secret;
 mod shape;
+mod sketch;
 mod source;
 mod suggest;
 mod template;
 mod version;
 
 pub use app::App;
+pub use card::{Card, Choice, Given, cards};
 pub use catalogue::Catalogue;
 pub use check::check;
 pub use compile::{Compiled, Facts, Images, Phase, PhaseKind, compile};
@@ -45,4 +48,5 @@ pub use edit::{Edit, Edited, Piece, edit, format};
 pub use graph::Graph;
 pub use module::Module;
 pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue};
+pub use sketch::{Draft, Knob, Premise, Sketch, Socket, sketch};
 pub use source::Span;

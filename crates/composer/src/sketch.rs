@@ -1,0 +1,234 @@
+//! An app as it is drawn: everything that can be known of it while it is still being written.
+//!
+//! A graph exists only when nothing is wrong. Someone who draws has an app that lacks things most
+//! of the time: blocks without their wires, sockets that nothing fits. The sketch is the part of
+//! the graph that is sound, what the blocks say of themselves, and everything that is wrong.
+//! Where next: `check.rs`, which finds all three; `card.rs` for what is on the shelf.
+
+use serde::Serialize;
+
+use crate::app::{App, Block, Origin};
+use crate::catalogue::Catalogue;
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::graph::Graph;
+use crate::shape::{Assumption, Cardinality, Need, Setting, Shape};
+
+/// An app as far as it can be understood.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sketch {
+    /// The app's name.
+    pub app: String,
+    /// Its blocks, as written, also those that are wrong.
+    pub blocks: Vec<Draft>,
+    /// What of it is sound: blocks whose origin is known, wires that fit.
+    pub graph: Graph,
+    /// Everything that is wrong, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What a block says of itself, whether the app file or its module says it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Draft {
+    /// Its name.
+    pub name: String,
+    /// The line of its table, from 1.
+    pub line: usize,
+    /// The module as written, such as `postgres@15`; absent if it has a source.
+    pub module: Option<String>,
+    /// The folder as written; absent if it uses a module.
+    pub source: Option<String>,
+    /// One sentence, if its module is known.
+    pub summary: String,
+    /// Its settings with what they mean.
+    pub settings: Vec<Knob>,
+    /// Its sockets.
+    pub sockets: Vec<Socket>,
+    /// What it takes for granted.
+    pub assumptions: Vec<Premise>,
+}
+
+/// A setting: its value, where that comes from, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Knob {
+    /// Its name.
+    pub name: String,
+    /// The value in force.
+    pub value: String,
+    /// The module's value.
+    pub default: String,
+    /// What it does.
+    pub help: String,
+    /// The name of its type: string, integer or boolean.
+    pub kind: String,
+    /// The line that sets it, if the app file does.
+    pub line: Option<usize>,
+}
+
+/// A socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Socket {
+    /// Its name.
+    pub name: String,
+    /// The interface with its major.
+    pub interface: String,
+    /// Limits on what the provider states, as written: `version >=14`.
+    pub limits: Vec<String>,
+    /// How many wires it takes: one, optional, many or some.
+    pub cardinality: &'static str,
+    /// Whether the app does not do without a wire here.
+    pub needed: bool,
+    /// The line where the app file says it, if it does.
+    pub line: Option<usize>,
+}
+
+/// Something taken for granted, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Premise {
+    /// Its name.
+    pub name: String,
+    /// One sentence.
+    pub says: String,
+    /// What to do where it does not hold.
+    pub if_not: String,
+}
+
+/// Reads an app file as far as it can be understood. `path` is only used in messages.
+///
+/// # Errors
+/// The text is no app file at all; then there is nothing to draw.
+///
+/// ```
+/// let text = "app = \"shop\"\n[web]\nsource = \"./web\"\nneeds = { db = \"postgres/1\" }\n";
+/// let sketch = composer::sketch("app.toml", text, &composer::Catalogue::default()).unwrap();
+/// assert_eq!(sketch.blocks[0].sockets[0].interface, "postgres/1");
+/// assert!(!sketch.diagnostics.is_empty(), "no such interface is on this empty shelf");
+/// ```
+pub fn sketch(path: &str, text: &str, catalogue: &Catalogue) -> Result<Sketch, Vec<Diagnostic>> {
+    let app = App::parse(path, text)?;
+    let (graph, diagnostics) = check::as_far_as_possible(&app, catalogue);
+    let blocks = app.blocks.iter().map(|block| draft(block, catalogue)).collect();
+    Ok(Sketch { app: app.name().to_owned(), blocks, graph, diagnostics })
+}
+
+fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
+    let mut draft = Draft {
+        name: block.name.value.clone(),
+        line: block.name.span.line,
+        module: None,
+        source: None,
+        summary: String::new(),
+        settings: Vec::new(),
+        sockets: Vec::new(),
+        assumptions: Vec::new(),
+    };
+    let shape: Option<&Shape> = match &block.from {
+        Origin::Module(used) => {
+            draft.module = Some(used.value.clone());
+            let name = used.value.split('@').next().unwrap_or_default();
+            let module = catalogue.module(name);
+            if let Some(module) = module {
+                draft.summary.clone_from(&module.summary);
+                draft.assumptions = module.assumes.iter().map(premise).collect();
+            }
+            module.map(|module| &module.shape)
+        }
+        Origin::Source(path) => {
+            draft.source = Some(path.value.clone());
+            Some(&block.shape)
+        }
+    };
+    let own = draft.source.is_some();
+    if let Some(shape) = shape {
+        draft.settings = shape.settings.iter().map(|setting| knob(block, setting)).collect();
+        draft.sockets = shape.needs.iter().map(|need| socket(need, own)).collect();
+    }
+    draft
+}
+
+fn knob(block: &Block, setting: &Setting) -> Knob {
+    let set = block.set.iter().find(|(name, _, _)| name.value == setting.name.value);
+    Knob {
+        name: setting.name.value.clone(),
+        value: set.map_or(&setting.default, |(_, value, _)| &value.value).clone(),
+        default: setting.default.clone(),
+        help: setting.help.clone(),
+        kind: setting.kind.to_owned(),
+        line: set.map(|(name, _, _)| name.span.line),
+    }
+}
+
+/// A socket as it is declared; `own` says that the app file declares it.
+pub(crate) fn socket(need: &Need, own: bool) -> Socket {
+    let words = |(name, words): &(crate::source::Spanned<String>, Vec<_>)| {
+        let words: Vec<&str> =
+            words.iter().map(|word: &crate::source::Spanned<String>| word.value.as_str()).collect();
+        format!("{} {}", name.value, words.join(", "))
+    };
+    Socket {
+        name: need.socket.value.clone(),
+        interface: need.interface.value.to_string(),
+        limits: need.limits.iter().map(words).collect(),
+        cardinality: match need.cardinality {
+            Cardinality::One => "one",
+            Cardinality::Optional => "optional",
+            Cardinality::Any => "many",
+            Cardinality::Some => "some",
+        },
+        needed: !need.cardinality.may_be_empty(),
+        line: own.then_some(need.socket.span.line),
+    }
+}
+
+pub(crate) fn premise(assumption: &Assumption) -> Premise {
+    Premise {
+        name: assumption.name.clone(),
+        says: assumption.says.clone(),
+        if_not: assumption.if_not.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf() -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        let interface = "interface = \"http/1\"\n[fields]\nhost = \"host\"\n";
+        catalogue.add_interface("http.toml", interface).unwrap();
+        catalogue
+    }
+
+    const TEXT: &str = "app = \"shop\"\n\n[web]\nsource = \"./web\"\nneeds = { api = \"http/1\" }\n\
+        run = { web = { port = 80 } }\n\n[db]\nuse = \"postgres@15\"\n";
+
+    #[test]
+    fn what_is_wrong_does_not_hide_the_rest() {
+        let sketch = sketch("app.toml", TEXT, &shelf()).unwrap();
+        let names: Vec<&str> = sketch.blocks.iter().map(|block| block.name.as_str()).collect();
+        assert_eq!(names, ["web", "db"], "also the block whose module is not on the shelf");
+        assert_eq!((sketch.blocks[0].line, sketch.blocks[1].line), (3, 8));
+        assert_eq!(sketch.blocks[1].module.as_deref(), Some("postgres@15"));
+        assert_eq!(sketch.graph.blocks.len(), 1);
+        let socket = &sketch.blocks[0].sockets[0];
+        assert_eq!((socket.cardinality, socket.needed, socket.line), ("one", true, Some(5)));
+        let codes: Vec<&str> = sketch.diagnostics.iter().map(|one| one.code.as_str()).collect();
+        assert_eq!(codes, ["module/unknown"], "a missing offer may be of the unknown module");
+    }
+
+    #[test]
+    fn a_socket_without_a_wire_is_drawn_and_said() {
+        let text = TEXT.split("\n[db]").next().unwrap();
+        let sketch = sketch("app.toml", text, &shelf()).unwrap();
+        assert_eq!(sketch.graph.blocks.len(), 1);
+        assert_eq!(sketch.diagnostics[0].code, "wire/missing");
+        let app = App::parse("app.toml", text).unwrap();
+        assert_eq!(crate::check(&app, &shelf()).unwrap_err(), sketch.diagnostics);
+    }
+
+    #[test]
+    fn an_empty_app_is_a_sketch() {
+        let sketch = sketch("app.toml", "app = \"shop\"\n", &shelf()).unwrap();
+        assert!(sketch.blocks.is_empty());
+    }
+}
