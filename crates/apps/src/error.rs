@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use composer::Diagnostic;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Why a verb did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,22 @@ pub enum Error {
     /// There is no such app on the target.
     #[error("there is no app {0} here")]
     Absent(String),
+    /// An app of this name is there already.
+    #[error("there is an app {app} already, in {dir}")]
+    Taken {
+        /// The name.
+        app: String,
+        /// Its folder.
+        dir: PathBuf,
+    },
+    /// Something was asked for that cannot be.
+    #[error("{message}")]
+    Unfit {
+        /// The stable code.
+        code: &'static str,
+        /// What cannot be, and why not.
+        message: String,
+    },
     /// An image could not be built.
     #[error("cannot build {block}")]
     Build {
@@ -211,6 +228,8 @@ impl Error {
             Self::Wrong(_) => "app/wrong",
             Self::Source { .. } => "block/source",
             Self::Absent(_) => "app/absent",
+            Self::Taken { .. } => "app/taken",
+            Self::Unfit { code, .. } => code,
             Self::Build { .. } => "build/failed",
             Self::Image { .. } => "image/store",
             Self::Api { .. } => "api/refused",
@@ -252,6 +271,14 @@ impl Error {
         (!causes.is_empty()).then(|| causes.join(": "))
     }
 
+    /// Whether the target could not be reached at all.
+    pub fn unreachable(&self) -> bool {
+        match self {
+            Self::Api { source, .. } => !matches!(**source, kube::Error::Api(_)),
+            _ => false,
+        }
+    }
+
     /// Whether the kernel said so; rooms below pass its words on, not all as an `io::Error`.
     fn disk_full(&self) -> bool {
         self.cause().is_some_and(|cause| cause.contains("No space left on device"))
@@ -260,6 +287,7 @@ impl Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Absent(app) => format!("go into the folder of {app} and say:  shelf go"),
+            Self::Taken { .. } => "choose another name, or open that folder".into(),
             Self::Build { .. } if self.disk_full() => {
                 "make room where the server's data directory is, then:  shelf go        what is kept:  shelf images".into()
             }
@@ -283,6 +311,40 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+/// Diagnostics for a program that draws them beside the text: places as numbers, a command where
+/// the way out is one.
+pub fn diagnostics_value(diagnostics: &[Diagnostic]) -> Value {
+    let one = |diagnostic: &Diagnostic| {
+        let mut value = json!({ "code": diagnostic.code, "message": diagnostic.message });
+        if let Some(span) = &diagnostic.span {
+            value["file"] = span.file.clone().into();
+            value["line"] = span.line.into();
+            value["column"] = span.column.into();
+            value["end_column"] = (span.column + span.length).into();
+        }
+        let side = |side: &composer::Side| {
+            let mut value = json!({ "label": side.label, "value": side.value });
+            let at = side.at.as_ref().and_then(|at| at.rsplit_once(':'));
+            if let Some((file, line)) = at {
+                value["file"] = file.into();
+                value["line"] = line.parse::<usize>().unwrap_or(0).into();
+            }
+            value
+        };
+        let help = |help: &composer::Help| {
+            let mut value = json!({ "text": help.text });
+            if !help.action.is_empty() {
+                value["command"] = help.action.clone().into();
+            }
+            value
+        };
+        value["sides"] = diagnostic.sides.iter().map(side).collect();
+        value["help"] = diagnostic.help.iter().map(help).collect();
+        value
+    };
+    diagnostics.iter().map(one).collect()
 }
 
 fn summary(diagnostics: &[Diagnostic]) -> String {

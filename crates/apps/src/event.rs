@@ -81,6 +81,8 @@ pub enum Event {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BlockState {
+    /// Written in a file, never brought up.
+    Draft,
     /// Its image is being built.
     Building,
     /// Its image is there.

@@ -14,36 +14,48 @@ mod changes;
 mod destroy;
 mod error;
 mod event;
+mod examples;
 mod failure;
 mod folder;
+mod follow;
 mod go;
 mod images;
+mod layout;
 mod live;
 mod load;
+mod model;
 mod observe;
 mod plan;
 mod progress;
+mod registry;
 mod release;
 mod report;
 mod scale;
 mod secrets;
+mod shelf;
 mod status;
 mod stock;
 mod target;
 
 pub use destroy::{DestroyOptions, destroy};
-pub use error::{Error, ErrorReport};
+pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
+pub use examples::examples;
+pub use follow::{draft, follow};
 pub use go::{GoOptions, go};
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
-pub use load::{app_name, check};
+pub use layout::{Layout, Place, layout, move_blocks};
+pub use load::{app_name, block_names, check, revision, text};
+pub use model::{Model, model, model_of};
 pub use plan::plan;
+pub use registry::{Beginning, Registry, write_private};
 pub use release::releases;
 pub use report::{
     BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport,
     ReleaseReport, ScaleReport, StatusReport,
 };
 pub use scale::{start, stop};
+pub use shelf::{catalogue, icon};
 pub use status::{apps, status, url};
 pub use target::Target;
 

@@ -48,6 +48,20 @@ pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
     Ok(Loaded { dir: dir.to_owned(), graph, text })
 }
 
+/// The app file in `dir`, as it is.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(dir: &Path) -> Result<String> {
+    read(dir)
+}
+
+/// A short name for a text: the first 16 hexadecimal digits of its SHA-256.
+pub fn revision(text: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn read(dir: &Path) -> Result<String> {
     let path = dir.join("app.toml");
     fs::read_to_string(&path).map_err(|source| Error::Read { path, source })
@@ -77,6 +91,14 @@ pub fn check(dir: &Path) -> Result<CheckReport> {
 /// The app file cannot be read or parsed.
 pub fn app_name(dir: &Path) -> Result<String> {
     parse(dir).map(|app| app.name().to_owned())
+}
+
+/// The names of the blocks of the app in `dir`, as written.
+///
+/// # Errors
+/// The app file cannot be read or parsed.
+pub fn block_names(dir: &Path) -> Result<Vec<String>> {
+    parse(dir).map(|app| app.block_names().map(str::to_owned).collect())
 }
 
 /// `web.db -> db  postgres/1 >=14 ok (15)`.

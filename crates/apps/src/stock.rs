@@ -57,6 +57,11 @@ fn write_folder(folder: &Dir<'_>, root: &Path, to: &Path) -> std::io::Result<()>
     Ok(())
 }
 
+/// A file of a module's folder.
+pub(crate) fn file(module: &str, name: &str) -> Option<&'static [u8]> {
+    MODULES.get_file(Path::new(module).join(name)).map(include_dir::File::contents)
+}
+
 /// A hash of a module's folder.
 pub(crate) fn hash(module: &str) -> String {
     let mut entries = Vec::new();

@@ -1,0 +1,332 @@
+//! An app as the canvas draws it: blocks, sockets, wires, what each wire makes, what is wrong.
+//!
+//! Everything here is read from the app file, the shelf and the compiled objects; nothing is made
+//! up. What only the target knows (states, addresses) is in the status. Where next: `sketch.rs` of
+//! the composer, which reads a file that is not finished.
+
+use std::path::Path;
+
+use composer::graph::{From, Part, Piece, Ready, Value as Text, Wire};
+use composer::{Compiled, Draft, Facts, Images, Sketch};
+use serde_json::{Map, Value, json};
+
+use crate::{Error, Layout, Result, diagnostics_value, layout, load, stock};
+
+/// An app as it is drawn.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Names the text it was made from.
+    pub revision: String,
+    /// Whether the app could go as it is.
+    pub valid: bool,
+    /// The blocks' names, as written.
+    pub names: Vec<String>,
+    /// Blocks, wires and the rest, as `docs/formats/verbs.md` describes them.
+    pub value: Value,
+}
+
+/// Draws the app in `dir`. An app that lacks things is drawn as far as it is sound, with what is
+/// wrong beside it.
+///
+/// # Errors
+/// The file cannot be read, or is no app file at all.
+pub fn model(dir: &Path) -> Result<Model> {
+    let text = load::text(dir)?;
+    model_of(dir, &text)
+}
+
+/// Draws the app that a text says, as if it stood in `dir`.
+///
+/// # Errors
+/// The text is no app file at all.
+pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
+    let catalogue = stock::catalogue()?;
+    let sketch = composer::sketch("app.toml", text, &catalogue).map_err(Error::Wrong)?;
+    let revision = load::revision(text);
+    let compiled = compile(&sketch);
+    let places = layout(dir);
+    let blocks: Vec<Value> =
+        sketch.blocks.iter().map(|draft| block(dir, draft, &sketch, &places)).collect();
+    let wires: Vec<Value> = sketch.graph.wires.iter().map(|one| wire(one, &compiled)).collect();
+    let valid = sketch.diagnostics.is_empty();
+    let value = json!({
+        "app": sketch.app,
+        "dir": dir,
+        "revision": revision,
+        "valid": valid,
+        "diagnostics": diagnostics_value(&sketch.diagnostics),
+        "blocks": blocks,
+        "wires": wires,
+    });
+    let names = sketch.blocks.iter().map(|block| block.name.clone()).collect();
+    Ok(Model { revision, valid, names, value })
+}
+
+/// What the sound part would become; only names and kinds of it are shown.
+fn compile(sketch: &Sketch) -> Compiled {
+    let image = |part: &Part| (part.name.clone(), String::new());
+    let images: Images = sketch.graph.blocks.iter().map(image).collect();
+    let facts = Facts {
+        host: String::new(),
+        url: String::new(),
+        storage_class: None,
+        shared_storage: true,
+        shared_storage_class: None,
+        user_namespaces: true,
+        enforces_network_policy: true,
+    };
+    composer::compile(&sketch.graph, &images, &facts)
+}
+
+fn block(dir: &Path, draft: &Draft, sketch: &Sketch, places: &Layout) -> Value {
+    let part = sketch.graph.block(&draft.name);
+    let place = places.get(&draft.name);
+    let mut value = json!({
+        "name": draft.name,
+        "from": origin(dir, draft, part),
+        "rung": rung(draft),
+        "line": draft.line,
+        "x": place.map(|place| place.x),
+        "y": place.map(|place| place.y),
+        "summary": draft.summary,
+        "public": part.is_some_and(|part| part.processes.iter().any(|one| !one.paths.is_empty())),
+        "settings": draft.settings.iter().map(setting).collect::<Vec<Value>>(),
+        "sockets": sockets(draft, sketch),
+        "assumptions": draft.assumptions.iter().map(assumption).collect::<Vec<Value>>(),
+        "extend": [],
+        "staged": null,
+    });
+    if let Some(module) = module_name(draft) {
+        value["icon"] = format!("/v1/catalogue/{module}/icon.svg").into();
+    }
+    let known = part.map(facts_of).unwrap_or_else(|| {
+        let none = ["offers", "processes", "disks", "secrets", "env", "before"];
+        none.iter().map(|key| ((*key).to_owned(), json!([]))).collect()
+    });
+    if let Value::Object(value) = &mut value {
+        value.extend(known);
+    }
+    value
+}
+
+/// What only a block of the graph has.
+fn facts_of(part: &Part) -> Map<String, Value> {
+    let mut facts = Map::new();
+    let disk = |one: &composer::graph::Disk| json!({ "name": one.name, "at": one.at, "size": one.size, "shared": one.shared });
+    let env = |(name, value): &(String, Text)| json!({ "name": name, "value": shown(value), "secret": value.is_secret() });
+    facts.insert("offers".into(), offers(part));
+    facts.insert("processes".into(), part.processes.iter().map(process).collect());
+    facts.insert("disks".into(), part.disks.iter().map(disk).collect());
+    facts.insert(
+        "secrets".into(),
+        part.secrets.iter().map(|one| json!({ "name": one.name })).collect(),
+    );
+    facts.insert("env".into(), part.env.iter().map(env).collect());
+    facts.insert("before".into(), part.before.iter().map(|step| json!(step.name)).collect());
+    facts
+}
+
+fn module_name(draft: &Draft) -> Option<&str> {
+    draft.module.as_deref().map(|used| used.split('@').next().unwrap_or(used))
+}
+
+fn origin(dir: &Path, draft: &Draft, part: Option<&Part>) -> Value {
+    if let Some(path) = &draft.source {
+        return json!({ "kind": "source", "path": path, "folder": dir.join(path) });
+    }
+    let used = draft.module.as_deref().unwrap_or_default();
+    if let Some(service) = used.strip_prefix("external:") {
+        return json!({ "kind": "external", "module": service });
+    }
+    let (name, asked) = used.split_once('@').map_or((used, None), |(a, b)| (a, Some(b)));
+    let mut value = json!({ "kind": "module", "module": name, "version": asked });
+    if let Some(From::Module { version, .. }) = part.map(|part| &part.from) {
+        // The shelf has one version of each module: what runs is the newest.
+        value["version"] = version.clone().into();
+        value["newest"] = version.clone().into();
+    }
+    value
+}
+
+/// How far a block is from the stock: as it is (0), with other settings (1), yours (4). Extended
+/// (2) and patched (3) modules are not in the language yet.
+fn rung(draft: &Draft) -> u8 {
+    match (&draft.source, draft.settings.iter().any(|one| one.line.is_some())) {
+        (Some(_), _) => 4,
+        (None, true) => 1,
+        (None, false) => 0,
+    }
+}
+
+fn setting(knob: &composer::Knob) -> Value {
+    let mut value = json!({
+        "name": knob.name,
+        "value": knob.value,
+        "default": knob.default,
+        "origin": if knob.line.is_some() { "you" } else { "default" },
+        "help": knob.help,
+        "type": knob.kind,
+    });
+    if let Some(line) = knob.line {
+        value["line"] = line.into();
+    }
+    value
+}
+
+/// Whether an assumption holds is found out by checks that modules do not bring yet.
+fn assumption(premise: &composer::Premise) -> Value {
+    json!({ "name": premise.name, "says": premise.says, "if_not": premise.if_not,
+        "state": "unknown" })
+}
+
+fn sockets(draft: &Draft, sketch: &Sketch) -> Vec<Value> {
+    let one = |socket: &composer::Socket| {
+        let wires = sketch.graph.wires.iter();
+        let providers: Vec<&str> = wires
+            .filter(|wire| wire.consumer == draft.name && wire.socket == socket.name)
+            .map(|wire| wire.provider.as_str())
+            .collect();
+        json!({
+            "name": socket.name,
+            "interface": socket.interface,
+            "limits": socket.limits,
+            "cardinality": socket.cardinality,
+            "missing": socket.needed && providers.is_empty(),
+            "providers": providers,
+            "line": socket.line,
+        })
+    };
+    draft.sockets.iter().map(one).collect()
+}
+
+fn offers(part: &Part) -> Value {
+    let facts = |facts: &[(String, String)]| -> Map<String, Value> {
+        facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
+    };
+    let own = part.offers.iter().map(|offer| {
+        json!({ "name": offer.name, "interface": offer.interface, "facts": facts(&offer.facts),
+            "port": offer.port, "max": offer.max })
+    });
+    let listening = part.processes.iter().filter_map(|process| {
+        Some(json!({ "name": process.name, "interface": "http/1", "facts": {},
+            "port": process.port?, "process": process.name }))
+    });
+    own.chain(listening).collect()
+}
+
+fn process(process: &composer::graph::Process) -> Value {
+    let words = |words: &Vec<Text>| words.iter().map(shown).collect::<Vec<String>>().join(" ");
+    json!({
+        "name": process.name,
+        "run": process.command.as_ref().map(words),
+        "port": process.port,
+        "paths": process.paths,
+        "copies": process.copies,
+        "every": process.every,
+        "ready": match &process.ready {
+            Ready::Started => "started".to_owned(),
+            Ready::Port => "port".to_owned(),
+            Ready::Http(path) => path.clone(),
+            Ready::Command(words) => words.join(" "),
+        },
+    })
+}
+
+/// A value as it is written: what is not known here, or not to be seen, stands in braces.
+fn shown(value: &Text) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Url => "{url}".to_owned(),
+        Piece::Field(binding, field) => format!("{{{binding}.{field}}}"),
+        Piece::Secret(name) => format!("{{{name}}}"),
+    };
+    value.0.iter().map(piece).collect()
+}
+
+fn wire(wire: &Wire, compiled: &Compiled) -> Value {
+    let field = |field: &composer::graph::WireField| {
+        json!({ "name": field.name, "env": wire.variable(&field.name),
+            "file": format!("/bindings/{}/{}", wire.binding, field.name), "secret": field.secret })
+    };
+    json!({
+        "consumer": wire.consumer,
+        "socket": wire.socket,
+        "binding": wire.binding,
+        "provider": wire.provider,
+        "offer": wire.offer.name,
+        "interface": wire.offer.interface,
+        "before_start": wire.before_start,
+        "limits": wire.limits,
+        "fields": wire.fields.iter().map(field).collect::<Vec<Value>>(),
+        "creates": creates(wire, compiled),
+    })
+}
+
+/// The objects that are there because of this wire.
+fn creates(wire: &Wire, compiled: &Compiled) -> Vec<String> {
+    let secret = wire.secret_name();
+    let mut names: Vec<String> = compiled
+        .secrets
+        .iter()
+        .filter(|one| one.name == secret)
+        .map(|one| format!("Secret {}", one.name))
+        .collect();
+    let objects = compiled.phases.iter().flat_map(|phase| &phase.objects);
+    names.extend(objects.filter_map(|object| {
+        let kind = object["kind"].as_str()?;
+        let name = object["metadata"]["name"].as_str()?;
+        let grants = object["metadata"]["annotations"]["shelf.dev/secret"] == secret.as_str();
+        let rules = kind == "NetworkPolicy" && name == secret;
+        (grants || rules).then(|| format!("{kind} {name}"))
+    }));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shop_is_drawn_from_its_file() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
+        let model = model(&dir).map_err(|error| error.report().rendered).unwrap();
+        assert!(model.valid, "{:#}", model.value["diagnostics"]);
+        assert_eq!(model.names, ["db", "jobs", "web"]);
+        let web = &model.value["blocks"][2];
+        assert_eq!(web["from"]["kind"], "source");
+        assert_eq!((&web["rung"], &web["public"]), (&json!(4), &json!(true)));
+        assert_eq!(web["sockets"][0]["providers"], json!(["db"]));
+        assert_eq!(web["processes"][0]["paths"], json!(["/"]));
+        let db = &model.value["blocks"][0];
+        assert_eq!(db["offers"][0]["interface"], "postgres/1");
+        assert_eq!(db["icon"], "/v1/catalogue/postgres/icon.svg");
+        assert_eq!(db["settings"][0]["origin"], "default");
+        let wire = &model.value["wires"][0];
+        assert_eq!((&wire["consumer"], &wire["provider"]), (&json!("web"), &json!("db")));
+        let creates: Vec<&str> =
+            wire["creates"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(creates.contains(&"Secret web-db"), "{creates:?}");
+        assert!(creates.contains(&"NetworkPolicy web-db"), "{creates:?}");
+        assert!(creates.iter().any(|name| name.starts_with("Job web-db-grant")), "{creates:?}");
+        let url = wire["fields"].as_array().unwrap().iter().find(|one| one["name"] == "url");
+        assert_eq!(url.unwrap()["env"], "DB_URL");
+        assert_eq!(url.unwrap()["secret"], true);
+    }
+
+    #[test]
+    fn an_unfinished_app_is_drawn_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "app = \"x\"\n[db]\nuse = \"postgres@15\"\n\
+            set = { memory = \"1Gi\" }\n[web]\nsource = \"./web\"\nneeds = { q = \"amqp/1\" }\n";
+        let model = model_of(dir.path(), text).unwrap();
+        assert!(!model.valid);
+        assert_eq!(model.names, ["db", "web"]);
+        assert_eq!(model.value["blocks"][1]["sockets"][0]["missing"], true);
+        let db = &model.value["blocks"][0];
+        assert_eq!(db["rung"], 1);
+        let memory = db["settings"].as_array().unwrap().iter().find(|s| s["name"] == "memory");
+        assert_eq!(memory.unwrap()["origin"], "you");
+        assert_eq!(memory.unwrap()["line"], 4);
+        assert!(model_of(dir.path(), "app = ").is_err());
+    }
+}
