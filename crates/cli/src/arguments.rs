@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Images in the store
     Images,
+    /// Print a link that opens the canvas in a browser, once
+    Open(Open),
     /// The engine, the Kubernetes API and the front door
     Serve(settings::Serve),
     /// Print the kubeconfig of the server
@@ -170,6 +172,14 @@ pub(crate) struct Build {
     /// Build every step again
     #[arg(long)]
     pub(crate) no_cache: bool,
+}
+
+/// Options of `shelf open`.
+#[derive(Debug, Args)]
+pub(crate) struct Open {
+    /// Whose session it will be [default: yours]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 /// Options of `shelf kubectl`.

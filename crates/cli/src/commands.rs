@@ -8,6 +8,7 @@ mod go;
 mod images;
 mod kubectl;
 mod logs;
+mod open;
 mod plan;
 mod scale;
 mod status;
@@ -44,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Destroy(options) => destroy::destroy(global, &options).await,
         Command::Build(options) => build::build(global, &options).await,
         Command::Images => images::images(global).await,
+        Command::Open(options) => open::open(global, &options).await,
         Command::Serve(options) if options.stop => serve::stop(global, &options).await,
         Command::Serve(options) => serve::serve(global, &options).await,
         Command::Kubeconfig => kubectl::kubeconfig(global),

@@ -8,6 +8,7 @@
 //! Started bottom up and stopped top down. Containers, the front door and the name server live in
 //! processes of their own: ending or killing this one ends none of them.
 
+mod canvas;
 mod ground;
 mod running;
 mod sockets;
@@ -40,6 +41,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     let run_dir = make_dir(&global.run_dir)?;
     let running = Running::claim(&data_dir, &run_dir)?;
     let api_listener = listen(options.api, "--api").await?;
+    let canvas = canvas::listen(options.canvas).await?;
 
     let Ground { images, store, net, pods } = ground(&options, &data_dir, &run_dir).await?;
 
@@ -93,16 +95,19 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         build_ca: options.build_ca(),
     };
     let (ask_end, asked) = tokio::sync::mpsc::channel(1);
-    let verbs = web::router(target, about).merge(running::router(ask_end));
+    let web = canvas::open(target, &data_dir, about, canvas.as_ref())?;
+    let verbs = web.socket_router().merge(running::router(ask_end));
     sockets::serve(&global.socket(), verbs, told(ended.clone()))?;
     sockets::serve(&global.api_socket(), api.router(), told(ended.clone()))?;
     sockets::serve(&global.docker_socket(), docker, told(ended.clone()))?;
-    let tls = tokio::spawn(api::tls::serve(api_listener, api, pki, told(ended)));
+    let tls = tokio::spawn(api::tls::serve(api_listener, api, pki, told(ended.clone())));
+    let page = canvas::serve(&web, canvas, told(ended));
 
     tracing::info!(
         front_door = %options.http, api = %options.api, data = %data_dir.display(),
         ready_ms = began.elapsed().as_millis(), "shelf is ready"
     );
+    canvas::greet(&web)?;
     let ending = running.wait(asked).await;
     tracing::info!(?ending, "ending");
     // Nobody may be left to hear it: loops that ended by themselves have logged why.
@@ -110,6 +115,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     node.stop().await;
     join("control", control).await;
     join("api", tls).await;
+    join("canvas", page).await;
     if ending == Ending::WithContainers {
         end_containers(&pods).await;
     }

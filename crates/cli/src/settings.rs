@@ -67,6 +67,11 @@ pub(crate) struct Serve {
     #[arg(long, default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
     pub(crate) api: SocketAddr,
 
+    /// Where the canvas listens for browsers on this machine; `off` for no canvas
+    /// [default: 127.0.0.1:7433, or any free port if that is taken]
+    #[arg(long, env = "SHELF_CANVAS", value_name = "ADDRESS", value_parser = canvas)]
+    pub(crate) canvas: Option<Canvas>,
+
     /// Addresses of pods [default: a /20 of 10.88.0.0–10.127.0.0 that nothing here uses]
     #[arg(long, value_name = "CIDR", value_parser = cidr)]
     pub(crate) pod_cidr: Option<(Ipv4Addr, u8)>,
@@ -113,6 +118,36 @@ impl Serve {
     }
 }
 
+/// Where the canvas listens, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Canvas {
+    /// It does not.
+    Off,
+    /// Here.
+    At(SocketAddr),
+}
+
+fn canvas(text: &str) -> Result<Canvas, String> {
+    if text == "off" {
+        return Ok(Canvas::Off);
+    }
+    let address: SocketAddr =
+        text.parse().map_err(|_| "write it as 127.0.0.1:7433, or off".to_owned())?;
+    if !address.ip().is_loopback() {
+        return Err("the canvas has no TLS, so it listens on this machine only; \
+             from another:  ssh -L 7433:127.0.0.1:7433 HOST"
+            .into());
+    }
+    Ok(Canvas::At(address))
+}
+
+/// The name of the person at this terminal, for histories.
+pub(crate) fn person() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"];
+    let named = names.iter().filter_map(|name| std::env::var(name).ok());
+    named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "owner".into())
+}
+
 fn cidr(text: &str) -> Result<(Ipv4Addr, u8), String> {
     let (address, bits) = text.split_once('/').ok_or("write it as 10.152.0.0/16")?;
     let address: Ipv4Addr =
@@ -138,6 +173,16 @@ pub(crate) fn fancy_terminal() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_canvas_stays_on_this_machine() {
+        assert_eq!(canvas("off"), Ok(Canvas::Off));
+        assert!(matches!(canvas("127.0.0.1:0"), Ok(Canvas::At(_))));
+        assert!(matches!(canvas("[::1]:7433"), Ok(Canvas::At(_))));
+        for wrong in ["0.0.0.0:7433", "192.0.2.2:1", "localhost:7433", "7433", ""] {
+            assert!(canvas(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_cidr_with_bits_beyond_its_prefix_is_refused() {

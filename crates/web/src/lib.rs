@@ -1,66 +1,134 @@
-//! The verbs of the apps room over HTTP, for the command line and, later, the canvas.
+//! The verbs of the apps room over HTTP: for the command line on a unix socket, for the canvas in
+//! a browser on a TCP address of this machine.
 //!
-//! Knows nothing of objects, containers or files. A verb that takes time answers with JSON
-//! lines: `{"operation":ID}`, then each event, then one `{"result":…}` or `{"error":…}`. The work
-//! belongs to the server, not to the connection: a client that goes away stops nothing, and
-//! [`router`]'s `/v1/operations/{id}/cancel` ends it on purpose. Start reading at [`router`].
+//! Knows nothing of objects, containers or files of apps. The work of a verb belongs to the
+//! server, not to the connection: a client that goes away stops nothing, and what a verb has said
+//! is told to everyone who comes later (`operations.rs`, `stream.rs`).
 //!
-//! The socket this is served on is the authentication: mode 0600, checked peer. `docs/formats/
-//! verbs.md` describes every request and answer.
+//! The socket is its own authentication: mode 0600, checked peer. Behind the address stand
+//! `guard.rs` and `session.rs`. `docs/formats/verbs.md` describes every request and answer.
+//! Start reading at [`Web`].
 
+mod answer;
+mod app;
+mod asset;
+mod error;
+mod guard;
+mod life;
+mod listen;
+mod model;
 mod operations;
+mod person;
+mod routes;
+mod session;
+mod stream;
 mod verbs;
+mod watch;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use apps::Target;
+use apps::{Registry, Target};
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+pub use error::Error;
+pub use listen::listen;
 
 use crate::operations::Operations;
+use crate::person::Person;
+use crate::session::Sessions;
+use crate::stream::Hub;
+use crate::watch::Watch;
+
+/// What the room is given.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the verbs work.
+    pub target: Target,
+    /// The server's data directory; sessions lie in `canvas`, apps made here in `apps`.
+    pub data_dir: PathBuf,
+    /// What `GET /v1/version` answers.
+    pub about: Value,
+    /// Where the canvas listens, if it does.
+    pub canvas: Option<SocketAddr>,
+    /// The name of who runs the server, for histories and for the canvas.
+    pub owner: String,
+}
+
+/// The room, opened: what its two doors share.
+#[derive(Clone)]
+pub struct Web {
+    door: Door,
+}
 
 /// What the routes share.
 #[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) target: Target,
+    pub(crate) registry: Registry,
     pub(crate) operations: Arc<Operations>,
-    about: Value,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) models: Arc<model::Models>,
+    pub(crate) about: Arc<Value>,
+    pub(crate) canvas: Option<SocketAddr>,
+    pub(crate) owner: Person,
 }
 
-/// The routes of the verbs on `target`; `about` is what `GET /v1/version` answers.
-pub fn router(target: Target, about: Value) -> Router {
-    let door = Door { target, operations: Arc::new(Operations::default()), about };
-    Router::new()
-        .route("/v1/version", get(version))
-        .route("/v1/apps", get(verbs::list))
-        .route("/v1/apps/{app}/status", get(verbs::status))
-        .route("/v1/verbs/go", post(verbs::go))
-        .route("/v1/verbs/plan", post(verbs::plan))
-        .route("/v1/verbs/stop", post(verbs::stop))
-        .route("/v1/verbs/start", post(verbs::start))
-        .route("/v1/verbs/destroy", post(verbs::destroy))
-        .route("/v1/verbs/build", post(verbs::build))
-        .route("/v1/images", get(verbs::images))
-        .route("/v1/operations/{id}/cancel", post(cancel))
-        .with_state(door)
+impl Door {
+    /// Cookies know no ports: each server of a machine has one of its own.
+    pub(crate) fn cookie_name(&self) -> String {
+        format!("shelf_{}", self.canvas.map_or(0, |address| address.port()))
+    }
 }
 
-async fn version(State(door): State<Door>) -> Response {
-    axum::Json(door.about).into_response()
-}
+impl Web {
+    /// Opens the room.
+    ///
+    /// # Errors
+    /// The data directory cannot be read or written.
+    pub fn open(settings: Settings) -> Result<Self, Error> {
+        let sessions = Sessions::open(&settings.data_dir.join("canvas"))?;
+        let registry = Registry::open(&settings.data_dir.join("apps"))
+            .map_err(|error| Error::Registry(Box::new(error)))?;
+        // Numbers go on from server to server, so that none is used for two things: nothing
+        // tells a thousand things in each millisecond.
+        let first = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0) * 1000;
+        let hub = Arc::new(Hub::new(first));
+        Ok(Self {
+            door: Door {
+                operations: Arc::new(Operations::new(hub.clone(), first / 1000)),
+                target: settings.target,
+                registry,
+                sessions: Arc::new(sessions),
+                hub,
+                watch: Arc::new(Watch::default()),
+                models: Arc::new(model::Models::default()),
+                about: Arc::new(settings.about),
+                canvas: settings.canvas,
+                owner: Person::named(&settings.owner),
+            },
+        })
+    }
 
-async fn cancel(State(door): State<Door>, Path(id): Path<u64>) -> Response {
-    if door.operations.cancel(id) {
-        axum::Json(json!({"cancelled": id})).into_response()
-    } else {
-        let error = json!({"error": {
-            "code": "operation/unknown",
-            "message": format!("operation {id} is not running; it may have ended"),
-        }});
-        (StatusCode::NOT_FOUND, axum::Json(error)).into_response()
+    /// The routes for the unix socket, whose peers are the owner.
+    pub fn socket_router(&self) -> Router {
+        routes::socket(&self.door)
+    }
+
+    /// The routes for the canvas's address.
+    pub fn canvas_router(&self) -> Router {
+        routes::canvas(&self.door)
+    }
+
+    /// A link that opens the canvas once, if it listens.
+    ///
+    /// # Errors
+    /// The machine gives no random bytes.
+    pub fn link(&self) -> Result<Option<String>, Error> {
+        routes::link(&self.door, self.door.owner.clone())
     }
 }

@@ -1,13 +1,14 @@
-//! One route per verb: decode, call the room below, encode.
+//! The verbs as the command line says them: decode, call the room below, answer with JSON lines.
 //!
-//! Answers that take time are JSON lines. Where next: the verb of the same name in `apps`.
+//! `{"operation":ID}`, then each event, then one `{"result":…}` or `{"error":…}`. Where next: the
+//! verb of the same name in `apps`; `life.rs` for the same verbs as the canvas says them.
 
 use std::path::PathBuf;
 
 use apps::{DestroyOptions, Event, GoOptions};
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::Door;
+use crate::answer::{Refusal, report_value};
+use crate::person::Caller;
 
 /// What a verb is said on: a folder with an `app.toml`, or an app by name.
 #[derive(Debug, Deserialize)]
@@ -56,11 +59,25 @@ pub(crate) struct BuildRequest {
     build: apps::BuildOptions,
 }
 
-pub(crate) async fn go(State(door): State<Door>, Json(request): Json<GoRequest>) -> Response {
+type By = Extension<Caller>;
+
+pub(crate) async fn go(
+    State(door): State<Door>,
+    Extension(caller): By,
+    Json(request): Json<GoRequest>,
+) -> Response {
     let target = door.target.clone();
-    let subject = request.dir.display().to_string();
-    stream(&door, "go", &subject, move |events| async move {
-        let mut options = GoOptions { no_cache: request.no_cache, ..GoOptions::default() };
+    // A folder whose file cannot be read has no name; the verb itself says why.
+    let app = apps::app_name(&request.dir).ok();
+    if let Some(app) = &app
+        && let Err(error) = door.registry.record(app, &request.dir)
+    {
+        tracing::warn!(%error, app, "where the app lives was not written down");
+    }
+    let subject = app.unwrap_or_else(|| request.dir.display().to_string());
+    let by = caller.person.name.clone();
+    lines(&door, "go", &subject, &caller, move |events| async move {
+        let mut options = GoOptions { no_cache: request.no_cache, by, ..GoOptions::default() };
         if let Some(seconds) = request.timeout_seconds {
             options.timeout = std::time::Duration::from_secs(seconds);
         }
@@ -71,133 +88,162 @@ pub(crate) async fn go(State(door): State<Door>, Json(request): Json<GoRequest>)
 pub(crate) async fn plan(State(door): State<Door>, Json(request): Json<PlanRequest>) -> Response {
     match apps::plan(&door.target, &request.dir).await {
         Ok(plan) => Json(plan).into_response(),
-        Err(error) => refuse(&error),
+        Err(error) => Refusal::from(error).into_response(),
     }
 }
 
-pub(crate) async fn stop(State(door): State<Door>, Json(request): Json<AppRequest>) -> Response {
+pub(crate) async fn stop(
+    State(door): State<Door>,
+    Extension(caller): By,
+    Json(request): Json<AppRequest>,
+) -> Response {
     let target = door.target.clone();
     let app = request.app.clone();
-    stream(&door, "stop", &request.app, move |events| async move {
+    lines(&door, "stop", &request.app, &caller, move |events| async move {
         apps::stop(&target, &app, &mut report(events)).await
     })
 }
 
-pub(crate) async fn start(State(door): State<Door>, Json(request): Json<AppRequest>) -> Response {
+pub(crate) async fn start(
+    State(door): State<Door>,
+    Extension(caller): By,
+    Json(request): Json<AppRequest>,
+) -> Response {
     let target = door.target.clone();
     let app = request.app.clone();
-    stream(&door, "start", &request.app, move |events| async move {
+    lines(&door, "start", &request.app, &caller, move |events| async move {
         apps::start(&target, &app, &mut report(events)).await
     })
 }
 
 pub(crate) async fn destroy(
     State(door): State<Door>,
+    Extension(caller): By,
     Json(request): Json<DestroyRequest>,
 ) -> Response {
     let target = door.target.clone();
     let app = request.app.clone();
-    stream(&door, "destroy", &request.app, move |events| async move {
+    lines(&door, "destroy", &request.app, &caller, move |events| async move {
         let options = DestroyOptions { data: request.data, ..DestroyOptions::default() };
         apps::destroy(&target, &app, &options, &mut report(events)).await
     })
 }
 
-pub(crate) async fn build(State(door): State<Door>, Json(request): Json<BuildRequest>) -> Response {
+pub(crate) async fn build(
+    State(door): State<Door>,
+    Extension(caller): By,
+    Json(request): Json<BuildRequest>,
+) -> Response {
     let target = door.target.clone();
     let subject = format!("build {}", request.build.context.display());
-    stream(&door, "build", &subject, move |events| async move {
+    lines(&door, "build", &subject, &caller, move |events| async move {
         apps::build(&target, request.build, &mut report(events)).await
     })
-}
-
-pub(crate) async fn list(State(door): State<Door>) -> Response {
-    match apps::apps(&door.target).await {
-        Ok(apps) => Json(json!({"apps": apps})).into_response(),
-        Err(error) => refuse(&error),
-    }
 }
 
 pub(crate) async fn status(State(door): State<Door>, Path(app): Path<String>) -> Response {
     match apps::status(&door.target, &app).await {
         Ok(status) => Json(status).into_response(),
-        Err(error) => refuse(&error),
+        Err(apps::Error::Absent(_)) if door.registry.dir(&app).is_ok() => {
+            Json(apps::draft(&app)).into_response()
+        }
+        Err(error) => Refusal::from(error).into_response(),
     }
 }
 
 pub(crate) async fn images(State(door): State<Door>) -> Response {
     match apps::images(&door.target).await {
         Ok(images) => Json(json!({"images": images})).into_response(),
-        Err(error) => refuse(&error),
+        Err(error) => Refusal::from(error).into_response(),
     }
 }
 
-type Lines = mpsc::UnboundedSender<Value>;
+pub(crate) type Said = mpsc::UnboundedSender<Value>;
 
-/// Turns events into lines. A client that has gone away is no reason to stop the work.
-fn report(lines: Lines) -> impl FnMut(Event) + Send {
+/// Turns events into values. A client that has gone away is no reason to stop the work.
+pub(crate) fn report(said: Said) -> impl FnMut(Event) + Send {
     move |event| {
-        let line = serde_json::to_value(&event).unwrap_or(Value::Null);
-        let _gone = lines.send(line);
+        let value = serde_json::to_value(&event).unwrap_or(Value::Null);
+        let _gone = said.send(value);
     }
 }
 
-/// Runs a verb as an operation of its own and streams what it says.
-fn stream<Work, Doing, Report>(
+/// Begins a verb as an operation of its own; its number, and what it says for who wants to hear.
+pub(crate) fn begin<Work, Doing, Report>(
     door: &Door,
     verb: &'static str,
     subject: &str,
+    caller: &Caller,
     work: Work,
-) -> Response
+) -> Result<(u64, mpsc::UnboundedReceiver<Value>), Refusal>
 where
-    Work: FnOnce(Lines) -> Doing,
+    Work: FnOnce(Said) -> Doing,
     Doing: Future<Output = Result<Report, apps::Error>> + Send + 'static,
     Report: Serialize,
 {
-    let id = match door.operations.begin(verb, subject) {
-        Ok(id) => id,
-        Err(other) => {
-            let error = json!({"error": {
-                "code": "app/busy",
-                "message": format!("cannot {verb} {subject}: a {other} of it is under way"),
-                "hint": "look:  shelf status        wait for it, or end it with Ctrl-C twice where it runs",
-            }});
-            return (StatusCode::CONFLICT, Json(error)).into_response();
-        }
-    };
+    let id = door.operations.begin(verb, subject, &caller.person.name).map_err(|other| {
+        Refusal::new(
+            StatusCode::CONFLICT,
+            "app/busy",
+            format!("cannot {verb} {subject}: a {other} of it is under way"),
+        )
+        .hint("look:  shelf status        wait for it, or end it with Ctrl-C twice where it runs")
+    })?;
+    let (said, mut hears) = mpsc::unbounded_channel();
     let (lines, receiver) = mpsc::unbounded_channel();
     // The receiver lives as long as the answer, so this cannot fail yet.
     let _open = lines.send(json!({"operation": id}));
-    let doing = work(lines.clone());
-    let operations = door.operations.clone();
+    let (operations, running) = (door.operations.clone(), door.operations.clone());
+    let doing = work(said);
+    let (keeps, copies) = (operations.clone(), lines.clone());
+    // What is said is kept and told in order; the end comes after all of it.
+    let telling = tokio::spawn(async move {
+        while let Some(event) = hears.recv().await {
+            let _gone = copies.send(event.clone());
+            keeps.said(id, event);
+        }
+    });
+    let (door, app) = (door.clone(), subject.to_owned());
     let task = tokio::spawn(async move {
         let line = match doing.await {
             Ok(report) => json!({"result": report}),
             Err(error) => {
                 tracing::info!(verb, error = %error, "the verb failed");
-                json!({"error": error.report()})
+                json!({"error": report_value(&error.report())})
             }
         };
-        operations.end(id);
+        // The teller ends by itself once the verb's sender is gone; a panic in it loses news only.
+        let _told = telling.await;
+        operations.end(id, line.clone());
+        door.tell_model(&app, true).await;
         // Nobody may be listening any more; the work is done all the same.
         let _gone = lines.send(line);
     });
-    door.operations.running(id, task.abort_handle());
+    running.running(id, task.abort_handle());
+    Ok((id, receiver))
+}
+
+/// Runs a verb and streams what it says.
+fn lines<Work, Doing, Report>(
+    door: &Door,
+    verb: &'static str,
+    subject: &str,
+    caller: &Caller,
+    work: Work,
+) -> Response
+where
+    Work: FnOnce(Said) -> Doing,
+    Doing: Future<Output = Result<Report, apps::Error>> + Send + 'static,
+    Report: Serialize,
+{
+    let receiver = match begin(door, verb, subject, caller, work) {
+        Ok((_, receiver)) => receiver,
+        Err(refusal) => return refusal.into_response(),
+    };
     let body = UnboundedReceiverStream::new(receiver).map(|line| {
         let mut text = line.to_string();
         text.push('\n');
         Ok::<_, std::convert::Infallible>(Bytes::from(text))
     });
     ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(body)).into_response()
-}
-
-/// An error of a verb that answers at once.
-fn refuse(error: &apps::Error) -> Response {
-    let report = error.report();
-    let status = if report.code.ends_with("/absent") {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    (status, Json(json!({"error": report}))).into_response()
 }

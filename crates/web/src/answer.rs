@@ -1,0 +1,79 @@
+//! Answers that are not what was asked for: one shape of JSON for every refusal.
+//!
+//! `{"error":{"code","message","cause"?,"hint"?,"docs"?,"diagnostics"?}}`, as
+//! `docs/formats/verbs.md` says. Where next: `app.rs`, which refuses most.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// A refusal with its status.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    error: Value,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        Self { status, error: json!({ "code": code, "message": message.into() }) }
+    }
+
+    /// The next thing to try.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.error["hint"] = hint.into().into();
+        self
+    }
+
+    /// A name that nothing has.
+    pub(crate) fn absent(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// Something that cannot be done as asked.
+    pub(crate) fn unfit(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// What cannot be done.
+    pub(crate) fn message(&self) -> &str {
+        self.error["message"].as_str().unwrap_or_default()
+    }
+
+    /// The error as it is put into a stream.
+    pub(crate) fn into_value(self) -> Value {
+        self.error
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.error }))).into_response()
+    }
+}
+
+impl From<apps::Error> for Refusal {
+    fn from(error: apps::Error) -> Self {
+        let report = error.report();
+        let status = match report.code.as_str() {
+            code if code.ends_with("/absent") => StatusCode::NOT_FOUND,
+            code if code.ends_with("/stale") || code.ends_with("/taken") => StatusCode::CONFLICT,
+            "api/refused" | "api/watch" if error.unreachable() => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self { status, error: report_value(&report) }
+    }
+}
+
+/// An error of the rooms below as a canvas takes it: diagnostics with numbers for their places.
+pub(crate) fn report_value(report: &apps::ErrorReport) -> Value {
+    let mut value = serde_json::to_value(report).unwrap_or_default();
+    if let Value::Object(map) = &mut value {
+        map.retain(|_, part| !part.is_null());
+    }
+    if !report.diagnostics.is_empty() {
+        value["diagnostics"] = apps::diagnostics_value(&report.diagnostics);
+    }
+    value
+}

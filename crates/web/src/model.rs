@@ -1,0 +1,71 @@
+//! The model that pages draw, with the last sound one kept for while a file cannot be read.
+//! Where next: `apps::model`, which reads the file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use apps::Error;
+use serde_json::{Value, json};
+
+use crate::Door;
+use crate::answer::Refusal;
+use crate::app::blocking;
+
+/// The last model of each app that could be drawn.
+#[derive(Default)]
+pub(crate) struct Models {
+    last: Mutex<HashMap<String, Value>>,
+}
+
+impl Door {
+    /// The app as it is drawn for a person; the last good drawing if the file cannot be read.
+    pub(crate) async fn model(&self, app: &str, person: &str) -> Result<Value, Refusal> {
+        let dir = self.registry.dir(app)?;
+        let (models, name, by) = (self.models.clone(), app.to_owned(), person.to_owned());
+        let mut model = blocking(move || models.draw(&name, &dir, &by)).await?;
+        // The address is known once a go has given it.
+        let url = apps::url(&self.target, app).await.ok().flatten();
+        model["url"] = json!(url);
+        Ok(model)
+    }
+
+    /// What there is to say of an app's model: its revision, and whether the file is right.
+    pub(crate) async fn model_news(&self, app: &str) -> Option<Value> {
+        let dir = self.registry.dir(app).ok()?;
+        let (models, name) = (self.models.clone(), app.to_owned());
+        let news = match blocking(move || models.draw(&name, &dir, "")).await {
+            Ok(model) => json!({ "app": app, "revision": model["revision"],
+                "valid": model["valid"], "error": model["diagnostics"][0]["message"] }),
+            Err(refusal) => json!({ "app": app, "revision": null, "valid": false,
+                "error": refusal.message() }),
+        };
+        Some(news)
+    }
+}
+
+impl Models {
+    fn draw(&self, app: &str, dir: &Path, _by: &str) -> Result<Value, Error> {
+        let text = apps::text(dir)?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut value = match apps::model_of(dir, &text) {
+            Ok(model) => {
+                last.insert(app.to_owned(), model.value.clone());
+                model.value
+            }
+            Err(Error::Wrong(diagnostics)) => {
+                let mut value = last.get(app).cloned().unwrap_or_else(
+                    || json!({ "app": app, "dir": dir, "blocks": [], "wires": [] }),
+                );
+                value["revision"] = apps::revision(&text).into();
+                value["valid"] = false.into();
+                value["diagnostics"] = apps::diagnostics_value(&diagnostics);
+                value
+            }
+            Err(error) => return Err(error),
+        };
+        value["changes"] = json!([]);
+        value["history"] = json!({ "undo": null, "redo": null });
+        Ok(value)
+    }
+}

@@ -1,0 +1,209 @@
+//! All routes in one table, and the two routers that serve it: for the socket and for the canvas.
+//!
+//! On the canvas's address every route below `/v1` but the one that opens a session stands behind
+//! the session's cookie, by construction: the layer is around the table. What takes any folder of
+//! the machine, or ends the server, is on the socket only.
+
+use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::answer::Refusal;
+use crate::person::{Caller, Person};
+use crate::session::{LIFE_SECONDS, Refused};
+use crate::{Door, Error, app, asset, guard, life, stream, verbs};
+
+/// A request's body; the largest is an app file with its JSON around it.
+const MOST_BODY_BYTES: usize = 2 * 1024 * 1024;
+/// Bodies of who has no session yet.
+const MOST_TOKEN_BYTES: usize = 4 * 1024;
+
+/// What both doors have.
+fn table() -> Router<Door> {
+    Router::new()
+        .route("/v1/version", get(version))
+        .route("/v1/me", get(me))
+        .route("/v1/images", get(verbs::images))
+        .route("/v1/apps", get(app::list).post(app::make))
+        .route("/v1/apps/{app}/status", get(verbs::status))
+        .route("/v1/catalogue", get(app::catalogue))
+        .route("/v1/catalogue/{module}/icon.svg", get(app::icon))
+        .route("/v1/apps/{app}/model", get(app::model))
+        .route("/v1/apps/{app}/layout", put(app::layout))
+        .route("/v1/apps/{app}/presence", post(app::presence))
+        .route("/v1/apps/{app}/stop", post(life::stop))
+        .route("/v1/apps/{app}/start", post(life::start))
+        .route("/v1/apps/{app}/destroy", post(life::destroy))
+        .route("/v1/operations", get(life::operations))
+        .route("/v1/operations/{id}", get(life::operation))
+        .route("/v1/operations/{id}/cancel", post(cancel))
+        .route("/v1/stream", get(stream::stream))
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+}
+
+/// The socket's routes; its peers are the owner.
+pub(crate) fn socket(door: &Door) -> Router {
+    let own = Router::new()
+        .route("/v1/sessions", post(invite))
+        .route("/v1/verbs/go", post(verbs::go))
+        .route("/v1/verbs/plan", post(verbs::plan))
+        .route("/v1/verbs/stop", post(verbs::stop))
+        .route("/v1/verbs/start", post(verbs::start))
+        .route("/v1/verbs/destroy", post(verbs::destroy))
+        .route("/v1/verbs/build", post(verbs::build));
+    table()
+        .merge(own)
+        .layer(middleware::from_fn_with_state(door.clone(), owner))
+        .with_state(door.clone())
+}
+
+/// The canvas's routes, guarded.
+pub(crate) fn canvas(door: &Door) -> Router {
+    let inside = table()
+        .route("/v1/session", axum::routing::delete(leave))
+        .layer(middleware::from_fn_with_state(door.clone(), guard::session));
+    let outside = Router::new()
+        .route("/v1/session", post(enter))
+        .layer(DefaultBodyLimit::max(MOST_TOKEN_BYTES))
+        .fallback(asset::serve);
+    inside.merge(outside).layer(middleware::from_fn(guard::origin)).with_state(door.clone())
+}
+
+/// Who is on the socket is the owner, under the name the client gives.
+async fn owner(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let named = request.headers().get("shelf-person").and_then(|name| name.to_str().ok());
+    let person = named.map_or_else(|| door.owner.clone(), Person::named);
+    request.extensions_mut().insert(Caller { person, session: "socket".into() });
+    next.run(request).await
+}
+
+async fn version(State(door): State<Door>) -> Response {
+    Json(&*door.about).into_response()
+}
+
+async fn me(State(door): State<Door>, Extension(caller): Extension<Caller>) -> Response {
+    Json(json!({
+        "person": caller.person,
+        "version": env!("CARGO_PKG_VERSION"),
+        "target": { "name": door.about["node"].as_str().unwrap_or("this machine"),
+            "url": door.target.http.to_string() },
+    }))
+    .into_response()
+}
+
+async fn cancel(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<u64>,
+) -> Response {
+    if door.operations.cancel(id, &caller.person.name) {
+        return Json(json!({ "cancelled": id })).into_response();
+    }
+    Refusal::absent(
+        "operation/unknown",
+        format!("operation {id} is not running; it may have ended"),
+    )
+    .into_response()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    /// Whose session it will be.
+    name: Option<String>,
+}
+
+/// A link that opens the canvas once, for `person`.
+pub(crate) fn link(door: &Door, person: Person) -> Result<Option<String>, Error> {
+    let Some(address) = door.canvas else { return Ok(None) };
+    let token = door.sessions.invite(person)?;
+    Ok(Some(format!("http://{address}/open#{token}")))
+}
+
+async fn invite(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    body: axum::body::Bytes,
+) -> Response {
+    let invitation: Invitation = match body.is_empty() {
+        true => Invitation::default(),
+        false => match serde_json::from_slice(&body) {
+            Ok(invitation) => invitation,
+            Err(error) => {
+                return Refusal::unfit("request/body", error.to_string()).into_response();
+            }
+        },
+    };
+    let person = invitation.name.map_or(caller.person, |name| Person::named(&name));
+    match link(&door, person) {
+        Ok(Some(url)) => Json(json!({ "url": url })).into_response(),
+        Ok(None) => {
+            Refusal::new(StatusCode::CONFLICT, "canvas/off", "this server runs without its canvas")
+                .hint("start it again with it:  shelf serve --canvas 127.0.0.1:7433")
+                .into_response()
+        }
+        Err(error) => trouble(&error),
+    }
+}
+
+fn trouble(error: &Error) -> Response {
+    tracing::error!(%error, "the canvas's sessions");
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "session/store", error.to_string())
+        .into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    token: String,
+}
+
+/// Uses a token up for a session.
+async fn enter(State(door): State<Door>, Json(entry): Json<Entry>) -> Response {
+    let cookie = match door.sessions.redeem(&entry.token) {
+        Ok(Ok(cookie)) => cookie,
+        Ok(Err(Refused::Unknown)) => {
+            return Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "session/token",
+                "this link was used already, or is too old",
+            )
+            .hint("get another:  shelf open")
+            .into_response();
+        }
+        Ok(Err(Refused::TooMany)) => {
+            let refusal = Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "session/guesses",
+                "too many wrong links came within a minute",
+            );
+            return ([(header::RETRY_AFTER, "60")], refusal.hint("get another:  shelf open"))
+                .into_response();
+        }
+        Err(error) => return trouble(&error),
+    };
+    let name = door.cookie_name();
+    set_cookie(&format!(
+        "{name}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFE_SECONDS}"
+    ))
+}
+
+/// Ends this browser's session.
+async fn leave(State(door): State<Door>, headers: HeaderMap) -> Response {
+    let name = door.cookie_name();
+    if let Some(cookie) = guard::cookie(&headers, &name)
+        && let Err(error) = door.sessions.end(&cookie)
+    {
+        return trouble(&error);
+    }
+    set_cookie(&format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))
+}
+
+fn set_cookie(value: &str) -> Response {
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, value.to_owned())]).into_response()
+}

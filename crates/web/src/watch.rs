@@ -1,0 +1,186 @@
+//! Who looks at which app, and what is looked at for them: the app's files and its copies.
+//!
+//! Nothing is watched that nobody looks at. The files are looked at by time (300 ms), for an
+//! editor may replace them in any way; copies are told by the target. Where next: `stream.rs`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tokio::task::AbortHandle;
+
+use crate::Door;
+use crate::person::{Caller, Person};
+
+/// How often the files of an app are looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Everyone who looks, by app.
+#[derive(Default)]
+pub(crate) struct Watch {
+    apps: Mutex<HashMap<String, Looked>>,
+}
+
+#[derive(Default)]
+struct Looked {
+    /// By session.
+    people: BTreeMap<String, Present>,
+    tasks: Vec<AbortHandle>,
+    /// What was told of the model last, so that no news is told twice.
+    told: Option<Value>,
+}
+
+struct Present {
+    person: Person,
+    block: Option<String>,
+    /// Open pages of this session.
+    pages: usize,
+}
+
+impl Watch {
+    fn apps(&self) -> MutexGuard<'_, HashMap<String, Looked>> {
+        // Changes are single inserts and removes: a panic elsewhere cannot have broken it.
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who looks at an app now.
+    pub(crate) fn people(&self, app: &str) -> Vec<Value> {
+        let apps = self.apps();
+        let people = apps.get(app).into_iter().flat_map(|looked| looked.people.iter());
+        people
+            .map(|(session, present)| {
+                json!({ "session": session, "name": present.person.name,
+                    "initials": present.person.initials, "block": present.block })
+            })
+            .collect()
+    }
+
+    /// Notes which block a person has chosen; false if that person does not look.
+    pub(crate) fn chosen(&self, app: &str, caller: &Caller, block: Option<String>) -> bool {
+        let mut apps = self.apps();
+        let present = apps.get_mut(app).and_then(|one| one.people.get_mut(&caller.session));
+        let Some(present) = present else { return false };
+        present.block = block;
+        true
+    }
+
+    /// Whether this news of the model is any.
+    fn is_news(&self, app: &str, news: &Value) -> bool {
+        let mut apps = self.apps();
+        let Some(looked) = apps.get_mut(app) else { return true };
+        if looked.told.as_ref() == Some(news) {
+            return false;
+        }
+        looked.told = Some(news.clone());
+        true
+    }
+}
+
+/// One page that looks at an app; dropped when it goes.
+pub(crate) struct Looking {
+    door: Door,
+    app: String,
+    session: String,
+}
+
+impl Door {
+    /// Begins to look at an app for a page.
+    pub(crate) fn looking(&self, app: &str, caller: &Caller) -> Looking {
+        {
+            let mut apps = self.watch.apps();
+            let looked = apps.entry(app.to_owned()).or_default();
+            let present = looked.people.entry(caller.session.clone()).or_insert_with(|| Present {
+                person: caller.person.clone(),
+                block: None,
+                pages: 0,
+            });
+            present.pages += 1;
+            if looked.tasks.is_empty() {
+                let files = tokio::spawn(files(self.clone(), app.to_owned()));
+                let copies = tokio::spawn(copies(self.clone(), app.to_owned()));
+                looked.tasks = vec![files.abort_handle(), copies.abort_handle()];
+            }
+        }
+        self.tell_people(app);
+        Looking { door: self.clone(), app: app.to_owned(), session: caller.session.clone() }
+    }
+
+    /// Tells everyone who looks at the app who else does.
+    pub(crate) fn tell_people(&self, app: &str) {
+        self.hub.tell(app, "people", &json!({ "app": app, "people": self.watch.people(app) }));
+    }
+
+    /// Tells what became of the model; the same news only once unless something else changed.
+    pub(crate) async fn tell_model(&self, app: &str, always: bool) {
+        let Some(news) = self.model_news(app).await else { return };
+        if self.watch.is_news(app, &news) || always {
+            self.hub.tell(app, "model", &news);
+        }
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        {
+            let mut apps = self.door.watch.apps();
+            let Some(looked) = apps.get_mut(&self.app) else { return };
+            if let Some(present) = looked.people.get_mut(&self.session) {
+                present.pages -= 1;
+                if present.pages == 0 {
+                    looked.people.remove(&self.session);
+                }
+            }
+            if looked.people.is_empty() {
+                for task in &looked.tasks {
+                    task.abort();
+                }
+                apps.remove(&self.app);
+            }
+        }
+        self.door.tell_people(&self.app);
+    }
+}
+
+/// Tells when the app file or its layout is not what it was.
+async fn files(door: Door, app: String) {
+    let mut last: Option<[Option<Mark>; 2]> = None;
+    loop {
+        if let Ok(dir) = door.registry.dir(&app) {
+            let now = [mark(&dir.join("app.toml")), mark(&dir.join("app.layout.toml"))];
+            if let Some([file, layout]) = &last {
+                if *file != now[0] {
+                    door.tell_model(&app, false).await;
+                }
+                if *layout != now[1] {
+                    door.hub.tell(&app, "layout", &json!({ "app": app }));
+                }
+            } else {
+                door.tell_model(&app, false).await;
+            }
+            last = Some(now);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+type Mark = (SystemTime, u64, u64);
+
+/// What changes with a file: its time, its length, and which file it is.
+fn mark(path: &std::path::Path) -> Option<Mark> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+}
+
+/// Tells how the app's copies stand, whenever that changes.
+async fn copies(door: Door, app: String) {
+    let hub: Arc<_> = door.hub.clone();
+    loop {
+        let tell = |status: &apps::StatusReport| hub.tell(&app, "status", &json!(status));
+        let Err(error) = apps::follow(&door.target, &app, tell).await;
+        tracing::debug!(%error, app, "the copies are not followed");
+        // The target is away; the page says how old what it shows is.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
