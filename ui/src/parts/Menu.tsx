@@ -1,7 +1,7 @@
 // A menu of verbs, from a button or from a right click; the entries are data, so that the canvas, the
 // Outline and the palette show the same ones. Where next: canvas/verbs.ts.
 import { ContextMenu, DropdownMenu } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 
 export interface Entry {
   label: string;
@@ -67,14 +67,20 @@ export function Menu({ entries, label, children, align = "end", onOpenChange }: 
   );
 }
 
-export function RightClickMenu({ entries, label, children }: Props) {
+interface RightClickProps extends Omit<Props, "entries"> {
+  /** Asked for when the menu opens, not on every drawing. */
+  entries(): Entries;
+}
+
+export function RightClickMenu({ entries, label, children }: RightClickProps) {
+  const [open, setOpen] = useState(false);
   return (
-    <ContextMenu.Root modal={false}>
+    <ContextMenu.Root modal={false} onOpenChange={setOpen}>
       <ContextMenu.Trigger asChild>{children}</ContextMenu.Trigger>
       <ContextMenu.Portal>
         <ContextMenu.Content className="menu" aria-label={label} collisionPadding={8} loop>
           {rows(
-            entries,
+            open ? entries() : [],
             ContextMenu.Item as typeof DropdownMenu.Item,
             ContextMenu.Separator as typeof DropdownMenu.Separator,
           )}

@@ -9,6 +9,13 @@ export interface WireStart {
   port: string;
   side: "need" | "offer";
 }
+/** Something dropped that cannot simply be a block. */
+export interface Dropped {
+  name: string;
+  kind: "folder" | "compose" | "manifest" | "env" | "other" | "source";
+  text?: string;
+  at?: { x: number; y: number };
+}
 export type InspectorTab = "settings" | "wires" | "assumptions" | "files" | "runs" | "access" | "danger";
 
 interface CanvasState {
@@ -26,6 +33,20 @@ interface CanvasState {
   keysSheet: boolean;
   /** Set to move the view; the canvas answers and clears it. */
   toCentre: string | null;
+  /** Set to give a block the focus, moving the view if it must. */
+  toFocus: string | null;
+  /** A wire just made: its panel is shown. */
+  madeWire: string | null;
+  /** The block whose ties are being chosen in the connect list. */
+  connecting: string | null;
+  /** A block to be added beside another, wired. */
+  addBeside: { block: string; side: "need" | "offer" } | null;
+  /** What was dropped on the canvas, for its report. */
+  dropped: Dropped | null;
+  renaming: string | null;
+  hand: boolean;
+  /** Set to move the view. */
+  view: "fit" | "fit-selection" | "full" | "in" | "out" | null;
   select(names: string[]): void;
   selectWire(id: string | null): void;
   setFocus(name: string | null): void;
@@ -47,12 +68,20 @@ const fresh = {
   palette: false,
   keysSheet: false,
   toCentre: null,
+  toFocus: null,
+  madeWire: null,
+  connecting: null,
+  addBeside: null,
+  dropped: null,
+  renaming: null,
+  view: null,
 };
 
 export const useCanvas = create<CanvasState>()((set) => ({
   ...fresh,
   shelf: true,
   outline: false,
+  hand: false,
   select: (selected) => set((before) => ({ selected, wire: null, focus: selected.at(-1) ?? before.focus })),
   selectWire: (wire) => set({ wire, selected: [] }),
   setFocus: (focus) => set({ focus }),

@@ -1,0 +1,154 @@
+// Edits leave here, one after the other, with the revision they saw. A clash with somebody else's edit
+// is tried once more on what is there now; without a server they wait. Where next: history.ts.
+import { create } from "zustand";
+import { appPath, post, put, type Refusal } from "../api/client";
+import { client, keys, queries } from "../api/queries";
+import type { Edit, Edited, Model, Positions } from "../api/types";
+import { announce, toast } from "../parts/Live";
+import { addMove, addVerb, emptyHistory, type History, nextRedo, nextUndo, redone, undone } from "./history";
+
+export interface LastEdit {
+  app: string;
+  summary: string;
+  command: string;
+  lines: [number, number];
+  at: number;
+}
+interface EditsState {
+  histories: Record<string, History>;
+  last: LastEdit | null;
+  /** Edits that wait for the server to come back. */
+  waiting: number;
+  /** Why the last edit of a field was refused: `block.setting` to sentences. */
+  refused: Record<string, string[]>;
+}
+export const useEdits = create<EditsState>()(() => ({ histories: {}, last: null, waiting: 0, refused: {} }));
+
+const historyOf = (app: string) => useEdits.getState().histories[app] ?? emptyHistory;
+const setHistory = (app: string, history: History) =>
+  useEdits.setState((before) => ({ histories: { ...before.histories, [app]: history } }));
+
+let chain: Promise<unknown> = Promise.resolve();
+/** Runs one thing after the other: a revision is only known once the edit before is through. */
+function inOrder<T>(run: () => Promise<T>): Promise<T> {
+  const it = chain.then(run, run);
+  chain = it.catch(() => undefined);
+  return it;
+}
+
+export const modelOf = (app: string) => client.getQueryData<Model>(keys.model(app));
+
+function took(app: string, edited: Edited): void {
+  client.setQueryData(keys.model(app), edited.model);
+  void client.invalidateQueries({ queryKey: keys.file(app) });
+  void client.invalidateQueries({ queryKey: keys.history(app) });
+  useEdits.setState({
+    last: { app, summary: edited.summary, command: edited.command, lines: edited.lines, at: Date.now() },
+  });
+  announce(edited.summary);
+}
+
+const PAUSE_MS = 2000;
+async function send(app: string, edits: Edit[]): Promise<Edited | Refusal> {
+  for (let tries = 0; ; tries += 1) {
+    const model = modelOf(app) ?? (await client.fetchQuery(queries.model(app)));
+    const answer = await post<Edited>(appPath(app, "/edits"), { revision: model.revision, edits });
+    if (answer.ok) return answer.value;
+    if (answer.error.unreachable) {
+      useEdits.setState((before) => ({ waiting: before.waiting || 1 }));
+      await new Promise((done) => setTimeout(done, PAUSE_MS));
+      continue;
+    }
+    if (answer.error.status !== 409 || tries > 1) return answer.error;
+    await client.invalidateQueries({ queryKey: keys.model(app) });
+    await client.fetchQuery({ ...queries.model(app), staleTime: 0 });
+  }
+}
+
+export interface EditOptions {
+  /** Positions to keep with it, for blocks that it adds. */
+  place?: Positions;
+  /** Where errors are shown instead of a notice: `block.setting`. */
+  field?: string;
+}
+
+/** Makes edits of an app; answers the new model, or null if they were refused (and said why). */
+export function edit(app: string, edits: Edit[], options: EditOptions = {}): Promise<Edited | null> {
+  return inOrder(async () => {
+    const result = await send(app, edits);
+    useEdits.setState({ waiting: 0 });
+    if (result instanceof Error) {
+      refuse(result, options.field);
+      return null;
+    }
+    if (options.field) clearRefusal(options.field);
+    if (options.place) {
+      const placed = await put(appPath(app, "/layout"), { blocks: options.place });
+      if (placed.ok) {
+        const blocks = result.model.blocks.map((it) => ({ ...it, ...(options.place?.[it.name] ?? {}) }));
+        result.model = { ...result.model, blocks };
+      }
+    }
+    setHistory(app, addVerb(historyOf(app), result.summary));
+    took(app, result);
+    return result;
+  });
+}
+
+export function clearRefusal(field: string): void {
+  useEdits.setState(({ refused: { [field]: _gone, ...refused } }) => ({ refused }));
+}
+
+/** Sentences of a refusal: each diagnostic with its sides and its way out, or the error itself. */
+export function sentences(error: Refusal): string[] {
+  if (error.diagnostics.length === 0) return [error.message, error.hint ?? ""].filter(Boolean);
+  return error.diagnostics.map((it) => {
+    const help = it.help[0]?.text;
+    return help ? `${it.message}; ${help}.` : `${it.message}.`;
+  });
+}
+function refuse(error: Refusal, field: string | undefined): void {
+  const said = sentences(error);
+  if (field) useEdits.setState((before) => ({ refused: { ...before.refused, [field]: said } }));
+  else toast(said.join(" "), { tone: "bad", command: error.diagnostics[0]?.help[0]?.command });
+  if (field) announce(said.join(" "));
+}
+
+/** Keeps positions on the server; moved by hand or by keys they are a step of the history. */
+export async function move(app: string, before: Positions, after: Positions, step = true): Promise<void> {
+  if (step) setHistory(app, addMove(historyOf(app), before, after, Date.now()));
+  client.setQueryData<Model>(
+    keys.model(app),
+    (model) =>
+      model && {
+        ...model,
+        blocks: model.blocks.map((it) => (after[it.name] ? { ...it, ...after[it.name] } : it)),
+      },
+  );
+  const answer = await put(appPath(app, "/layout"), { blocks: after });
+  if (!answer.ok) toast(`The layout could not be kept: ${answer.error.message}`, { tone: "bad" });
+}
+
+async function step(app: string, way: "undo" | "redo"): Promise<void> {
+  const history = historyOf(app);
+  const server = modelOf(app)?.history[way] ?? null;
+  const it = way === "undo" ? nextUndo(history, server) : nextRedo(history, server);
+  if (!it) {
+    announce(`Nothing to ${way}`);
+    return;
+  }
+  if (it.kind === "move") {
+    await move(app, it.after, way === "undo" ? it.before : it.after, false);
+    announce(way === "undo" ? "Moved back" : "Moved again");
+  } else {
+    const answer = await post<Edited>(appPath(app, `/${way}`));
+    if (!answer.ok) {
+      refuse(answer.error, undefined);
+      return;
+    }
+    took(app, answer.value);
+  }
+  setHistory(app, way === "undo" ? undone(history, it) : redone(history, it));
+}
+export const undo = (app: string) => inOrder(() => step(app, "undo"));
+export const redo = (app: string) => inOrder(() => step(app, "redo"));
