@@ -13,6 +13,7 @@ mod kubernetes;
 mod leave;
 mod life;
 mod page;
+mod push;
 mod refuse;
 mod roll;
 mod server;
@@ -40,6 +41,9 @@ const PROMISES: &[Promise] = &[
     ("a_killed_front_door_comes_back", drills::front_door_killed),
     ("a_full_disk_is_an_error_not_a_state", drills::full_disk),
     ("an_interrupted_go_carries_on", roll::interrupted),
+    ("a_push_is_live_without_a_failed_request", push::live),
+    ("a_broken_push_goes_back_by_itself", push::back),
+    ("dev_pushes_on_every_save", push::dev),
     ("docker_builds_and_runs", docker::run),
     ("docker_is_refused_what_it_cannot_have", docker::refusals),
     ("docker_containers_outlive_the_server", docker::detached),

@@ -149,6 +149,53 @@ pub enum Error {
         /// What came instead.
         why: String,
     },
+    /// There is no release to return to.
+    #[error("{app} has no release {wanted}")]
+    NoRelease {
+        /// The app.
+        app: String,
+        /// What was asked for.
+        wanted: String,
+        /// The releases there are, the newest first.
+        known: Vec<String>,
+    },
+    /// The image of an earlier release is no longer in the store.
+    #[error("the image of {block} in release {release} is gone from the store")]
+    ImageGone {
+        /// The block.
+        block: String,
+        /// The release.
+        release: String,
+    },
+    /// What was sent is no source folder.
+    #[error("the code that was sent cannot be taken: {reason}")]
+    Code {
+        /// What is wrong with it.
+        reason: String,
+        /// Why, if the stream or the disk said so.
+        #[source]
+        source: Option<std::io::Error>,
+    },
+    /// What was pushed did not become ready, and the app is what it was before.
+    #[error("{cause}; went back to release {release}")]
+    WentBack {
+        /// Why it did not become ready.
+        cause: Box<Error>,
+        /// The release that runs again.
+        release: String,
+        /// When that was complete, RFC 3339.
+        at: String,
+    },
+    /// What was pushed did not become ready, and the release before did not either.
+    #[error("{cause}; and release {release} could not be brought back: {back}")]
+    Stuck {
+        /// Why it did not become ready.
+        cause: Box<Error>,
+        /// Why the one before could not be brought back.
+        back: Box<Error>,
+        /// The release that was to run again.
+        release: String,
+    },
     /// A task of ours ended badly; this is a bug.
     #[error("a task of {what} ended badly")]
     Task {
@@ -196,6 +243,9 @@ impl Error {
                 diagnostics: diagnostics.clone(),
             };
         }
+        if let Self::WentBack { cause, release, at } = self {
+            return went_back(cause.report(), self.to_string(), release, at);
+        }
         let (code, message, cause) = (self.code(), self.to_string(), self.cause());
         let hint = self.hint();
         let mut rendered = format!("error[{code}]: {message}\n");
@@ -240,6 +290,11 @@ impl Error {
             Self::Timeout { .. } => "start/timeout",
             Self::Lost { .. } => "secret/lost",
             Self::Address { .. } => "start/address",
+            Self::NoRelease { .. } => "release/absent",
+            Self::ImageGone { .. } => "release/image",
+            Self::Code { .. } => "push/code",
+            Self::WentBack { .. } => "push/back",
+            Self::Stuck { .. } => "push/stuck",
             Self::Task { .. } => "internal/task",
         }
     }
@@ -305,6 +360,12 @@ impl Error {
                 "it goes on starting; look:  shelf status        wait longer:  shelf go".into()
             }
             Self::Source { .. } => "give it a Dockerfile".into(),
+            Self::NoRelease { known, .. } if known.is_empty() => {
+                "nothing was released yet:  shelf go".into()
+            }
+            Self::NoRelease { known, .. } => format!("there are: {}", known.join(", ")),
+            Self::ImageGone { .. } => "build it again from its source:  shelf go".into(),
+            Self::Stuck { .. } => "look:  shelf status        then:  shelf undo --go".into(),
             Self::Lost { secret, disk } => format!(
                 "a new one would not open the data, so none was made; restore {secret}, or delete {disk}"
             ),
@@ -345,6 +406,22 @@ pub fn diagnostics_value(diagnostics: &[Diagnostic]) -> Value {
         value
     };
     diagnostics.iter().map(one).collect()
+}
+
+/// The report of what went wrong, with what was done about it.
+fn went_back(cause: ErrorReport, message: String, release: &str, at: &str) -> ErrorReport {
+    let hint = "correct it, then:  shelf push".to_owned();
+    let said = cause.rendered.lines().filter(|line| {
+        // What was true while it failed: now there is a better answer to both.
+        !line.starts_with("help: ")
+            && !line.trim_start().starts_with("the old version still serves")
+    });
+    let mut rendered = said.collect::<Vec<_>>().join("\n");
+    let _ = write!(
+        rendered,
+        "\n  went back to release {release} of {at}; it serves as before\nhelp: {hint}\n"
+    );
+    ErrorReport { code: "push/back".into(), message, hint: Some(hint), rendered, ..cause }
 }
 
 fn summary(diagnostics: &[Diagnostic]) -> String {

@@ -10,6 +10,7 @@
 
 mod address;
 mod apply;
+mod back;
 mod changes;
 mod destroy;
 mod error;
@@ -27,6 +28,7 @@ mod model;
 mod observe;
 mod plan;
 mod progress;
+mod push;
 mod registry;
 mod release;
 mod report;
@@ -37,6 +39,7 @@ mod status;
 mod stock;
 mod target;
 
+pub use back::{BackOptions, back};
 pub use destroy::{DestroyOptions, destroy};
 pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
@@ -45,9 +48,10 @@ pub use follow::{draft, follow};
 pub use go::{GoOptions, go};
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
 pub use layout::{Layout, Place, layout, move_blocks};
-pub use load::{app_name, block_names, check, revision, text};
+pub use load::{app_name, block_names, check, revision, sources, text};
 pub use model::{Model, model, model_of};
 pub use plan::plan;
+pub use push::{PushOptions, Received, push, receive};
 pub use registry::{Beginning, Registry, write_private};
 pub use release::releases;
 pub use report::{

@@ -101,6 +101,18 @@ pub fn block_names(dir: &Path) -> Result<Vec<String>> {
     parse(dir).map(|app| app.block_names().map(str::to_owned).collect())
 }
 
+/// The blocks that are built from a folder, and that folder relative to `dir`.
+///
+/// # Errors
+/// The folder cannot be read, or the app is wrong.
+pub fn sources(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let source = |part: &composer::graph::Part| match &part.from {
+        From::Source { path } => Some((part.name.clone(), PathBuf::from(path))),
+        From::Module { .. } => None,
+    };
+    Ok(load(dir)?.graph.blocks.iter().filter_map(source).collect())
+}
+
 /// `web.db -> db  postgres/1 >=14 ok (15)`.
 pub(crate) fn wire_line(wire: &Wire) -> String {
     let mut line = format!("{} -> {}  {}", wire.end(), wire.provider, wire.offer.interface);

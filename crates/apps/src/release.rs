@@ -103,6 +103,12 @@ pub(crate) async fn write(
 ) -> Result<()> {
     let text = serde_json::to_string_pretty(release).unwrap_or_default();
     let own = format!("{PAST}{}", release.release);
+    // One that nothing had to change for keeps the story of how it came about.
+    let earlier = past(live).into_iter().find(|(old, _)| old.release == release.release);
+    let story = match &earlier {
+        Some((_, earlier)) if story.summary.is_empty() => earlier,
+        _ => story,
+    };
     let story = serde_json::to_string(story).unwrap_or_default();
     apply::apply(target, app, &record(app, &own, json!({ "release": text, "story": story })))
         .await?;

@@ -20,6 +20,8 @@ pub struct Target {
     pub http: SocketAddr,
     /// CA certificates (PEM) offered to build steps, for networks that re-sign TLS.
     pub build_ca: Option<PathBuf>,
+    /// A folder of this room's own (0700): code on its way in, backups, snapshots.
+    pub keep: PathBuf,
 }
 
 impl Target {

@@ -2,7 +2,7 @@
 
 /// The patterns of an ignore file, in order; the last that matches decides.
 #[derive(Debug, Default)]
-pub(crate) struct Ignore {
+pub struct Ignore {
     patterns: Vec<Pattern>,
 }
 
@@ -14,7 +14,8 @@ struct Pattern {
 }
 
 impl Ignore {
-    pub(crate) fn parse(text: &str) -> Self {
+    /// Reads an ignore file; every text is one.
+    pub fn parse(text: &str) -> Self {
         let mut patterns = Vec::new();
         for line in text.trim_start_matches('\u{feff}').lines() {
             if line.starts_with('#') {
@@ -43,7 +44,7 @@ impl Ignore {
     }
 
     /// Whether a path of the context is ignored: it or a directory above it matches.
-    pub(crate) fn ignores(&self, path: &[u8]) -> bool {
+    pub fn ignores(&self, path: &[u8]) -> bool {
         let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
         let mut ignored = false;
         for pattern in &self.patterns {
@@ -57,7 +58,7 @@ impl Ignore {
     }
 
     /// Whether something below an ignored directory may be there after all.
-    pub(crate) fn takes_back(&self) -> bool {
+    pub fn takes_back(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern.back)
     }
 }

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use image::{ImageConfig, Images, Reference};
 use pod::Pods;
 
-use crate::ignore::Ignore;
 use crate::sources::Tree;
 use crate::stage::{Builder, Runner};
 
@@ -28,6 +27,7 @@ mod stage;
 mod words;
 
 pub use error::{Error, Problem};
+pub use ignore::Ignore;
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -38,6 +38,10 @@ pub(crate) enum Command {
     /// Make it so; wait; print the URL
     #[command(alias = "up")]
     Go(Go),
+    /// Send this folder's code and go; back by itself if it does not come up
+    Push(Push),
+    /// Push on every save, logs below; Ctrl-C leaves the app as it was last good
+    Dev(Dev),
     /// Blocks, copies, addresses; without an app: all apps
     #[command(alias = "ps")]
     Status(Status),
@@ -91,6 +95,29 @@ pub(crate) struct Go {
     pub(crate) no_cache: bool,
     /// Give up waiting after so many seconds (the work goes on)
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
+/// Options of `shelf push`.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The one block whose code is sent [default: all that are built from a folder]
+    pub(crate) block: Option<String>,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go back if it is not ready after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+}
+
+/// Options of `shelf dev`.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// The one block whose code is sent [default: all that are built from a folder]
+    pub(crate) block: Option<String>,
+    /// Go back if it is not ready after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) timeout: u64,
 }
 

@@ -2,12 +2,13 @@
 //!
 //! The command line is a thin client: it asks the server and prints. Next: `commands/`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -16,6 +17,26 @@ use crate::error::{Code, Failure};
 
 /// A longer line is given out in pieces, so that one without an end does not fill the memory.
 const MOST_LINE_BYTES: usize = 1024 * 1024;
+
+/// How much of an upload is in flight.
+const PIECE_BYTES: usize = 64 * 1024;
+const QUEUE_PIECES: usize = 16;
+
+/// The writing end of an upload's body.
+struct Pieces(tokio::sync::mpsc::Sender<std::io::Result<Bytes>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))) {
+            Ok(()) => Ok(bytes.len()),
+            Err(_) => Err(std::io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A connection to make to one of the server's sockets.
 #[derive(Debug, Clone)]
@@ -55,12 +76,63 @@ impl Client {
             .uri(path)
             .header("host", "shelf")
             .header("content-type", "application/json")
+            .header("shelf-person", crate::settings::person())
             .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(bytes))
             .map_err(|error| {
                 Failure::new(Code::Failed, "request/form", format!("{path}: {error}"))
             })?;
         sender.send_request(request).await.map_err(|error| unreachable(&self.socket, &error))
+    }
+
+    /// Sends what `write` writes as the body of a POST, as it is written.
+    ///
+    /// # Errors
+    /// No server answers, or `write` failed: then the answer is of no interest.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<http::Response<Incoming>, Failure> {
+        let stream = self.stream().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(&self.socket, &error))?;
+        tokio::spawn(connection);
+        let (pieces, receiver) = tokio::sync::mpsc::channel(QUEUE_PIECES);
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut to = std::io::BufWriter::with_capacity(PIECE_BYTES, Pieces(pieces.clone()));
+            let written = write(&mut to).and_then(|()| to.flush());
+            if let Err(error) = &written {
+                // The body breaks off, so that the server takes no half of it for the whole.
+                let broken = std::io::Error::new(error.kind(), error.to_string());
+                let _gone = pieces.blocking_send(Err(broken));
+            }
+            written
+        });
+        let body = futures::stream::unfold(receiver, |mut receiver| async move {
+            let piece: std::io::Result<Bytes> = receiver.recv().await?;
+            Some((piece.map(Frame::data), receiver))
+        });
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header("host", "shelf")
+            .header("content-type", "application/octet-stream")
+            .header("shelf-person", crate::settings::person())
+            .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
+            .body(StreamBody::new(Box::pin(body)))
+            .map_err(|error| {
+                Failure::new(Code::Failed, "request/form", format!("{path}: {error}"))
+            })?;
+        let answer = sender.send_request(request).await;
+        match writing.await {
+            // A server that has heard enough answers before the end and hangs up.
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Code::Failed, "send/read", format!("cannot send: {error}")))
+            }
+            _ => answer.map_err(|error| unreachable(&self.socket, &error)),
+        }
     }
 
     /// Sends a request and returns the JSON of its answer; a status of 400 and above is an error.

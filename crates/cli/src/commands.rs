@@ -2,6 +2,7 @@
 
 mod build;
 mod destroy;
+mod dev;
 mod doctor;
 mod exec;
 mod go;
@@ -10,6 +11,7 @@ mod kubectl;
 mod logs;
 mod open;
 mod plan;
+mod push;
 mod scale;
 mod status;
 mod version;
@@ -36,6 +38,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Check => plan::check(global),
         Command::Plan(options) => plan::plan(global, &options).await,
         Command::Go(options) => go::go(global, &options).await,
+        Command::Push(options) => push::push(global, &options).await,
+        Command::Dev(options) => dev::dev(global, &options).await,
         Command::Status(options) => status::status(global, &options).await,
         Command::Logs(options) => logs::logs(global, &options).await,
         Command::Exec(options) => exec::exec(global, &options).await,

@@ -13,6 +13,7 @@ mod machine;
 mod progress;
 mod serve;
 mod settings;
+mod source;
 mod table;
 
 use std::process::ExitCode;

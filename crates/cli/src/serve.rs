@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::commands::Outcome;
 use crate::error::{Code, Failure};
-use crate::serve::ground::{Ground, ground, make_dir, wrap};
+use crate::serve::ground::{Ground, ground, make_dir, make_private_dir, wrap};
 use crate::serve::running::{Ending, Running};
 use crate::settings::{Global, Serve};
 
@@ -93,6 +93,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         pods: pods.clone(),
         http: net.front_door().first().copied().unwrap_or(options.http),
         build_ca: options.build_ca(),
+        keep: make_private_dir(&data_dir.join("kept"))?,
     };
     let (ask_end, asked) = tokio::sync::mpsc::channel(1);
     let web = canvas::open(target, &data_dir, about, canvas.as_ref())?;

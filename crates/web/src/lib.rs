@@ -12,6 +12,7 @@
 mod answer;
 mod app;
 mod asset;
+mod code;
 mod error;
 mod guard;
 mod life;

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
-use crate::{Door, Error, app, asset, guard, life, stream, verbs};
+use crate::{Door, Error, app, asset, code, guard, life, stream, verbs};
 
 /// A request's body; the largest is an app file with its JSON around it.
 const MOST_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -30,6 +30,7 @@ fn table() -> Router<Door> {
         .route("/v1/me", get(me))
         .route("/v1/images", get(verbs::images))
         .route("/v1/apps", get(app::list).post(app::make))
+        .route("/v1/apps/{app}/releases", get(code::releases))
         .route("/v1/apps/{app}/status", get(verbs::status))
         .route("/v1/catalogue", get(app::catalogue))
         .route("/v1/catalogue/{module}/icon.svg", get(app::icon))
@@ -55,7 +56,9 @@ pub(crate) fn socket(door: &Door) -> Router {
         .route("/v1/verbs/stop", post(verbs::stop))
         .route("/v1/verbs/start", post(verbs::start))
         .route("/v1/verbs/destroy", post(verbs::destroy))
-        .route("/v1/verbs/build", post(verbs::build));
+        .route("/v1/verbs/build", post(verbs::build))
+        .route("/v1/verbs/back", post(code::back))
+        .route("/v1/apps/{app}/push", post(code::push));
     table()
         .merge(own)
         .layer(middleware::from_fn_with_state(door.clone(), owner))

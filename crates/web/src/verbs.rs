@@ -224,7 +224,7 @@ where
 }
 
 /// Runs a verb and streams what it says.
-fn lines<Work, Doing, Report>(
+pub(crate) fn lines<Work, Doing, Report>(
     door: &Door,
     verb: &'static str,
     subject: &str,

@@ -4,6 +4,7 @@
 //! ends the work.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -26,8 +27,13 @@ pub(crate) async fn go(global: &Global, options: &Go) -> Outcome {
         "dir": folder, "no_cache": options.no_cache, "timeout_seconds": options.timeout,
     });
     let report: apps::GoReport = decode(verb(global, "go", &body).await?)?;
+    print(global, &report, "shelf/go/1")
+}
+
+/// Prints how a go ended.
+pub(crate) fn print(global: &Global, report: &apps::GoReport, schema: &str) -> Outcome {
     if global.json {
-        say(&json!({"schema": "shelf/go/1", "result": report}).to_string())?;
+        say(&json!({"schema": schema, "result": report}).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     for (name, value) in &report.shown_secrets {
@@ -51,6 +57,38 @@ pub(crate) async fn go(global: &Global, options: &Go) -> Outcome {
 pub(crate) async fn verb(global: &Global, verb: &str, body: &Value) -> Result<Value, Failure> {
     let client = Client::new(global.socket());
     let answer = client.send(Method::POST, &format!("/v1/verbs/{verb}"), Some(body)).await?;
+    follow(global, &client, verb, answer).await
+}
+
+/// Prints the events of an answer in lines and returns its result.
+pub(crate) async fn follow(
+    global: &Global,
+    client: &Client,
+    verb: &str,
+    answer: http::Response<hyper::body::Incoming>,
+) -> Result<Value, Failure> {
+    let operation = AtomicU64::new(0);
+    let end = tokio::select! {
+        end = read(global, client, answer, &operation) => end?,
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    match end {
+        Some(value) => Ok(value),
+        None => {
+            let operation = Some(operation.load(Ordering::Relaxed)).filter(|id| *id != 0);
+            Err(interrupted(client, verb, operation).await)
+        }
+    }
+}
+
+/// Prints the events of an answer in lines; its result, or nothing if it broke off. The number
+/// of the operation is told as soon as it is known.
+pub(crate) async fn read(
+    global: &Global,
+    client: &Client,
+    answer: http::Response<hyper::body::Incoming>,
+    operation: &AtomicU64,
+) -> Result<Option<Value>, Failure> {
     if !answer.status().is_success() {
         let status = answer.status();
         let bytes = client.whole(answer.into_body()).await?;
@@ -58,19 +96,13 @@ pub(crate) async fn verb(global: &Global, verb: &str, body: &Value) -> Result<Va
         return Err(failed(&value["error"], status.as_str()));
     }
     let mut progress = Progress::new(global.json);
-    let mut operation = None;
     let mut end = None;
     let mut lines = client.lines(answer.into_body());
-    loop {
-        let line = tokio::select! {
-            line = lines.next() => line,
-            _ = tokio::signal::ctrl_c() => break,
-        };
-        // A stream that breaks off means what one without a verdict means: the server is gone.
-        let Ok(Some(line)) = line else { break };
+    // A stream that breaks off means what one without a verdict means: the server is gone.
+    while let Ok(Some(line)) = lines.next().await {
         let value: Value = serde_json::from_slice(&line).unwrap_or(Value::Null);
         if let Some(id) = value["operation"].as_u64() {
-            operation = Some(id);
+            operation.store(id, Ordering::Relaxed);
         } else if value.get("result").is_some() || value.get("error").is_some() {
             end = Some(value);
         } else if let Ok(event) = serde_json::from_value::<apps::Event>(value) {
@@ -79,14 +111,14 @@ pub(crate) async fn verb(global: &Global, verb: &str, body: &Value) -> Result<Va
     }
     progress.finish();
     match end {
-        Some(mut value) if value.get("result").is_some() => Ok(value["result"].take()),
+        Some(mut value) if value.get("result").is_some() => Ok(Some(value["result"].take())),
         Some(value) => Err(failed(&value["error"], "failed")),
-        None => Err(interrupted(&client, verb, operation).await),
+        None => Ok(None),
     }
 }
 
 /// After the first Ctrl-C, or when the server has gone away in the middle.
-async fn interrupted(client: &Client, verb: &str, operation: Option<u64>) -> Failure {
+pub(crate) async fn interrupted(client: &Client, verb: &str, operation: Option<u64>) -> Failure {
     let alive = client.json(Method::GET, "/v1/version", None).await.is_ok();
     let Some(operation) = operation.filter(|_| alive) else {
         return Failure::new(

@@ -95,6 +95,15 @@ fn net_failure(error: net::Error, options: &Serve) -> Failure {
     wrap("network")(error)
 }
 
+/// Makes a directory that nobody else may look into.
+pub(super) fn make_private_dir(path: &Path) -> Result<PathBuf, Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = make_dir(path)?;
+    fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
+        .map_err(|error| Failure::new(Code::Failed, "serve/directory", format!("{error}")))?;
+    Ok(path)
+}
+
 pub(super) fn make_dir(path: &Path) -> Result<PathBuf, Failure> {
     use std::os::unix::fs::PermissionsExt;
     let fails =
