@@ -18,6 +18,11 @@ use crate::error::{Code, Failure};
 /// A longer line is given out in pieces, so that one without an end does not fill the memory.
 const MOST_LINE_BYTES: usize = 1024 * 1024;
 
+/// The person's name as a header can hold it.
+fn person() -> String {
+    crate::settings::person().chars().filter(char::is_ascii_graphic).take(40).collect()
+}
+
 /// How much of an upload is in flight.
 const PIECE_BYTES: usize = 64 * 1024;
 const QUEUE_PIECES: usize = 16;
@@ -76,7 +81,7 @@ impl Client {
             .uri(path)
             .header("host", "shelf")
             .header("content-type", "application/json")
-            .header("shelf-person", crate::settings::person())
+            .header("shelf-person", person())
             .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(bytes))
             .map_err(|error| {
@@ -119,7 +124,7 @@ impl Client {
             .uri(path)
             .header("host", "shelf")
             .header("content-type", "application/octet-stream")
-            .header("shelf-person", crate::settings::person())
+            .header("shelf-person", person())
             .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
             .body(StreamBody::new(Box::pin(body)))
             .map_err(|error| {
