@@ -99,7 +99,7 @@ export function AppsPage() {
 
 function summary(rows: readonly AppRow[]): string {
   const number = (word: string) => rows.filter((row) => wordOf(row.state) === word).length;
-  const parts = ["failing", "degraded", "starting", "ready", "stopped"]
+  const parts = ["failing", "degraded", "starting", "ready", "stopped", "draft"]
     .map((word) => [number(word), word] as const)
     .filter(([many]) => many > 0)
     .map(([many, word]) => `${many} ${word}`);
@@ -149,7 +149,7 @@ function Rows({ rows, onRemove }: { rows: readonly AppRow[]; onRemove(app: strin
                 {row.released_by && <small className="muted">by {row.released_by}</small>}
               </>
             ) : (
-              <span className="muted">never gone</span>
+              <span className="muted">no Go yet</span>
             )}
           </div>
           <Sparkline app={row.name} />

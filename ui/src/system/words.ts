@@ -52,10 +52,10 @@ export function list(words: readonly string[]): string {
   return `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
 }
 
-/** Processor use: `0.25 cores` from 250 thousandths. */
+/** Processor use from thousandths of a core: `0.25 cores`. */
 export function cores(millis: number): string {
-  if (millis < 1000) return `${Math.round(millis)} m`;
-  return `${(millis / 1000).toFixed(1)} cores`;
+  const digits = millis >= 1000 ? 1 : millis >= 10 || millis === 0 ? 2 : 3;
+  return `${(millis / 1000).toFixed(digits)} ${millis === 1000 ? "core" : "cores"}`;
 }
 
 export type Zone = "local" | "utc";
