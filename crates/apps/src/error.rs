@@ -21,6 +21,29 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file of the app could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An edit was made for a text that is not there any more.
+    #[error("{what}")]
+    Stale {
+        /// What was to be changed, and how it stands now.
+        what: String,
+    },
+    /// There is nothing that this person could undo or redo.
+    #[error("there is nothing to {verb} for {by}")]
+    NoHistory {
+        /// `undo` or `redo`.
+        verb: &'static str,
+        /// The person.
+        by: String,
+    },
     /// The app is wrong; every reason is listed.
     #[error("{}", summary(.0))]
     Wrong(Vec<Diagnostic>),
@@ -275,6 +298,9 @@ impl Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Read { .. } => "app/read",
+            Self::Write { .. } => "app/write",
+            Self::Stale { .. } => "edit/stale",
+            Self::NoHistory { .. } => "edit/history",
             Self::Wrong(_) => "app/wrong",
             Self::Source { .. } => "block/source",
             Self::Absent(_) => "app/absent",
@@ -341,6 +367,8 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Stale { .. } => "look at the file as it is now, then say it again".into(),
+            Self::NoHistory { .. } => "what was done by whom:  shelf undo --list".into(),
             Self::Absent(app) => format!("go into the folder of {app} and say:  shelf go"),
             Self::Taken { .. } => "choose another name, or open that folder".into(),
             Self::Build { .. } if self.disk_full() => {

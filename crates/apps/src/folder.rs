@@ -8,7 +8,7 @@ use std::path::Path;
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-/// Hashes a folder. Folders of version control are left out.
+/// Hashes a folder. Folders of version control and of the app's own history are left out.
 pub(crate) fn hash(folder: &Path) -> std::io::Result<String> {
     let mut hasher = Hasher::default();
     walk(folder, "", &mut hasher)?;
@@ -51,7 +51,7 @@ fn walk(folder: &Path, inside: &str, hasher: &mut Hasher) -> std::io::Result<()>
         let path = format!("{inside}/{name}");
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            if name != ".git" && name != "__pycache__" {
+            if ![".git", ".shelf", "__pycache__"].contains(&name.as_str()) {
                 hasher.file(&path, true, b"folder");
                 walk(&entry.path(), &path, hasher)?;
             }
@@ -85,6 +85,8 @@ mod tests {
         assert_ne!(second, third);
         fs::create_dir(dir.path().join(".git")).unwrap();
         fs::write(dir.path().join(".git/x"), "z").unwrap();
+        fs::create_dir(dir.path().join(".shelf")).unwrap();
+        fs::write(dir.path().join(".shelf/history.jsonl"), "{}").unwrap();
         assert_eq!(third, hash(dir.path()).unwrap());
         fs::rename(&file, dir.path().join("b")).unwrap();
         assert_ne!(third, hash(dir.path()).unwrap());

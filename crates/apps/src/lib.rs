@@ -13,6 +13,7 @@ mod apply;
 mod back;
 mod changes;
 mod destroy;
+mod edit;
 mod error;
 mod event;
 mod examples;
@@ -20,6 +21,7 @@ mod failure;
 mod folder;
 mod follow;
 mod go;
+mod history;
 mod images;
 mod layout;
 mod live;
@@ -41,11 +43,16 @@ mod target;
 
 pub use back::{BackOptions, back};
 pub use destroy::{DestroyOptions, destroy};
+pub use edit::{
+    EditReport, edit, formatted, history, mark_released, redo, text_with, try_edit, undo,
+    write_text,
+};
 pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
 pub use examples::examples;
 pub use follow::{draft, follow};
 pub use go::{GoOptions, go};
+pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
 pub use layout::{Layout, Place, layout, move_blocks};
 pub use load::{app_name, block_names, check, revision, sources, text};

@@ -127,6 +127,14 @@ pub(crate) fn wire_line(wire: &Wire) -> String {
     line
 }
 
+/// What a wire makes when it goes: the login, its values, the start order.
+pub(crate) fn wire_creates(wire: &Wire) -> String {
+    let login = if wire.offer.grant.is_some() { "own login, " } else { "" };
+    let order = if wire.before_start { ", starts after it" } else { "" };
+    let values = wire.fields.len();
+    format!("{}   {login}{values} values{order}", wire_line(wire))
+}
+
 /// A hash of what each block is built from; with `only`, of no other source folders.
 pub(crate) fn source_hashes(
     loaded: &Loaded,

@@ -153,16 +153,19 @@ fn build_with<'a>(
     Ok(Built { digest: image.digest.clone(), image, cached_steps, steps })
 }
 
+/// The history of an app's edits stands beside its file and belongs to no image.
+const OURS: &str = ".shelf\n";
+
 /// The ignore file: `<Dockerfile>.dockerignore` beside it, or the context's own.
 fn ignore_file(context: &Path, dockerfile: &Path) -> Result<Ignore> {
     let mut name = dockerfile.as_os_str().to_owned();
     name.push(".dockerignore");
     for path in [PathBuf::from(name), context.join(".dockerignore")] {
         if let Some(text) = read(&path)? {
-            return Ok(Ignore::parse(&text));
+            return Ok(Ignore::parse(&format!("{OURS}{}", text.trim_start_matches('\u{feff}'))));
         }
     }
-    Ok(Ignore::default())
+    Ok(Ignore::parse(OURS))
 }
 
 /// A text file; None when there is none.

@@ -21,6 +21,7 @@
 mod apply;
 mod blocks;
 mod draft;
+mod field;
 mod format;
 mod judge;
 mod layout;
@@ -37,7 +38,9 @@ use serde_json::Value;
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
 
+pub use field::touched;
 pub use format::format;
+pub use lines::changed as changed_lines;
 
 /// A change to an app file. As JSON: `{"verb":"wire","block":"web","socket":"db","provider":"db"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +206,8 @@ pub struct Piece {
 /// A file after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edited {
+    /// The edit, with what was left out filled in.
+    pub edit: Edit,
     /// The new text.
     pub text: String,
     /// Edits that restore the old text, byte for byte, in the order to apply them.
@@ -233,5 +238,6 @@ pub fn edit(
         summary: words::summary(&edit),
         command: words::command(&edit),
         text: new,
+        edit,
     })
 }

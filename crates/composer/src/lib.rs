@@ -44,7 +44,7 @@ pub use catalogue::Catalogue;
 pub use check::check;
 pub use compile::{Compiled, Facts, Images, Phase, PhaseKind, compile};
 pub use diagnostic::{Diagnostic, Help, Side, render};
-pub use edit::{Edit, Edited, Piece, edit, format};
+pub use edit::{Edit, Edited, Piece, changed_lines, edit, format, touched};
 pub use graph::Graph;
 pub use module::Module;
 pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue};

@@ -63,7 +63,7 @@ pub(super) fn hunks(old: &str, new: &str) -> Vec<Hunk> {
 
 /// First and last line of the new text that differ, counted from 1; a pure deletion is where the
 /// next line now stands.
-pub(super) fn changed(old: &str, new: &str) -> (usize, usize) {
+pub fn changed(old: &str, new: &str) -> (usize, usize) {
     let hunks = hunks(old, new);
     let count = split(new).len().max(1);
     let first = hunks.first().map_or(0, |hunk| hunk.new.start);
