@@ -162,6 +162,7 @@ pub(crate) fn facts(target: &Target, app: &str) -> Facts {
         // A disk is a directory of this machine, which all its pods reach.
         shared_storage: true,
         user_namespaces: true,
+        enforces_network_policy: true,
         ..Facts::default()
     }
 }

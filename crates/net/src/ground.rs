@@ -118,8 +118,10 @@ impl Ground {
         }
         let bridge = &self.place.bridge;
         note(self.links.delete(bridge).await.map_err(failed("remove", bridge)));
-        let table = self.place.table.clone();
-        note(commit(table.clone(), rules::removal(&table).finish()).await);
+        let services = self.place.table.clone();
+        for table in [crate::policies::table(&services), services] {
+            note(commit(table.clone(), rules::removal(&table).finish()).await);
+        }
         let changed = lock(&self.addresses).forwarding_changed();
         let others = self.links.names("sh").await.unwrap_or_default();
         // Another instance may have come to rely on it.

@@ -30,6 +30,7 @@ mod desired;
 mod error;
 mod ground;
 mod model;
+mod policies;
 mod start;
 
 mod addresses;
@@ -44,6 +45,7 @@ pub mod door;
 pub use door::Access;
 pub use error::Error;
 pub use model::{Attachment, Host, Protocol, Route, Service, ServicePort, Settings};
+pub use policies::{Allow, Block, Direction, Peers, Policy, Ports};
 pub use start::Net;
 
 /// The result of every door of this room.

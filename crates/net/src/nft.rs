@@ -106,6 +106,7 @@ impl Hook {
 pub(crate) enum Element {
     Nothing,
     Goto(String),
+    Jump(String),
     Data(Vec<u8>),
 }
 
@@ -277,6 +278,9 @@ fn write_element(a: &mut Attributes, key: &[u8], element: &Element) {
         Element::Nothing => {}
         Element::Goto(chain) => {
             a.nested(2, |a| expression::write_verdict(a, expression::Verdict::Goto, chain));
+        }
+        Element::Jump(chain) => {
+            a.nested(2, |a| expression::write_verdict(a, expression::Verdict::Jump, chain));
         }
         Element::Data(data) => {
             a.nested(2, |a| {

@@ -242,7 +242,7 @@ fn address_in(offset: u32, cidr: (Ipv4Addr, u8)) -> Vec<Expression> {
 }
 
 /// Loads the network part of an address, and what it is in `network/prefix`.
-fn address_masked(offset: u32, cidr: (Ipv4Addr, u8)) -> (Vec<Expression>, Vec<u8>) {
+pub(crate) fn address_masked(offset: u32, cidr: (Ipv4Addr, u8)) -> (Vec<Expression>, Vec<u8>) {
     let (network, prefix) = cidr;
     let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
     let load = Expression::Payload { base: Base::Network, offset, bytes: 4, to: R1 };
@@ -257,7 +257,7 @@ fn padded_name(name: &str) -> Vec<u8> {
     bytes
 }
 
-fn protocol_number(protocol: Protocol) -> u8 {
+pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Tcp => TCP,
         Protocol::Udp => UDP,

@@ -10,6 +10,7 @@ mod door;
 mod life;
 mod names;
 mod pods;
+mod policies;
 mod scene;
 mod services;
 
@@ -42,6 +43,8 @@ tests! {
         root_a_service_without_backends_refuses_at_once, root_the_host_reaches_services_and_node_ports,
         root_the_table_reads_as_meant, root_udp_services_work,
         root_a_host_without_default_route_reaches_services;
+    policies: root_only_the_named_reach_a_protected_pod, root_a_pod_may_be_kept_from_leaving,
+        root_policies_outlive_the_daemon_and_go_with_the_network;
     names: root_names_are_answered_over_udp_and_tcp, root_other_names_are_forwarded;
     door: root_a_dead_backend_costs_no_request, root_draining_waits_for_what_is_in_flight,
         root_the_last_copy_serves_until_its_successor_is_known, root_web_sockets_pass, root_large_bodies_stream_both_ways, root_errors_say_what_is_missing,

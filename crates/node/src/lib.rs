@@ -21,6 +21,7 @@ mod hooks;
 mod host;
 mod machine;
 mod plan;
+mod policies;
 mod probe;
 mod services;
 mod start;

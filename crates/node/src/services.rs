@@ -30,11 +30,11 @@ const SERVICE: &str = "kubernetes.io/service-name";
 type Key = (String, String);
 
 /// All objects of one kind, as last seen.
-struct Objects<K> {
-    by_key: BTreeMap<Key, K>,
+pub(crate) struct Objects<K> {
+    pub(crate) by_key: BTreeMap<Key, K>,
     /// Filled while a new list comes in, so that what is not in it goes.
     coming: Option<BTreeMap<Key, K>>,
-    complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl<K> Default for Objects<K> {
@@ -45,7 +45,7 @@ impl<K> Default for Objects<K> {
 
 impl<K: Resource> Objects<K> {
     /// Takes one event; tells whether what is known changed.
-    fn take(&mut self, event: watcher::Event<K>) -> bool {
+    pub(crate) fn take(&mut self, event: watcher::Event<K>) -> bool {
         let key = |object: &K| (object.namespace().unwrap_or_default(), object.name_any());
         match event {
             watcher::Event::Init => {
@@ -77,7 +77,9 @@ struct Known {
     ingresses: Objects<Ingress>,
 }
 
-fn watch<K>(client: &kube::Client) -> BoxStream<'static, watcher::Result<watcher::Event<K>>>
+pub(crate) fn watch<K>(
+    client: &kube::Client,
+) -> BoxStream<'static, watcher::Result<watcher::Event<K>>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
@@ -85,7 +87,10 @@ where
     watcher::watcher(api, watcher::Config::default()).default_backoff().boxed()
 }
 
-fn heard<K: Resource>(objects: &mut Objects<K>, event: watcher::Result<watcher::Event<K>>) -> bool {
+pub(crate) fn heard<K: Resource>(
+    objects: &mut Objects<K>,
+    event: watcher::Result<watcher::Event<K>>,
+) -> bool {
     match event {
         Ok(event) => objects.take(event),
         Err(error) => {
@@ -127,7 +132,7 @@ pub(crate) async fn run(host: Arc<Host>) {
     }
 }
 
-async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
+pub(crate) async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
     match stream.next().await {
         Some(item) => item,
         // A watcher never ends by itself.
@@ -207,7 +212,7 @@ fn service(service: &Service, slices: &[&EndpointSlice]) -> Option<net::Service>
     Some(net::Service { namespace, name, cluster_ip, ports, hosts })
 }
 
-fn protocol(name: Option<&str>) -> Option<net::Protocol> {
+pub(crate) fn protocol(name: Option<&str>) -> Option<net::Protocol> {
     match name {
         None | Some("TCP") => Some(net::Protocol::Tcp),
         Some("UDP") => Some(net::Protocol::Udp),

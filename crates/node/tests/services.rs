@@ -7,10 +7,13 @@ use serde_json::json;
 use crate::Test;
 use crate::cluster::{Cluster, script};
 
-pub(crate) const TESTS: &[Test] = &[(
-    "root_objects_become_names_addresses_and_routes",
-    root_objects_become_names_addresses_and_routes,
-)];
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "root_objects_become_names_addresses_and_routes",
+        root_objects_become_names_addresses_and_routes,
+    ),
+    ("root_a_policy_is_kept_by_the_kernel", root_a_policy_is_kept_by_the_kernel),
+];
 
 fn root_objects_become_names_addresses_and_routes() {
     let cluster = Cluster::new();
@@ -58,5 +61,38 @@ fn root_objects_become_names_addresses_and_routes() {
     let told =
         cluster.wait_for(path, |i| i["status"]["loadBalancer"]["ingress"][0]["ip"].is_string());
     assert_eq!(told["status"]["loadBalancer"]["ingress"][0]["ip"], "127.0.0.1");
+    cluster.check_nothing_is_left();
+}
+
+fn root_a_policy_is_kept_by_the_kernel() {
+    let cluster = Cluster::new();
+    let mut web = script("web", "echo page > /data/index.html; httpd -f -p 8000 -h /data");
+    web["readinessProbe"] = json!({"tcpSocket": {"port": 8000}, "periodSeconds": 1});
+    cluster.pod("web", json!({"containers": [web]}));
+    let ip = cluster.wait_ready("web")["status"]["podIP"].as_str().unwrap().to_owned();
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "web"}, "spec": {"podSelector": {"matchLabels": {"app": "web"}},
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "friend"}}}],
+                "ports": [{"port": 8000}]}]}});
+    let path = "/apis/networking.k8s.io/v1/namespaces/test/networkpolicies";
+    cluster.create(path, &policy);
+    crate::world::until("the rules", || {
+        let tables = std::process::Command::new("nft").args(["list", "ruleset"]).output().unwrap();
+        String::from_utf8_lossy(&tables.stdout).contains(&format!("{ip} : jump"))
+    });
+    let text = format!("timeout 3 wget -q -O - http://{ip}:8000/ || echo refused");
+    for name in ["friend", "stranger"] {
+        let main = script("main", &text);
+        cluster.pod(name, json!({"restartPolicy": "Never", "containers": [main]}));
+    }
+    for (name, heard) in [("friend", "page\n"), ("stranger", "refused\n")] {
+        cluster.wait_phase(name, "Succeeded");
+        let text = cluster.logs(name, "");
+        assert!(text.ends_with(heard), "{name}: {text}");
+    }
+    cluster.delete(&format!("{path}/web"), 0);
+    cluster.pod("later", json!({"restartPolicy": "Never", "containers": [script("main", &text)]}));
+    cluster.wait_phase("later", "Succeeded");
+    assert_eq!(cluster.logs("later", ""), "page\n");
     cluster.check_nothing_is_left();
 }

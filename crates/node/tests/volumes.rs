@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
         root_disks_keep_their_content_and_go_when_released,
     ),
     ("root_groups_own_shared_volumes", root_groups_own_shared_volumes),
+    ("root_pods_share_a_disk_and_agree_on_owners", root_pods_share_a_disk_and_agree_on_owners),
 ];
 
 /// A volume and a claim bound to it, as the control room would leave them.
@@ -118,5 +119,41 @@ fn root_groups_own_shared_volumes() {
     );
     cluster.wait_phase("g", "Succeeded");
     assert_eq!(cluster.logs("g", ""), "700\n700\n");
+    cluster.check_nothing_is_left();
+}
+
+/// Each pod has a range of user ids of its own; on the disk and in all of them a file has the same
+/// owner, and a file moves from one directory of it to another.
+fn root_pods_share_a_disk_and_agree_on_owners() {
+    let cluster = Cluster::new();
+    let disk = cluster.world.place.dir.join("data/volumes/folder");
+    claim(&cluster, "folder", &disk);
+    let pod = |name: &str, text: &str| {
+        let mut main = script(name, text);
+        main["volumeMounts"] = json!([{"name": "d", "mountPath": "/d"}]);
+        cluster.pod(
+            name,
+            json!({"restartPolicy": "Never", "containers": [main],
+            "securityContext": {"runAsUser": 700, "runAsGroup": 700, "fsGroup": 700},
+            "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "folder"}}]}),
+        );
+    };
+    // Both run at the same time: one waits for what the other does next.
+    pod(
+        "one",
+        "mkdir -p /d/tmp /d/media && echo a > /d/tmp/f && until [ -e /d/media/f ]; do sleep 0.1; done; \
+         stat -c %u:%g /d/media/f; cat /d/media/f; touch /d/done",
+    );
+    pod(
+        "two",
+        "until [ -s /d/tmp/f ]; do sleep 0.1; done; stat -c %u:%g /d/tmp/f; echo b >> /d/tmp/f; \
+         mv /d/tmp/f /d/media/f; \
+         until [ -e /d/done ]; do sleep 0.1; done",
+    );
+    cluster.wait_phase("one", "Succeeded");
+    cluster.wait_phase("two", "Succeeded");
+    assert_eq!(cluster.logs("one", ""), "700:700\na\nb\n");
+    assert_eq!(cluster.logs("two", ""), "700:700\n");
+    assert_eq!(std::fs::metadata(disk.join("media/f")).unwrap().uid(), 700);
     cluster.check_nothing_is_left();
 }

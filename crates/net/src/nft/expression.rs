@@ -32,7 +32,9 @@ pub(crate) enum Meta {
 pub(crate) enum Verdict {
     Drop = 0,
     Accept = 1,
+    Jump = -3,
     Goto = -4,
+    Return = -5,
 }
 
 /// How to turn a packet away.
@@ -59,6 +61,10 @@ pub(crate) enum Expression {
     Mask(Vec<u8>),
     Equal(Vec<u8>),
     NotEqual(Vec<u8>),
+    /// [`R1`] as a number in network order lies between the two, both included.
+    Between(Vec<u8>, Vec<u8>),
+    /// The state of the packet's connection, a bit mask in host order, into [`R1`].
+    ConnectionState,
     /// In the set or the rule ends here.
     InSet(String),
     /// The map's value for the key in [`R1`], into [`R1`].
@@ -109,6 +115,14 @@ impl Expression {
             Self::NotEqual(value) => named(a, "cmp", |a| {
                 a.u32(1, R1).u32(2, 1);
                 data(a, 3, value);
+            }),
+            Self::Between(low, high) => named(a, "range", |a| {
+                a.u32(1, R1).u32(2, 0);
+                data(a, 3, low);
+                data(a, 4, high);
+            }),
+            Self::ConnectionState => named(a, "ct", |a| {
+                a.u32(1, R1).u32(2, 0);
             }),
             Self::InSet(set) => named(a, "lookup", |a| {
                 a.string(1, set).u32(2, R1);
@@ -163,11 +177,11 @@ fn clamp(a: &mut Attributes, step: ClampStep) {
     }
 }
 
-/// A verdict as data; `chain` is used by [`Verdict::Goto`] only.
+/// A verdict as data; `chain` is used by [`Verdict::Goto`] and [`Verdict::Jump`] only.
 pub(crate) fn write_verdict(a: &mut Attributes, verdict: Verdict, chain: &str) {
     a.nested(2, |a| {
         a.bytes(1, &(verdict as i32).to_be_bytes());
-        if matches!(verdict, Verdict::Goto) {
+        if matches!(verdict, Verdict::Goto | Verdict::Jump) {
             a.string(2, chain);
         }
     });
