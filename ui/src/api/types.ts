@@ -309,6 +309,9 @@ export interface OperationMessage {
   verb: string;
   app: string;
   by: string;
+  started?: string;
+  /** The first message of an operation; a stream that begins anew tells it from here again. */
+  began?: boolean;
   event?: OperationEvent;
   result?: Record<string, unknown>;
   error?: ErrorBody;

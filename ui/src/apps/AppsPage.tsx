@@ -215,7 +215,7 @@ function Remove({ app, onClose }: { app: string | null; onClose(): void }) {
             onClick={async () => {
               if (app === null) return;
               setBusy(true);
-              const started = await startVerb(app, "destroy", data ? { data: true } : {});
+              const started = await startVerb(app, "destroy", data ? { data: app } : {});
               setBusy(false);
               if (started.ok) {
                 toast(`${app} is being removed`, {

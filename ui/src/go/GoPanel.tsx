@@ -82,9 +82,6 @@ function Running({ operation }: { operation: Operation }) {
           ? (progress.notes.at(-1) ?? "Reading the app and what runs …")
           : `${ready} of ${progress.blocks.length} blocks done`}
         {operation.by !== "" && ` · by ${operation.by}`}
-        {operation.joined &&
-          progress.blocks.every((block) => block.state === "waiting") &&
-          " · joined midway"}
       </p>
       {open && (
         <>

@@ -4,8 +4,8 @@
 import { create } from "zustand";
 import { appPath, get, post, type Refusal } from "../api/client";
 import { client, keys } from "../api/queries";
-import type { ErrorBody, OperationMessage, OperationRow } from "../api/types";
-import { fold, NOTHING, type Progress } from "./progress";
+import type { ErrorBody, OperationEvent, OperationMessage, OperationRow } from "../api/types";
+import { fold, NOTHING, type Progress, progressOf } from "./progress";
 
 export interface Operation {
   id: string;
@@ -20,8 +20,6 @@ export interface Operation {
   error: ErrorBody | null;
   /** The person closed its card. */
   dismissed: boolean;
-  /** It was under way before this page could hear it, so some of it may be missing. */
-  joined: boolean;
 }
 
 interface OperationsState {
@@ -31,7 +29,7 @@ interface OperationsState {
 export const useOperations = create<OperationsState>(() => ({ byId: {} }));
 
 /** Messages that came since the last time the store was written. */
-let waiting: { message: OperationMessage; number: number }[] = [];
+let waiting: OperationMessage[] = [];
 let timer: ReturnType<typeof setTimeout> | null = null;
 /** The newest message of each operation: a stream that begins again repeats old ones. */
 const heard = new Map<string, number>();
@@ -42,10 +40,11 @@ const GATHER_MS = 50;
 export function receiveOperation(message: OperationMessage, number?: number): void {
   const id = String(message.id);
   if (number !== undefined) {
-    if (number <= (heard.get(id) ?? Number.NEGATIVE_INFINITY)) return;
+    // A stream that begins anew tells the whole story under one number, after `began`.
+    if (number < (heard.get(id) ?? Number.NEGATIVE_INFINITY)) return;
     heard.set(id, number);
   }
-  waiting.push({ message, number: number ?? 0 });
+  waiting.push(message);
   if (timer === null) timer = setTimeout(flush, GATHER_MS);
 }
 
@@ -56,9 +55,9 @@ function flush(): void {
   const ended = new Set<string>();
   useOperations.setState((state) => {
     const byId = { ...state.byId };
-    for (const { message } of batch) {
+    for (const message of batch) {
       const id = String(message.id);
-      const before = byId[id] ?? begun(message, Date.now());
+      const before = byId[id] ?? begun(message);
       byId[id] = after(before, message);
       if (before.running && byId[id]?.running === false) ended.add(message.app);
     }
@@ -67,27 +66,32 @@ function flush(): void {
   for (const app of ended) renew(app);
 }
 
-function begun(row: { id: unknown; verb: string; app: string; by: string }, started: number): Operation {
+type Row = Pick<OperationRow, "verb" | "app" | "by"> & { id: string | number; started?: string };
+
+function begun(row: Row): Operation {
+  const started = Date.parse(row.started ?? "");
   return {
     id: String(row.id),
     verb: row.verb,
     app: row.app,
     by: row.by,
-    started,
+    started: Number.isNaN(started) ? Date.now() : started,
     running: true,
     progress: NOTHING,
     result: null,
     error: null,
     dismissed: false,
-    joined: false,
   };
 }
 
 function after(operation: Operation, message: OperationMessage): Operation {
-  if (message.error) return { ...operation, running: false, error: message.error };
-  if (message.result) return { ...operation, running: false, result: message.result };
-  if (message.event) return { ...operation, progress: fold(operation.progress, message.event) };
-  return operation;
+  // What we started ourselves is known before the server has said by whom.
+  const known = operation.by === "" ? { ...operation, by: message.by } : operation;
+  if (message.error) return { ...known, running: false, error: message.error };
+  if (message.result) return { ...known, running: false, result: message.result };
+  if (message.began) return { ...begun(message), dismissed: known.dismissed };
+  if (message.event) return { ...known, progress: fold(known.progress, message.event) };
+  return known;
 }
 
 /** So many operations are remembered. */
@@ -106,39 +110,40 @@ function renew(app: string): void {
   void client.invalidateQueries({ queryKey: ["app", app] });
 }
 
-/** Asks the server which verbs are under way: at start, and whenever the stream opens again. */
+interface OneOperation extends Row {
+  running: boolean;
+  events: OperationEvent[];
+  result?: Record<string, unknown>;
+  error?: ErrorBody;
+}
+
+/**
+ * Asks the server what became of the verbs under way: whenever the stream opens again. Those that
+ * still run are told by the stream itself, from their beginning; of those that ended while nobody
+ * listened, the end is fetched.
+ */
 export async function reloadOperations(): Promise<void> {
-  const answer = await get<{ operations: OperationRow[] }>("/v1/operations");
-  if (!answer.ok) return;
-  const rows = new Map(answer.value.operations.map((row) => [String(row.id), row]));
-  const lost: string[] = [];
-  useOperations.setState((state) => {
-    const byId = { ...state.byId };
-    for (const [id, row] of rows) {
-      const known = byId[id];
-      if (known === undefined && row.running) {
-        const started = Date.parse(row.started);
-        byId[id] = { ...begun(row, Number.isNaN(started) ? Date.now() : started), joined: row.events > 0 };
-      } else if (known !== undefined && !Number.isNaN(Date.parse(row.started))) {
-        byId[id] = { ...known, started: Date.parse(row.started) };
-      }
-    }
-    for (const one of Object.values(byId)) {
-      const row = rows.get(one.id);
-      // The server does not know it any more, or says that it ended while we could not hear.
-      if (one.running && row?.running !== true && one.result === null && one.error === null) {
-        byId[one.id] = { ...one, running: false, error: LOST };
-        lost.push(one.app);
-      }
-    }
-    return { byId };
-  });
-  for (const app of lost) renew(app);
+  const doubtful = Object.values(useOperations.getState().byId).filter((one) => one.running);
+  for (const { id, app } of doubtful) {
+    const answer = await get<OneOperation>(`/v1/operations/${encodeURIComponent(id)}`);
+    if (!answer.ok && answer.error.status !== 404) continue;
+    const told = answer.ok ? answer.value : null;
+    if (told?.running === true) continue;
+    useOperations.setState((state) => {
+      const before = state.byId[id];
+      if (before === undefined || !before.running) return state;
+      const progress = told === null ? before.progress : progressOf(told.events);
+      const error = told === null ? LOST : (told.error ?? null);
+      const ended = { ...before, running: false, progress, result: told?.result ?? null, error };
+      return { byId: { ...state.byId, [id]: ended } };
+    });
+    renew(app);
+  }
 }
 
 const LOST: ErrorBody = {
   code: "operation/lost",
-  message: "the connection broke while it worked, so its end was not heard",
+  message: "the server was started anew while it worked, so its end is not known",
   hint: "the status of each block shows what became of it; Go again finishes what is missing",
 };
 
@@ -191,7 +196,7 @@ export async function startVerb(
     for (const one of Object.values(byId)) {
       if (one.app === app && !one.running) byId[one.id] = { ...one, dismissed: true };
     }
-    byId[id] ??= begun({ id, verb, app, by: "" }, Date.now());
+    byId[id] ??= begun({ id, verb, app, by: "" });
     return { byId };
   });
   return { ok: true, id };
