@@ -1,7 +1,6 @@
 //! What goes, what stays, and that nothing else stays.
 
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -39,38 +38,19 @@ pub(crate) fn destroy(server: &mut Server) -> Result<()> {
     })
 }
 
-fn lines_with(program: &str, arguments: &[&str], word: &str) -> Result<Vec<String>> {
-    let output = Command::new(program).args(arguments).output()?;
-    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.lines().filter(|line| line.contains(word)).map(str::to_owned).collect())
-}
-
 /// After the server and its containers have ended: no process, mount, link, rule, group.
 pub(crate) fn nothing(server: &mut Server) -> Result<()> {
-    let instance = server.instance();
-    ensure!(instance.len() == 6, "no instance name: {instance:?}");
+    let there = server.leftovers()?;
+    ensure!(!there.links.is_empty() && !there.tables.is_empty(), "nothing is seen: {there:?}");
+    ensure!(!there.groups.is_empty(), "no control group is seen: {there:?}");
     ensure!(!server.processes().is_empty(), "no process of the server was found while it runs");
     server.shelf(&["serve", "--stop", "--containers"]).good()?;
     server.wait()?;
     eventually(20, || {
         let left = server.processes();
         ensure!(left.is_empty(), "processes {left:?}");
-        let links = lines_with("ip", &["-o", "link"], &instance)?;
-        ensure!(links.is_empty(), "links {links:?}");
-        let rules = lines_with("nft", &["list", "ruleset"], &instance)?;
-        ensure!(rules.is_empty(), "rules {rules:?}");
-        let folder = server.data_dir().to_string_lossy().into_owned();
-        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-        let run = server.run_dir().to_string_lossy().into_owned();
-        let mounts: Vec<&str> =
-            mounts.lines().filter(|line| line.contains(&folder) || line.contains(&run)).collect();
-        ensure!(mounts.is_empty(), "mounts {mounts:?}");
-        let groups = Command::new("find")
-            .args(["/sys/fs/cgroup", "-type", "d", "-name", &format!("*{instance}*")])
-            .output()?;
-        let groups = String::from_utf8_lossy(&groups.stdout).into_owned();
-        ensure!(groups.trim().is_empty(), "control groups {groups}");
+        let left = server.leftovers()?;
+        ensure!(left.is_empty(), "{left:?}");
         Ok(())
     })?;
     // The data directory alone must be enough to go on; a last start shows it.

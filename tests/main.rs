@@ -11,6 +11,7 @@ mod drills;
 mod go;
 mod kubernetes;
 mod leave;
+mod leftovers;
 mod life;
 mod page;
 mod push;

@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::leftovers::Leftovers;
+
 /// The server, its directories and the shop's source.
 pub(crate) struct Server {
     folder: TempDir,
@@ -249,6 +251,21 @@ impl Server {
             println!("left over and killed: process {pid}");
             let _dead = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
+        // The kernel takes a moment for the mounts and groups of what was just killed.
+        let swept = eventually(10, || {
+            let left = self.leftovers()?;
+            left.sweep();
+            ensure!(left.is_empty(), "left over: {left:?}");
+            Ok(())
+        });
+        if let Err(error) = swept {
+            println!("{error:#}");
+        }
+    }
+
+    /// What is on this machine of this server, apart from processes.
+    pub(crate) fn leftovers(&self) -> Result<Leftovers> {
+        Leftovers::of(&self.instance(), &[&self.data_dir(), &self.run_dir()])
     }
 }
 

@@ -168,6 +168,13 @@ pub(crate) fn new_cgroup_namespace() -> io::Result<()> {
     Ok(())
 }
 
+/// Leaves the mount namespace that the creator is in; only for a process with one thread.
+pub(crate) fn new_mount_namespace() -> io::Result<()> {
+    // SAFETY: changes which mounts this process sees, nothing memory-related.
+    check(c_long::from(unsafe { libc::unshare(libc::CLONE_NEWNS) }))?;
+    Ok(())
+}
+
 /// Changes attributes of the mount behind `fd`; `userns` maps its ids (needs a detached mount).
 pub(crate) fn mount_setattr(
     fd: BorrowedFd<'_>,

@@ -16,7 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("root_a_program_that_cannot_run_says_why", root_a_program_that_cannot_run_says_why),
     ("root_a_signal_ends_a_container", root_a_signal_ends_a_container),
     ("root_stdin_is_kept_open_and_closed", root_stdin_is_kept_open_and_closed),
-    ("root_memory_beyond_the_limit_is_an_oom_kill", root_memory_beyond_the_limit_is_an_oom_kill),
+    ("root_memory_processor_and_process_limits_hold", root_memory_processor_and_process_limits_hold),
     ("root_specs_that_make_no_sense_are_refused", root_specs_that_make_no_sense_are_refused),
     ("root_a_loud_container_loses_no_line", root_a_loud_container_loses_no_line),
     ("root_a_keeper_is_small_and_starts_are_fast", root_a_keeper_is_small_and_starts_are_fast),
@@ -132,7 +132,7 @@ fn root_stdin_is_kept_open_and_closed() {
     world.check_nothing_is_left();
 }
 
-fn root_memory_beyond_the_limit_is_an_oom_kill() {
+fn root_memory_processor_and_process_limits_hold() {
     let world = World::new();
     let sandbox = world.sandbox("a");
     let limits =
@@ -158,6 +158,12 @@ fn root_memory_beyond_the_limit_is_an_oom_kill() {
         let stats = sandbox.stats("busy").unwrap();
         stats.pids == 1 && stats.memory_bytes > 0 && stats.cpu_ns > 0
     });
+    // Half a core and no more, whatever the machine has left.
+    let (start, before) = (Instant::now(), sandbox.stats("busy").unwrap().cpu_ns);
+    std::thread::sleep(Duration::from_secs(2));
+    let used = u128::from(sandbox.stats("busy").unwrap().cpu_ns - before);
+    let share = used * 100 / start.elapsed().as_nanos();
+    assert!((1..=60).contains(&share), "{share} % of a core, limited to 50 %");
     sandbox.remove("busy").unwrap();
     assert_eq!(sandbox.stats("busy").unwrap(), engine::Stats::default());
     sandbox.destroy().unwrap();

@@ -4,7 +4,11 @@ use std::fs;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::fs::CWD;
+use rustix::mount::{
+    MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount,
+    open_tree,
+};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 use rustix::thread::{
@@ -27,7 +31,7 @@ pub(crate) struct Namespaces {
     pub(crate) net: OwnedFd,
     ipc: OwnedFd,
     uts: OwnedFd,
-    /// The pod's /dev/shm, mounted nowhere.
+    /// The pod's /dev/shm, mounted nowhere that anybody else could see.
     shm: OwnedFd,
     /// This keeper, as the way back into its own pid namespace.
     pub(crate) own: OwnedFd,
@@ -94,7 +98,7 @@ impl Namespaces {
             net: open("net")?,
             ipc: open("ipc")?,
             uts: open("uts")?,
-            shm: shm(base)?,
+            shm: anchored(shm(base)?)?,
             own,
         })
     }
@@ -112,14 +116,32 @@ impl Namespaces {
         )
     }
 
-    /// A detached mount of the pod's /dev/shm; one of its own where the kernel cannot copy
-    /// detached mounts (before 6.15).
+    /// A detached mount of the pod's /dev/shm, one for each container.
     pub(crate) fn shm(&self) -> Step<OwnedFd> {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH;
-        open_tree(&self.shm, "", flags).or_else(|_| shm(self.ids.map_or(0, |ids| ids.start)))
+        copy(&self.shm).map_err(at("copy the pod's /dev/shm"))
     }
+}
+
+fn copy(mount: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(mount, "", flags)
+}
+
+/// Makes sure that the mount can be copied. Before Linux 6.15 only a mount that is somewhere can:
+/// there this keeper takes a mount namespace of its own and puts it into that one. What the host
+/// unmounts goes from it too (it is a slave), and all of it ends with the keeper.
+fn anchored(mount: OwnedFd) -> Step<OwnedFd> {
+    if copy(&mount).is_ok() {
+        return Ok(mount);
+    }
+    sys::new_mount_namespace().map_err(at("take a mount namespace for /dev/shm"))?;
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .map_err(at("part the keeper's mounts from the host's"))?;
+    move_mount(&mount, "", CWD, "/dev/shm", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .map_err(at("keep the pod's /dev/shm"))?;
+    Ok(mount)
 }
 
 fn shm(base: u32) -> Step<OwnedFd> {
