@@ -11,6 +11,7 @@ mod measure;
 mod test;
 #[cfg(test)]
 mod tidy;
+mod ui;
 
 use anyhow::{Result, bail};
 
@@ -19,6 +20,7 @@ cargo x demo [--stop]    install what is missing, build, bring examples/shop to 
 cargo x test [ROOM]      all tests (or one room's), on real components; needs root
 cargo x check            formatting, lints and house rules
 cargo x ci               what CI runs: check, then test
+cargo x ui               the canvas, from ui/ into ui/dist; needs Node and a registry
 cargo x bench            the start of a container beside docker's, in one run; needs root
 cargo x measure          the figures of docs/performance.md, taken anew; needs root
 cargo x dist             the binary to give to others (static, link-time optimised)";
@@ -39,6 +41,7 @@ fn run() -> Result<()> {
         Some("test") => test::run(&rest),
         Some("check") => test::check(),
         Some("ci") => test::check().and_then(|()| test::run(&[])),
+        Some("ui") => ui::build(),
         Some("bench") => bench::run(),
         Some("measure") => measure::run(),
         Some("dist") => host::cargo(&["build", "--profile", "dist", "--package", "cli"]),

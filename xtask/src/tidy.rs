@@ -212,6 +212,20 @@ fn no_test_is_left_out_in_silence() {
 }
 
 #[test]
+fn the_committed_canvas_is_what_its_sources_give() {
+    if !root().join("ui/dist/index.html").is_file() {
+        return; // There is none yet, and the server says so itself.
+    }
+    let now = crate::ui::sources().expect("the sources of the canvas");
+    let wrong = match crate::ui::noted() {
+        Some(built) if built == now => Vec::new(),
+        Some(built) => vec![format!("ui/dist was built from {built}, the sources are {now}")],
+        None => vec!["ui/dist does not say what it was built from".to_owned()],
+    };
+    complain("ui/dist is committed with the sources it was built from: cargo x ui", &wrong);
+}
+
+#[test]
 fn interfaces_and_examples_fit_on_a_card() {
     let mut lines = BTreeMap::new();
     for entry in fs::read_dir(root().join("interfaces")).expect("interfaces").flatten() {

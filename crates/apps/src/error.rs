@@ -219,6 +219,17 @@ pub enum Error {
         /// The release that was to run again.
         release: String,
     },
+    /// A shell in a copy could not be used.
+    #[error("cannot {what} a shell in {block}")]
+    Shell {
+        /// The block.
+        block: String,
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<pod::Error>,
+    },
     /// A task of ours ended badly; this is a bug.
     #[error("a task of {what} ended badly")]
     Task {
@@ -321,6 +332,7 @@ impl Error {
             Self::Code { .. } => "push/code",
             Self::WentBack { .. } => "push/back",
             Self::Stuck { .. } => "push/stuck",
+            Self::Shell { .. } => "copy/shell",
             Self::Task { .. } => "internal/task",
         }
     }

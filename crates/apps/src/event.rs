@@ -83,6 +83,10 @@ pub enum Event {
 pub enum BlockState {
     /// Written in a file, never brought up.
     Draft,
+    /// Its copies wait for what they are wired to.
+    Waiting,
+    /// Some wanted copies serve, others do not.
+    Degraded,
     /// Its image is being built.
     Building,
     /// Its image is there.

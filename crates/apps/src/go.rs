@@ -32,13 +32,21 @@ pub struct GoOptions {
     pub timeout: Duration,
     /// Blocks whose source counts; every other one keeps the image it runs with.
     pub only: Option<Vec<String>>,
+    /// The app file to go with instead of the one in the folder.
+    pub text: Option<String>,
     /// Who says so; kept with the release.
     pub by: String,
 }
 
 impl Default for GoOptions {
     fn default() -> Self {
-        Self { no_cache: false, timeout: Duration::from_secs(600), only: None, by: String::new() }
+        Self {
+            no_cache: false,
+            timeout: Duration::from_secs(600),
+            only: None,
+            text: None,
+            by: String::new(),
+        }
     }
 }
 
@@ -55,7 +63,7 @@ pub async fn go(
 ) -> Result<GoReport> {
     let clock = Clock::start();
     let only = options.only.as_deref();
-    let loaded = load::load_some(dir, only)?;
+    let loaded = load::load_some(dir, options.text.clone(), only)?;
     let mut sources = load::source_hashes(&loaded, only)?;
     let live = live::list(target, &loaded.graph.app).await?;
     let recorded = release::read(&live);
@@ -483,7 +491,7 @@ struct Reporting<'a> {
 }
 
 /// What a workload still misses, or nothing.
-fn missing(world: &World, key: &Key, generation: i64) -> Option<String> {
+pub(crate) fn missing(world: &World, key: &Key, generation: i64) -> Option<String> {
     let absent = || Verdict::Waiting(format!("{} 0", key.name));
     let verdict = match key.kind.as_str() {
         "Deployment" => {

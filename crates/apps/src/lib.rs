@@ -23,10 +23,14 @@ mod follow;
 mod go;
 mod history;
 mod images;
+mod kubernetes_events;
 mod layout;
 mod live;
 mod load;
+mod logs;
+mod metrics;
 mod model;
+mod objects;
 mod observe;
 mod plan;
 mod progress;
@@ -34,14 +38,18 @@ mod push;
 mod registry;
 mod release;
 mod report;
+mod restart;
 mod scale;
 mod secrets;
 mod shelf;
 mod status;
 mod stock;
+mod system;
 mod target;
+mod terminal;
 
 pub use back::{BackOptions, back};
+pub use composer::Edit;
 pub use destroy::{DestroyOptions, destroy};
 pub use edit::{
     EditReport, edit, formatted, history, mark_released, redo, text_with, try_edit, undo,
@@ -54,21 +62,28 @@ pub use follow::{draft, follow};
 pub use go::{GoOptions, go};
 pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
+pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Layout, Place, layout, move_blocks};
 pub use load::{app_name, block_names, check, revision, sources, text};
+pub use logs::{LogLine, LogQuery, logs};
+pub use metrics::{EVERY_SECONDS, Metrics, Point, Requests, Use};
 pub use model::{Model, model, model_of};
-pub use plan::plan;
+pub use objects::objects;
+pub use plan::{plan, plan_of};
 pub use push::{PushOptions, Received, push, receive};
 pub use registry::{Beginning, Registry, write_private};
 pub use release::releases;
 pub use report::{
-    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport,
+    BlockStatus, Change, ChangeKind, CheckReport, DestroyReport, GoReport, PlanReport, PodStatus,
     ReleaseReport, ScaleReport, StatusReport,
 };
+pub use restart::restart;
 pub use scale::{start, stop};
 pub use shelf::{catalogue, icon};
 pub use status::{apps, status, url};
+pub use system::system;
 pub use target::Target;
+pub use terminal::{Shell, Terminal, terminal};
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

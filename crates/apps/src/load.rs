@@ -20,12 +20,21 @@ pub(crate) struct Loaded {
 
 /// Reads and checks the app in `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded> {
-    load_some(dir, None)
+    load_some(dir, None, None)
 }
 
-/// The same; with `only`, the folders of other blocks need not be there.
-pub(crate) fn load_some(dir: &Path, only: Option<&[String]>) -> Result<Loaded> {
-    let loaded = from_text(dir, read(dir)?)?;
+/// The same; `text` stands for the app file, and with `only`, the folders of other blocks need not
+/// be there.
+pub(crate) fn load_some(
+    dir: &Path,
+    text: Option<String>,
+    only: Option<&[String]>,
+) -> Result<Loaded> {
+    let text = match text {
+        Some(text) => text,
+        None => read(dir)?,
+    };
+    let loaded = from_text(dir, text)?;
     let counts = |name: &String| only.is_none_or(|only| only.contains(name));
     for part in loaded.graph.blocks.iter().filter(|part| counts(&part.name)) {
         let From::Source { path } = &part.from else { continue };

@@ -13,7 +13,15 @@ use crate::{Result, Target, go, images, live, load, release, secrets};
 /// # Errors
 /// The app is wrong, or the target does not answer.
 pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
-    let loaded = load::load(dir)?;
+    plan_of(target, dir, None).await
+}
+
+/// The same; `text` stands for the app file in the folder.
+///
+/// # Errors
+/// The app is wrong, or the target does not answer.
+pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Result<PlanReport> {
+    let loaded = load::load_some(dir, text, None)?;
     let app = loaded.graph.app.clone();
     let sources = load::source_hashes(&loaded, None)?;
     let live = live::list(target, &app).await?;

@@ -89,6 +89,29 @@ pub struct GoReport {
     pub shown_secrets: Vec<(String, String)>,
 }
 
+/// One copy of a process in [`BlockStatus`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodStatus {
+    /// The pod's name.
+    pub name: String,
+    /// The process it is a copy of.
+    pub process: String,
+    /// Whether it serves.
+    pub ready: bool,
+    /// Restarts of its containers.
+    pub restarts: u32,
+    /// Waiting, starting, ready, failing or stopped.
+    pub state: BlockState,
+    /// Its address.
+    pub ip: Option<String>,
+    /// Where it runs.
+    pub node: Option<String>,
+    /// When it was made, RFC 3339.
+    pub since: Option<String>,
+    /// What is wrong or waited for, in a few words.
+    pub reason: String,
+}
+
 /// One block in [`StatusReport`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlockStatus {
@@ -104,8 +127,8 @@ pub struct BlockStatus {
     pub wanted: u32,
     /// Restarts of containers, summed over the pods there are.
     pub restarts: u32,
-    /// Names of its pods, oldest first.
-    pub pods: Vec<String>,
+    /// Its copies, oldest first.
+    pub pods: Vec<PodStatus>,
     /// What is wrong, if something is.
     pub detail: String,
     /// When its oldest pod started, RFC 3339.

@@ -11,7 +11,7 @@ use crate::changes::{self, STOPPED};
 use crate::event::BlockState;
 use crate::live::{self, Key, Live};
 use crate::release::{self, Release};
-use crate::report::{BlockStatus, StatusReport};
+use crate::report::{BlockStatus, PodStatus, StatusReport};
 use crate::{Error, Result, Target};
 
 /// How an app and its blocks stand.
@@ -88,11 +88,19 @@ fn block(name: &str, live: &Live, pods: &[Pod], recorded: Option<&Release>) -> B
     let statuses = || mine.iter().flat_map(|pod| containers(pod));
     let restarts: i32 = statuses().map(|status| status.restart_count).sum();
     let trouble = statuses().find_map(trouble);
+    let waits = mine.iter().find_map(|pod| waits_for(pod));
     let state = match (&trouble, stopped) {
         (_, true) => BlockState::Stopped,
         (Some(_), _) if ready < wanted => BlockState::Failing,
         _ if ready >= wanted => BlockState::Ready,
+        _ if ready > 0 => BlockState::Degraded,
+        _ if waits.is_some() => BlockState::Waiting,
         _ => BlockState::Starting,
+    };
+    let detail = match state {
+        BlockState::Failing => trouble,
+        BlockState::Waiting => waits,
+        _ => None,
     };
     let since = mine.first().and_then(|pod| pod.metadata.creation_timestamp.as_ref());
     BlockStatus {
@@ -102,10 +110,48 @@ fn block(name: &str, live: &Live, pods: &[Pod], recorded: Option<&Release>) -> B
         ready,
         wanted,
         restarts: u32::try_from(restarts).unwrap_or(0),
-        pods: mine.iter().map(|pod| pod.name_any()).collect(),
-        detail: trouble.filter(|_| state == BlockState::Failing).unwrap_or_default(),
+        pods: mine.iter().map(|pod| copy(pod)).collect(),
+        detail: detail.unwrap_or_default(),
         since: since.map(|time| time.0.to_string()),
     }
+}
+
+/// How one copy stands.
+fn copy(pod: &Pod) -> PodStatus {
+    let status = pod.status.as_ref();
+    let ready = status.and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
+        conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True")
+    });
+    let trouble = containers(pod).find_map(trouble);
+    let waits = waits_for(pod);
+    let ending = pod.metadata.deletion_timestamp.is_some();
+    let state = match (&trouble, &waits) {
+        _ if ending => BlockState::Stopped,
+        _ if ready => BlockState::Ready,
+        (Some(_), _) => BlockState::Failing,
+        (None, Some(_)) => BlockState::Waiting,
+        (None, None) => BlockState::Starting,
+    };
+    let restarts: i32 = containers(pod).map(|status| status.restart_count).sum();
+    PodStatus {
+        name: pod.name_any(),
+        process: pod.labels().get("shelf.dev/process").cloned().unwrap_or_default(),
+        ready,
+        restarts: u32::try_from(restarts).unwrap_or(0),
+        state,
+        ip: status.and_then(|status| status.pod_ip.clone()),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        since: pod.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()),
+        reason: trouble.or(waits).filter(|_| !ready).unwrap_or_default(),
+    }
+}
+
+/// The wire that a copy waits for before it starts.
+fn waits_for(pod: &Pod) -> Option<String> {
+    let init = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+    let runs = |one: &&ContainerStatus| one.state.as_ref().is_some_and(|s| s.running.is_some());
+    let step = init.iter().find(runs)?.name.strip_prefix("wait-")?;
+    Some(format!("for {step}"))
 }
 
 /// Whether a pod is a copy of a process of this block; those of Jobs are not.
@@ -140,7 +186,13 @@ fn trouble(status: &ContainerStatus) -> Option<String> {
 
 /// The app as a whole is as well as its worst block.
 fn worst(blocks: &[BlockStatus]) -> BlockState {
-    let order = [BlockState::Failing, BlockState::Starting, BlockState::Stopped];
+    let order = [
+        BlockState::Failing,
+        BlockState::Degraded,
+        BlockState::Waiting,
+        BlockState::Starting,
+        BlockState::Stopped,
+    ];
     let found = order.into_iter().find(|state| blocks.iter().any(|block| block.state == *state));
     found.unwrap_or(BlockState::Ready)
 }

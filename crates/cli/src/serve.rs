@@ -96,7 +96,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         keep: make_private_dir(&data_dir.join("kept"))?,
     };
     let (ask_end, asked) = tokio::sync::mpsc::channel(1);
-    let web = canvas::open(target, &data_dir, about, canvas.as_ref())?;
+    let web = canvas::open(target, &data_dir, about, canvas.as_ref(), &net)?;
     let verbs = web.socket_router().merge(running::router(ask_end));
     sockets::serve(&global.socket(), verbs, told(ended.clone()))?;
     sockets::serve(&global.api_socket(), api.router(), told(ended.clone()))?;

@@ -13,8 +13,10 @@ mod answer;
 mod app;
 mod asset;
 mod code;
+mod edits;
 mod error;
 mod guard;
+mod inside;
 mod life;
 mod listen;
 mod model;
@@ -23,15 +25,17 @@ mod person;
 mod routes;
 mod session;
 mod stream;
+mod terminal;
 mod verbs;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use apps::{Registry, Target};
+use apps::{Metrics, Registry, Target};
 use axum::Router;
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 pub use error::Error;
@@ -42,6 +46,9 @@ use crate::person::Person;
 use crate::session::Sessions;
 use crate::stream::Hub;
 use crate::watch::Watch;
+
+/// Asks what the front door has counted on each route.
+pub type Requests = Arc<dyn Fn() -> BoxFuture<'static, Vec<apps::Requests>> + Send + Sync>;
 
 /// What the room is given.
 #[derive(Clone)]
@@ -54,6 +61,8 @@ pub struct Settings {
     pub about: Value,
     /// Where the canvas listens, if it does.
     pub canvas: Option<SocketAddr>,
+    /// Asks the front door what it has counted, if it can be asked.
+    pub requests: Option<Requests>,
     /// The name of who runs the server, for histories and for the canvas.
     pub owner: String,
 }
@@ -62,6 +71,7 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Web {
     door: Door,
+    requests: Option<Requests>,
 }
 
 /// What the routes share.
@@ -77,6 +87,8 @@ pub(crate) struct Door {
     pub(crate) about: Arc<Value>,
     pub(crate) canvas: Option<SocketAddr>,
     pub(crate) owner: Person,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) data_dir: Arc<Path>,
 }
 
 impl Door {
@@ -111,7 +123,10 @@ impl Web {
                 about: Arc::new(settings.about),
                 canvas: settings.canvas,
                 owner: Person::named(&settings.owner),
+                metrics: Arc::new(Metrics::default()),
+                data_dir: settings.data_dir.into(),
             },
+            requests: settings.requests,
         })
     }
 
@@ -123,6 +138,11 @@ impl Web {
     /// The routes for the canvas's address.
     pub fn canvas_router(&self) -> Router {
         routes::canvas(&self.door)
+    }
+
+    /// Takes figures of what apps use, for as long as this is waited for.
+    pub async fn measure(&self) {
+        inside::measure(self.door.clone(), self.requests.clone()).await;
     }
 
     /// A link that opens the canvas once, if it listens.

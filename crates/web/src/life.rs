@@ -1,7 +1,7 @@
 //! The verbs on an app as the canvas says them: an answer with the operation's number at once, and
 //! everything else on the stream. Where next: `verbs.rs`, which runs them.
 
-use apps::DestroyOptions;
+use apps::{BackOptions, DestroyOptions, GoOptions};
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::Door;
 use crate::answer::Refusal;
+use crate::edits;
 use crate::person::Caller;
 use crate::verbs::{self, Said};
 
@@ -89,4 +90,109 @@ pub(crate) async fn operation(State(door): State<Door>, Path(id): Path<u64>) -> 
         None => Refusal::absent("operation/unknown", format!("operation {id} is not known here"))
             .into_response(),
     }
+}
+
+/// Which changes a plan or a go is about; all that are in the file if none are named.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangesRequest {
+    #[serde(default)]
+    changes: Option<Vec<String>>,
+    /// The app's name, typed by a person where that is asked for.
+    #[serde(default)]
+    confirm: Option<String>,
+}
+
+/// What a go would do, and who made which change.
+pub(crate) async fn plan(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    Json(request): Json<ChangesRequest>,
+) -> Result<Response, Refusal> {
+    let dir = door.registry.dir(&app)?;
+    let (text, changes) = edits::chosen(&dir, &caller, request.changes).await?;
+    let plan = apps::plan_of(&door.target, &dir, text).await?;
+    let mut value = json!(plan);
+    value["edits"] = json!(changes);
+    Ok(Json(value).into_response())
+}
+
+/// Makes it so, with all changes or only those that are named.
+pub(crate) async fn go(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    Json(request): Json<ChangesRequest>,
+) -> Result<Response, Refusal> {
+    if request.confirm.as_ref().is_some_and(|name| *name != app) {
+        let message = format!("to go with {app}, give its name");
+        return Err(Refusal::unfit("go/confirm", message));
+    }
+    let dir = door.registry.dir(&app)?;
+    let (text, changes) = edits::chosen(&dir, &caller, request.changes).await?;
+    let target = door.target.clone();
+    let by = caller.person.name.clone();
+    let ids: Vec<String> = edits::ids(&changes);
+    Ok(begin(&door, "go", &app, &caller, move |said| async move {
+        let options = GoOptions { text, by, ..GoOptions::default() };
+        let report = apps::go(&target, &dir, &options, &mut verbs::report(said)).await?;
+        edits::released(dir, ids, report.release.clone()).await;
+        Ok(report)
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestartRequest {
+    block: String,
+}
+
+/// New copies of one block.
+pub(crate) async fn restart(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    Json(request): Json<RestartRequest>,
+) -> Response {
+    let (target, name) = (door.target.clone(), app.clone());
+    begin(&door, "restart", &app, &caller, move |said| async move {
+        apps::restart(&target, &name, &request.block, &mut verbs::report(said)).await
+    })
+}
+
+/// One release, with the app file it was made from.
+pub(crate) async fn release(
+    State(door): State<Door>,
+    Path((app, release)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let releases = apps::releases(&door.target, &app).await?;
+    match releases.into_iter().find(|one| one.release == release) {
+        Some(found) => Ok(Json(found).into_response()),
+        None => {
+            let message = format!("{app} has no release {release}, or it is too old to be kept");
+            Err(Refusal::absent("release/absent", message))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RollbackRequest {
+    release: String,
+}
+
+/// An earlier release once more: its app file and its images. Data stays as it is.
+pub(crate) async fn rollback(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    Json(request): Json<RollbackRequest>,
+) -> Response {
+    let (target, name) = (door.target.clone(), app.clone());
+    let by = caller.person.name.clone();
+    begin(&door, "rollback", &app, &caller, move |said| async move {
+        let options = BackOptions { to: Some(request.release), by, ..BackOptions::default() };
+        apps::back(&target, &name, &options, &mut verbs::report(said)).await
+    })
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Door;
 use crate::answer::Refusal;
 use crate::app::blocking;
+use crate::edits;
 
 /// The last model of each app that could be drawn.
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Door {
     pub(crate) async fn model_news(&self, app: &str) -> Option<Value> {
         let dir = self.registry.dir(app).ok()?;
         let (models, name) = (self.models.clone(), app.to_owned());
-        let news = match blocking(move || models.draw(&name, &dir, "")).await {
+        let news = match blocking(move || models.sketch(&name, &dir)).await {
             Ok(model) => json!({ "app": app, "revision": model["revision"],
                 "valid": model["valid"], "error": model["diagnostics"][0]["message"] }),
             Err(refusal) => json!({ "app": app, "revision": null, "valid": false,
@@ -45,10 +46,29 @@ impl Door {
 }
 
 impl Models {
-    fn draw(&self, app: &str, dir: &Path, _by: &str) -> Result<Value, Error> {
+    /// The drawing with what was changed since the last go, for the person `by`.
+    fn draw(&self, app: &str, dir: &Path, by: &str) -> Result<Value, Error> {
+        // First, for it makes the file and the history agree.
+        let pending = edits::pending(dir, by)?;
+        let mut value = self.sketch(app, dir)?;
+        for block in value["blocks"].as_array_mut().into_iter().flatten() {
+            let names = |change: &&Value| {
+                change["blocks"].as_array().is_some_and(|names| names.contains(&block["name"]))
+            };
+            if let Some(change) = pending.changes.iter().rev().find(names) {
+                block["staged"] = json!({ "by": change["by"], "initials": change["initials"] });
+            }
+        }
+        value["changes"] = pending.changes.into();
+        value["history"] = json!({ "undo": pending.undo, "redo": pending.redo });
+        Ok(value)
+    }
+
+    /// The drawing alone.
+    fn sketch(&self, app: &str, dir: &Path) -> Result<Value, Error> {
         let text = apps::text(dir)?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut value = match apps::model_of(dir, &text) {
+        let value = match apps::model_of(dir, &text) {
             Ok(model) => {
                 last.insert(app.to_owned(), model.value.clone());
                 model.value
@@ -64,8 +84,6 @@ impl Models {
             }
             Err(error) => return Err(error),
         };
-        value["changes"] = json!([]);
-        value["history"] = json!({ "undo": null, "redo": null });
         Ok(value)
     }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
-use crate::{Door, Error, app, asset, code, guard, life, stream, verbs};
+use crate::{Door, Error, app, asset, code, edits, guard, inside, life, stream, terminal, verbs};
 
 /// A request's body; the largest is an app file with its JSON around it.
 const MOST_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -35,6 +35,22 @@ fn table() -> Router<Door> {
         .route("/v1/catalogue", get(app::catalogue))
         .route("/v1/catalogue/{module}/icon.svg", get(app::icon))
         .route("/v1/apps/{app}/model", get(app::model))
+        .route("/v1/apps/{app}/file", get(edits::file).put(edits::write))
+        .route("/v1/apps/{app}/edits", post(edits::edit))
+        .route("/v1/apps/{app}/undo", post(edits::undo))
+        .route("/v1/apps/{app}/redo", post(edits::redo))
+        .route("/v1/apps/{app}/history", get(edits::history))
+        .route("/v1/apps/{app}/plan", post(life::plan))
+        .route("/v1/apps/{app}/go", post(life::go))
+        .route("/v1/apps/{app}/restart", post(life::restart))
+        .route("/v1/apps/{app}/releases/{release}", get(life::release))
+        .route("/v1/apps/{app}/rollback", post(life::rollback))
+        .route("/v1/apps/{app}/logs", get(inside::logs))
+        .route("/v1/apps/{app}/events", get(inside::events))
+        .route("/v1/apps/{app}/metrics", get(inside::metrics))
+        .route("/v1/apps/{app}/objects", get(inside::objects))
+        .route("/v1/apps/{app}/blocks/{block}/terminal", get(terminal::terminal))
+        .route("/v1/system", get(inside::system))
         .route("/v1/apps/{app}/layout", put(app::layout))
         .route("/v1/apps/{app}/presence", post(app::presence))
         .route("/v1/apps/{app}/stop", post(life::stop))

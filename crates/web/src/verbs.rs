@@ -19,6 +19,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::Door;
 use crate::answer::{Refusal, report_value};
+use crate::edits;
 use crate::person::Caller;
 
 /// What a verb is said on: a folder with an `app.toml`, or an app by name.
@@ -81,7 +82,12 @@ pub(crate) async fn go(
         if let Some(seconds) = request.timeout_seconds {
             options.timeout = std::time::Duration::from_secs(seconds);
         }
-        apps::go(&target, &request.dir, &options, &mut report(events)).await
+        let going = edits::going_out(&request.dir).await;
+        let done = apps::go(&target, &request.dir, &options, &mut report(events)).await?;
+        if let Some(ids) = going {
+            edits::released(request.dir, ids, done.release.clone()).await;
+        }
+        Ok(done)
     })
 }
 

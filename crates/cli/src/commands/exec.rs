@@ -79,18 +79,19 @@ async fn copy(global: &Global, block: &str) -> Result<(String, String), Failure>
         ));
     };
     let pod = match wanted {
-        Some(wanted) => found.pods.iter().find(|pod| *pod == wanted),
+        Some(wanted) => found.pods.iter().find(|pod| pod.name == wanted),
         None => found.pods.first(),
     };
     let Some(pod) = pod else {
+        let names: Vec<&str> = found.pods.iter().map(|pod| pod.name.as_str()).collect();
         return Err(Failure::new(
             Code::NotFound,
             "block/no-copy",
-            format!("{name} has no such running copy; it has {}", found.pods.join(", ")),
+            format!("{name} has no such running copy; it has {}", names.join(", ")),
         )
         .hint("shelf status says what it waits for"));
     };
-    Ok((report.app.clone(), pod.clone()))
+    Ok((report.app.clone(), pod.name.clone()))
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio::net::UnixStream>;

@@ -86,7 +86,7 @@ async fn sources(global: &Global, options: &Logs) -> Result<Vec<Source>, Failure
         found.extend(block.pods.iter().map(|pod| Source {
             app: report.app.clone(),
             block: block.name.clone(),
-            pod: pod.clone(),
+            pod: pod.name.clone(),
         }));
     }
     let known = options

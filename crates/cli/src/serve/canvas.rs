@@ -2,8 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use apps::Target;
+use futures::FutureExt as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -41,6 +43,7 @@ pub(super) fn open(
     data_dir: &Path,
     mut about: Value,
     canvas: Option<&TcpListener>,
+    net: &net::Net,
 ) -> Result<web::Web, Failure> {
     let address: Option<SocketAddr> = canvas
         .map(TcpListener::local_addr)
@@ -52,9 +55,31 @@ pub(super) fn open(
         data_dir: data_dir.to_owned(),
         about,
         canvas: address,
+        requests: Some(counted(net.clone())),
         owner: person(),
     };
     web::Web::open(settings).map_err(wrap("canvas"))
+}
+
+/// What the front door has counted; nothing while it does not answer.
+fn counted(net: net::Net) -> web::Requests {
+    Arc::new(move || {
+        let net = net.clone();
+        let ask = async move {
+            let counted = net.access().await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "the front door was not asked for its counts");
+                Vec::new()
+            });
+            let one = |one: net::Access| apps::Requests {
+                host: one.host,
+                path: one.path,
+                requests: one.requests,
+                errors: one.server_errors,
+            };
+            counted.into_iter().map(one).collect()
+        };
+        ask.boxed()
+    })
 }
 
 /// Serves the canvas until `ended`.
@@ -64,10 +89,17 @@ pub(super) fn serve(
     ended: impl Future<Output = ()> + Send + 'static,
 ) -> JoinHandle<()> {
     let router = web.canvas_router();
+    let measuring = web.clone();
     tokio::spawn(async move {
-        match listener {
-            Some(listener) => web::listen(listener, router, ended).await,
-            None => ended.await,
+        let serving = async {
+            match listener {
+                Some(listener) => web::listen(listener, router, ended).await,
+                None => ended.await,
+            }
+        };
+        tokio::select! {
+            () = serving => {}
+            () = measuring.measure() => {}
         }
     })
 }

@@ -1,0 +1,252 @@
+//! What an app's copies write, line by line, merged from all of them through the Kubernetes API.
+//!
+//! Lines of one container come in order; those of several come as they arrive, each with its
+//! time. While following, copies that appear later are joined in. Nothing is kept here: a reader
+//! that is slow slows the containers' log readers, never the containers.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::AsyncBufReadExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, LogParams};
+use kube::{Api, ResourceExt as _};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::live;
+use crate::{Error, Result, Target};
+
+/// A longer line is given in pieces.
+const MOST_LINE: usize = 256 * 1024;
+/// Containers read at a time.
+const MOST_CONTAINERS: usize = 64;
+/// How often new copies are looked for while following.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Which lines.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogQuery {
+    /// Of this block only.
+    pub block: Option<String>,
+    /// Of this copy only.
+    pub pod: Option<String>,
+    /// The last so many of each container.
+    pub tail: Option<i64>,
+    /// Go on as lines are written.
+    pub follow: bool,
+    /// Of the last so many seconds.
+    pub since: Option<i64>,
+    /// Of the run before the last restart.
+    pub previous: bool,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// When it was written, RFC 3339; empty if that is not known.
+    pub at: String,
+    /// The block.
+    pub block: String,
+    /// The copy.
+    pub pod: String,
+    /// The container in it.
+    pub container: String,
+    /// `log`: the API does not tell the two outputs apart.
+    pub stream: &'static str,
+    /// The line without its end.
+    pub text: String,
+}
+
+/// One container whose lines are read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Source {
+    block: String,
+    pod: String,
+    container: String,
+}
+
+/// Sends lines until there are no more, or until nobody takes them.
+///
+/// # Errors
+/// A number is out of range, or the target does not answer.
+pub async fn logs(
+    target: &Target,
+    app: &str,
+    query: &LogQuery,
+    lines: mpsc::Sender<LogLine>,
+) -> Result<()> {
+    let negative = [query.tail, query.since].iter().flatten().any(|number| *number < 0);
+    if negative {
+        let message = "tail and since are whole numbers from 0".to_owned();
+        return Err(Error::Unfit { code: "logs/query", message });
+    }
+    let mut seen: BTreeSet<Source> = BTreeSet::new();
+    let mut readers = tokio::task::JoinSet::new();
+    loop {
+        for source in sources(target, app, query).await? {
+            if readers.len() >= MOST_CONTAINERS || !seen.insert(source.clone()) {
+                continue;
+            }
+            let api: Api<Pod> = Api::namespaced(target.client.clone(), app);
+            readers.spawn(read(api, source, query.clone(), lines.clone()));
+        }
+        if !query.follow {
+            while readers.join_next().await.is_some() {}
+            return Ok(());
+        }
+        tokio::select! {
+            () = lines.closed() => return Ok(()),
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        // A container that was started again has more to read from its new run.
+        while let Some(ended) = readers.try_join_next() {
+            if let Ok(source) = ended {
+                seen.remove(&source);
+            }
+        }
+    }
+}
+
+/// The containers there are now.
+async fn sources(target: &Target, app: &str, query: &LogQuery) -> Result<Vec<Source>> {
+    let api: Api<Pod> = Api::namespaced(target.client.clone(), app);
+    let params = ListParams::default().labels(&live::selector(app));
+    let pods = api.list(&params).await.map_err(Error::api(format!("list pods of {app}")))?;
+    let mut sources = Vec::new();
+    for pod in pods {
+        let name = pod.name_any();
+        let block = crate::observe::block_of(&pod).unwrap_or_default().to_owned();
+        let wanted = query.block.as_ref().is_none_or(|wanted| *wanted == block)
+            && query.pod.as_ref().is_none_or(|wanted| *wanted == name);
+        if !wanted {
+            continue;
+        }
+        let status = pod.status.as_ref();
+        let init = status.and_then(|status| status.init_container_statuses.as_ref());
+        let main = status.and_then(|status| status.container_statuses.as_ref());
+        for container in init.into_iter().flatten().chain(main.into_iter().flatten()) {
+            let state = container.state.as_ref();
+            let ran = state.is_some_and(|one| one.running.is_some() || one.terminated.is_some());
+            let before = container.restart_count > 0;
+            // A container that has not run yet has written nothing.
+            if ran || before {
+                let (block, pod) = (block.clone(), name.clone());
+                sources.push(Source { block, pod, container: container.name.clone() });
+            }
+        }
+    }
+    sources.sort();
+    Ok(sources)
+}
+
+async fn read(
+    api: Api<Pod>,
+    source: Source,
+    query: LogQuery,
+    lines: mpsc::Sender<LogLine>,
+) -> Source {
+    let params = LogParams {
+        container: Some(source.container.clone()),
+        follow: query.follow,
+        previous: query.previous,
+        since_seconds: query.since,
+        tail_lines: query.tail,
+        timestamps: true,
+        ..LogParams::default()
+    };
+    let mut stream = match api.log_stream(&source.pod, &params).await {
+        Ok(stream) => Box::pin(stream),
+        Err(error) => {
+            // A copy that went away meanwhile, or one without a run before this.
+            tracing::debug!(%error, pod = source.pod, "a log was not opened");
+            return rest(source, &query).await;
+        }
+    };
+    let mut line = Vec::new();
+    while let Ok(end) = next(&mut stream, &mut line).await {
+        let text = String::from_utf8_lossy(&line);
+        let sent =
+            if line.is_empty() && end { Ok(()) } else { lines.send(parse(&source, &text)).await };
+        line.clear();
+        if end || sent.is_err() {
+            break;
+        }
+    }
+    rest(source, &query).await
+}
+
+/// A container that ended is looked at again only after a while: it may be started again.
+async fn rest(source: Source, query: &LogQuery) -> Source {
+    if query.follow {
+        tokio::time::sleep(LOOK).await;
+    }
+    source
+}
+
+/// Reads one line, or a piece of a very long one; true at the end of the stream.
+async fn next(
+    stream: &mut (impl futures::AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+) -> std::io::Result<bool> {
+    loop {
+        let bytes = stream.fill_buf().await?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let room = MOST_LINE - line.len();
+        let take = end.unwrap_or(bytes.len()).min(room);
+        line.extend_from_slice(&bytes[..take]);
+        let whole = end == Some(take);
+        stream.consume_unpin(take + usize::from(whole));
+        if whole || line.len() >= MOST_LINE {
+            return Ok(false);
+        }
+    }
+}
+
+fn parse(source: &Source, line: &str) -> LogLine {
+    let time = line.split_once(' ').filter(|(at, _)| at.parse::<jiff::Timestamp>().is_ok());
+    let (at, text) = time.unwrap_or(("", line));
+    LogLine {
+        at: at.to_owned(),
+        block: source.block.clone(),
+        pod: source.pod.clone(),
+        container: source.container.clone(),
+        stream: "log",
+        text: text.trim_end_matches('\r').to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_cut_at_their_ends_and_at_the_limit() {
+        let long = "x".repeat(MOST_LINE + 10);
+        let text = format!("one\n\n{long}\nlast");
+        let mut stream = futures::io::Cursor::new(text.into_bytes());
+        let mut lengths = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            let end = next(&mut stream, &mut line).await.unwrap();
+            lengths.push(line.len());
+            if end {
+                break;
+            }
+        }
+        assert_eq!(lengths, [3, 0, MOST_LINE, 10, 4]);
+    }
+
+    #[test]
+    fn a_line_without_a_time_is_kept_whole() {
+        let source = Source { block: "web".into(), pod: "web-1".into(), container: "web".into() };
+        let line = parse(&source, "2026-11-22T20:00:00.5Z GET / \u{1b}[31m\r");
+        assert_eq!(line.at, "2026-11-22T20:00:00.5Z");
+        assert_eq!(line.text, "GET / \u{1b}[31m");
+        assert_eq!(parse(&source, "no time here").text, "no time here");
+    }
+}
