@@ -1,7 +1,7 @@
 // The UI starts here: theme, session, stream, routes. Each screen is a chunk of its own.
 // Where next: routes.ts (addresses), canvas/CanvasPage.tsx (the main screen), api/ (the server).
 import { QueryClientProvider, useQuery } from "@tanstack/react-query";
-import { lazy, StrictMode, Suspense, useEffect } from "react";
+import { StrictMode, Suspense, useEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { Redirect, Route, Switch, useRoute } from "wouter";
 import type { Refusal } from "./api/client";
@@ -9,9 +9,11 @@ import { client, queries } from "./api/queries";
 import { openSession } from "./api/session";
 import "./tokens.css";
 import "./base.css";
+import { Boundary } from "./parts/Boundary";
 import { Empty, Loading, Problem } from "./parts/Empty";
 import { FrameHeader } from "./parts/Frame";
 import { Live } from "./parts/Live";
+import { lazily } from "./parts/lazily";
 import { TipProvider } from "./parts/Tip";
 import { patterns } from "./routes";
 import { learnInterfaces } from "./state/interfaces";
@@ -19,17 +21,17 @@ import { listen } from "./state/live";
 import { startTheme } from "./state/theme";
 import { ServerBanner } from "./system/ServerBanner";
 
-const AppsPage = lazy(() => import("./apps/AppsPage").then((it) => ({ default: it.AppsPage })));
-const CanvasPage = lazy(() => import("./canvas/CanvasPage").then((it) => ({ default: it.CanvasPage })));
-const PlanPage = lazy(() => import("./plan/PlanPage").then((it) => ({ default: it.PlanPage })));
-const FilePage = lazy(() => import("./file/FilePage").then((it) => ({ default: it.FilePage })));
-const ReleasesPage = lazy(() =>
+const AppsPage = lazily(() => import("./apps/AppsPage").then((it) => ({ default: it.AppsPage })));
+const CanvasPage = lazily(() => import("./canvas/CanvasPage").then((it) => ({ default: it.CanvasPage })));
+const PlanPage = lazily(() => import("./plan/PlanPage").then((it) => ({ default: it.PlanPage })));
+const FilePage = lazily(() => import("./file/FilePage").then((it) => ({ default: it.FilePage })));
+const ReleasesPage = lazily(() =>
   import("./releases/ReleasesPage").then((it) => ({ default: it.ReleasesPage })),
 );
-const CataloguePage = lazy(() =>
+const CataloguePage = lazily(() =>
   import("./catalogue/CataloguePage").then((it) => ({ default: it.CataloguePage })),
 );
-const SystemPage = lazy(() => import("./system/SystemPage").then((it) => ({ default: it.SystemPage })));
+const SystemPage = lazily(() => import("./system/SystemPage").then((it) => ({ default: it.SystemPage })));
 
 function Pages() {
   return (
@@ -99,7 +101,9 @@ function Frame() {
       <ServerBanner />
       <main id="main" tabIndex={-1}>
         {me.data ? (
-          <Pages />
+          <Boundary>
+            <Pages />
+          </Boundary>
         ) : me.isError ? (
           <NoSession error={me.error as Refusal} />
         ) : (

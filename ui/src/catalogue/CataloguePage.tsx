@@ -20,7 +20,8 @@ export function CataloguePage() {
   const chosen = search.get("module");
   const modules = catalogue.data?.modules ?? [];
   const shown = useMemo(() => found(modules, text), [modules, text]);
-  const one = modules.find((module) => module.name === chosen) ?? null;
+  // A link may name a module with or without its version.
+  const one = modules.find((module) => idOf(module) === chosen || module.name === chosen) ?? null;
   if (catalogue.error && !catalogue.data) {
     return (
       <Problem
@@ -70,14 +71,14 @@ export function CataloguePage() {
               {shown
                 .filter((module) => module.group === group)
                 .map((module) => (
-                  <li key={module.name} className={`card module ${module.name === chosen ? "chosen" : ""}`}>
+                  <li key={idOf(module)} className={`card module ${module === one ? "chosen" : ""}`}>
                     <div className="module-top">
                       <Icon module={module} />
                       <h3>
                         <button
                           type="button"
-                          aria-expanded={module.name === chosen}
-                          onClick={() => setSearch(module.name === chosen ? {} : { module: module.name })}
+                          aria-expanded={module === one}
+                          onClick={() => setSearch(module === one ? {} : { module: idOf(module) })}
                         >
                           {module.name}
                         </button>
@@ -96,6 +97,8 @@ export function CataloguePage() {
     </div>
   );
 }
+
+const idOf = (module: Module) => `${module.name}@${module.version}`;
 
 function Icon({ module }: { module: Module }) {
   if (!module.icon) {
@@ -141,7 +144,7 @@ function Details(props: { module: Module; interfaces: readonly Interface[]; onCl
   useEffect(() => {
     top.current?.scrollIntoView({ block: "nearest" });
     top.current?.focus({ preventScroll: true });
-  }, [module.name]);
+  }, [idOf(module)]);
   return (
     <section ref={top} tabIndex={-1} className="card module-details" aria-labelledby="module-name">
       <header>

@@ -2,18 +2,19 @@
 // made higher by drag or by keys, and keeps its height. Where next: state.ts, logs/LogPane.tsx.
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
-import { type KeyboardEvent, lazy, type PointerEvent, Suspense, useEffect, useRef } from "react";
+import { type KeyboardEvent, type PointerEvent, Suspense, useEffect, useRef } from "react";
 import { queries } from "../api/queries";
 import type { BlockStatus, PodStatus } from "../api/types";
 import { IconButton } from "../parts/Button";
+import { lazily } from "../parts/lazily";
 import { Tabs } from "../parts/Tabs";
 import "./drawers.css";
 import { EventsPane } from "./EventsPane";
 import { MetricsPane } from "./metrics/MetricsPane";
 import { LEAST, readLineLink, type Tab, useDrawers } from "./state";
 
-const LogPane = lazy(() => import("./logs/LogPane"));
-const TerminalPane = lazy(() => import("./terminal/TerminalPane"));
+const LogPane = lazily(() => import("./logs/LogPane"));
+const TerminalPane = lazily(() => import("./terminal/TerminalPane"));
 
 /** At least so much of the page above the drawer stays in sight. */
 const ABOVE = 180;

@@ -1,7 +1,7 @@
 // The canvas and app.toml side by side: one truth, two hands. Select a block and the caret is at its
 // table; move the caret and its block is selected. Where next: useFile.ts, Editor.tsx, tables.ts.
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { useSearchParams } from "wouter";
 import { queries } from "../api/queries";
 import type { Diagnostic } from "../api/types";
@@ -9,7 +9,8 @@ import { CanvasView } from "../canvas/CanvasView";
 import { Button } from "../parts/Button";
 import { Loading, Problem } from "../parts/Empty";
 import { announce } from "../parts/Live";
-import { usePhone } from "../phone/usePhone";
+import { lazily } from "../parts/lazily";
+import { useNarrow } from "../phone/narrow";
 import { useCanvas } from "../state/canvas";
 import { isBroken } from "../state/validity";
 import { count } from "../system/words";
@@ -17,15 +18,15 @@ import "./file.css";
 import { blockAt, lineOf } from "./tables";
 import { type EditedFile, type SaveState, useFile } from "./useFile";
 
-const Editor = lazy(() => import("./Editor"));
-const Merge = lazy(() => import("./Merge"));
+const Editor = lazily(() => import("./Editor"));
+const Merge = lazily(() => import("./Merge"));
 const NONE: readonly Diagnostic[] = [];
 const PLAIN = "shelf.editor.plain";
 
 export function FilePage({ app }: { app: string }) {
   const model = useQuery(queries.model(app));
   const file = useFile(app);
-  const phone = usePhone();
+  const phone = useNarrow();
   const { state } = file;
   const wrong =
     state.kind === "wrong" ? state.diagnostics : model.data?.valid === false ? model.data.diagnostics : NONE;

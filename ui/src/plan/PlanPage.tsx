@@ -53,9 +53,7 @@ export function PlanPage({ app }: { app: string }) {
         ? "the app is not right yet"
         : plan.data === undefined
           ? "the plan is being made"
-          : nothing
-            ? "everything is already as the file says"
-            : null;
+          : null;
 
   const send = async (confirm?: string) => {
     setStarting(true);
@@ -111,11 +109,12 @@ export function PlanPage({ app }: { app: string }) {
               {starting ? "Going …" : "Go"}
             </Button>
             <p id="plan-why" className="muted">
-              {why === null
-                ? guarded
+              {why ??
+                (guarded
                   ? `${me.data?.target.name} is protected: it asks for the app's name`
-                  : `on ${me.data?.target.name ?? "this machine"}`
-                : why}
+                  : nothing
+                    ? "nothing to change; it only makes sure that all is up"
+                    : `on ${me.data?.target.name ?? "this machine"}`)}
             </p>
           </div>
         </header>

@@ -1,12 +1,13 @@
 // What each block used in the last hour, as lines and as words. Where next: Chart.tsx, series.ts.
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { Suspense, useMemo, useState } from "react";
 import { queries } from "../../api/queries";
 import { Problem } from "../../parts/Empty";
+import { lazily } from "../../parts/lazily";
 import { useTheme } from "../../state/theme";
 import { columns, MEASURES, type Measure, summaries } from "./series";
 
-const Chart = lazy(() => import("./Chart"));
+const Chart = lazily(() => import("./Chart"));
 
 export function MetricsPane({ app, block }: { app: string; block: string | null }) {
   const { data, error, refetch } = useQuery(queries.metrics(app));
