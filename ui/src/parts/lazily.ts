@@ -21,6 +21,7 @@ export async function persistently<T>(
 }
 
 /** Like `lazy`, but not given up at the first broken fetch. */
-export function lazily<Props>(load: () => Promise<{ default: ComponentType<Props> }>) {
+// biome-ignore lint/suspicious/noExplicitAny: the bound that React's own `lazy` has
+export function lazily<T extends ComponentType<any>>(load: () => Promise<{ default: T }>) {
   return lazy(() => persistently(load));
 }
