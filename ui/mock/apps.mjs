@@ -406,7 +406,7 @@ export function makeApps() {
     text: 'app = "broken"\n\n[db]\nuse = "postgres@15"\n\n[web]\nsource = "./web"\nneeds  = { db = "postgres/1" \n',
     diagnostics: [
       {
-        code: "toml/syntax",
+        code: "file/syntax",
         message: "an inline table is not closed",
         line: 8,
         column: 30,

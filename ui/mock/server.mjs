@@ -1,6 +1,8 @@
 // A server that speaks the canvas's HTTP interface from memory, for development and component tests
 // only: `npm run mock`, then `npm run dev`. Nothing of it is in the built UI. Where next: apps.mjs.
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
 import { App, makeApps } from "./apps.mjs";
 import { catalogue } from "./catalogue.mjs";
 
@@ -224,14 +226,12 @@ function operate(app, verb) {
 }
 
 function plan(app) {
-  const changes = app.blocks
-    .slice(0, 40)
-    .map((it) => ({
-      block: it.name,
-      kind: app.released ? (it.staged ? "changed" : "unchanged") : "added",
-      reasons: it.staged ? ["its settings changed"] : [],
-      restarts: Boolean(it.staged && app.released),
-    }));
+  const changes = app.blocks.slice(0, 40).map((it) => ({
+    block: it.name,
+    kind: app.released ? (it.staged ? "changed" : "unchanged") : "added",
+    reasons: it.staged ? ["its settings changed"] : [],
+    restarts: Boolean(it.staged && app.released),
+  }));
   return {
     app: app.name,
     changes,
@@ -469,18 +469,16 @@ const appRoutes = [
       points: Array.from({ length: 90 }, (_, i) => ({
         at: new Date(Date.now() - (90 - i) * 10_000).toISOString(),
         blocks: Object.fromEntries(
-          app.blocks
-            .slice(0, 8)
-            .map((b, k) => [
-              b.name,
-              {
-                cpu_millis: 40 + 30 * k + 20 * Math.sin(i / 7 + k),
-                memory_bytes: 120e6 + 40e6 * k + 5e6 * Math.sin(i / 11),
-                disk_bytes: 4e8,
-                requests: b.public ? 30 + 8 * Math.sin(i / 5) : 0,
-                errors: 0,
-              },
-            ]),
+          app.blocks.slice(0, 8).map((b, k) => [
+            b.name,
+            {
+              cpu_millis: 40 + 30 * k + 20 * Math.sin(i / 7 + k),
+              memory_bytes: 120e6 + 40e6 * k + 5e6 * Math.sin(i / 11),
+              disk_bytes: 4e8,
+              requests: b.public ? 30 + 8 * Math.sin(i / 5) : 0,
+              errors: 0,
+            },
+          ]),
         ),
       })),
     }),
@@ -489,17 +487,15 @@ const appRoutes = [
     "GET",
     "events",
     (app) => ({
-      events: app.blocks
-        .slice(0, 6)
-        .map((b, i) => ({
-          at: new Date(Date.now() - i * 6e4).toISOString(),
-          type: i === 1 ? "Warning" : "Normal",
-          reason: i === 1 ? "Unhealthy" : "Started",
-          object: `Pod/${b.name}-0`,
-          block: b.name,
-          message: i === 1 ? "readiness probe failed: connection refused" : "started container",
-          count: 1 + i,
-        })),
+      events: app.blocks.slice(0, 6).map((b, i) => ({
+        at: new Date(Date.now() - i * 6e4).toISOString(),
+        type: i === 1 ? "Warning" : "Normal",
+        reason: i === 1 ? "Unhealthy" : "Started",
+        object: `Pod/${b.name}-0`,
+        block: b.name,
+        message: i === 1 ? "readiness probe failed: connection refused" : "started container",
+        count: 1 + i,
+      })),
     }),
   ],
   [
@@ -513,6 +509,21 @@ const appRoutes = [
   ],
   ["POST", "presence", () => 204],
 ];
+
+const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html" };
+const POLICY =
+  "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/** The built UI, with the content policy of the real server, so that a breach is seen here too. */
+function file(res, path) {
+  const wished = join("dist", normalize(path));
+  const found = existsSync(wished) && statSync(wished).isFile() ? wished : join("dist", "index.html");
+  res.writeHead(200, {
+    "content-type": TYPES[extname(found)] ?? "text/plain",
+    "content-security-policy": POLICY,
+  });
+  res.end(readFileSync(found));
+}
 
 function answer(res, result) {
   if (result === 204) return res.writeHead(204).end();
@@ -587,6 +598,7 @@ createServer(async (req, res) => {
         : [404, { code: "release/unknown", message: "there is no such release" }],
     );
   }
+  if (!url.pathname.startsWith("/v1/")) return file(res, url.pathname);
   const found = app && appRoutes.find(([method, path]) => method === req.method && path === rest);
   return answer(
     res,

@@ -17,13 +17,15 @@ import { type DragEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRe
 import type { Refusal } from "../api/client";
 import { queries } from "../api/queries";
 import type { Model, Positions } from "../api/types";
+import { useProgress } from "../go/operations";
 import { Loading, Problem } from "../parts/Empty";
 import { announce } from "../parts/Live";
 import { useCanvas, type WireStart } from "../state/canvas";
 import { move } from "../state/edits";
-import { isStale, operationOf, useLive } from "../state/live";
+import { isStale, useLive } from "../state/live";
 import { age } from "../state/status";
 import { useTheme } from "../state/theme";
+import { isBroken } from "../state/validity";
 import { addModule, setViewCentre, unplaced } from "./add";
 import { BlockView } from "./BlockNode";
 import { readDrop } from "./drop";
@@ -78,7 +80,7 @@ function Flow({ app, model, readOnly }: { app: string; model: Model; readOnly: b
   const wire = useCanvas((it) => it.wire);
   const hand = useCanvas((it) => it.hand);
   const starting = useCanvas((it) => it.start !== null);
-  const operation = useLive((it) => operationOf(it.operations, app));
+  const progress = useProgress(app);
   const [nodes, setNodes] = useState<BlockNode[]>(() => nodesOf(facts, placeAll(model), []));
   const [edges, setEdges] = useState<WireEdge[]>(NONE);
   const before = useRef<Positions>({});
@@ -86,10 +88,9 @@ function Flow({ app, model, readOnly }: { app: string; model: Model; readOnly: b
   useLayoutEffect(() => {
     setNodes((old) => nodesOf(facts, placeAll(facts.model), old));
   }, [facts]);
-  const events = operation?.running ? operation.events : NONE;
   useLayoutEffect(() => {
-    setEdges((old) => edgesOf(facts, wireStates(events), old));
-  }, [facts, events]);
+    setEdges((old) => edgesOf(facts, wireStates(progress), old));
+  }, [facts, progress]);
   const shownNodes = useMemo(
     () =>
       nodes.map((it) =>
@@ -181,7 +182,7 @@ function Flow({ app, model, readOnly }: { app: string; model: Model; readOnly: b
       data-starting={starting ? "" : undefined}
       data-many={model.wires.length > MANY_WIRES ? "" : undefined}
       data-hand={hand ? "" : undefined}
-      data-invalid={model.valid ? undefined : ""}
+      data-invalid={isBroken(model) ? "" : undefined}
       aria-label="Canvas"
       onDragOver={(event) => {
         event.preventDefault();
@@ -352,7 +353,7 @@ export function CanvasView({ app, readOnly = false }: { app: string; readOnly?: 
   if (model) {
     return (
       <ReactFlowProvider>
-        <Flow app={app} model={model} readOnly={readOnly || !model.valid} />
+        <Flow app={app} model={model} readOnly={readOnly || isBroken(model)} />
       </ReactFlowProvider>
     );
   }

@@ -18,7 +18,7 @@ export function setViewCentre(ask: () => Where | null): void {
 }
 
 /** The version as `use` writes it: the first number is enough for the newest of it. */
-export const useText = (module: Pick<Module, "name" | "version">): string =>
+export const pinText = (module: Pick<Module, "name" | "version">): string =>
   `${module.name}@${module.version.split(".")[0]}`;
 
 function wishFor(start: WireStart | null, placed: Positions, at?: Where): Where {
@@ -56,7 +56,7 @@ export async function addModule(
     wired && start.side === "need" && !taken.includes(start.port) ? start.port : module.name,
     taken,
   );
-  const edits: Edit[] = [{ verb: "add", block: name, use: useText(module) }];
+  const edits: Edit[] = [{ verb: "add", block: name, use: pinText(module) }];
   if (wired && start.side === "need") {
     const same = module.offers.filter(
       (it) => it.interface === module.offers.find((o) => o.name === found?.port)?.interface,

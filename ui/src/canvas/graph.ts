@@ -1,16 +1,8 @@
 // From the model to what the canvas draws: nodes and edges, kept as the same objects while nothing of
 // them changed, so that only what changed is drawn again. Where next: CanvasView.tsx.
 import { type Edge, MarkerType, type Node } from "@xyflow/react";
-import type {
-  Block,
-  BlockStatus,
-  Catalogue,
-  Model,
-  OperationEvent,
-  Positions,
-  StatusReport,
-  Wire,
-} from "../api/types";
+import type { Block, BlockStatus, Catalogue, Model, Positions, StatusReport, Wire } from "../api/types";
+import type { Progress } from "../go/progress";
 import { hueOf } from "../state/interfaces";
 import { type Shown, shownOf } from "../state/status";
 import { groupOf } from "./icons";
@@ -98,15 +90,10 @@ export function nodesOf(facts: Facts, placed: Positions, before: BlockNode[]): B
   });
 }
 
-/** What the events of a running operation say about each wire. */
-export function wireStates(events: OperationEvent[]): Map<string, WireState> {
-  const out = new Map<string, WireState>();
-  for (const it of events) {
-    if (it.event !== "wire") continue;
-    const state = it.state === "probed" ? "live" : it.state === "refused" ? "refused" : "granting";
-    out.set(`${it.consumer}>${it.provider}`, state);
-  }
-  return out;
+/** What a running operation says about each wire. */
+export function wireStates(progress: Progress | null): Map<string, WireState> {
+  const words = { planned: "planned", granted: "granting", probed: "live", refused: "refused" } as const;
+  return new Map((progress?.wires ?? []).map((it) => [`${it.consumer}>${it.provider}`, words[it.state]]));
 }
 
 export function edgesOf(facts: Facts, states: Map<string, WireState>, before: WireEdge[]): WireEdge[] {

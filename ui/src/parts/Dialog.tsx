@@ -30,7 +30,6 @@ export function Dialog({ open, onClose, title, children, actions, wide, classNam
   }, [open]);
   if (!open) return null;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the click only serves the mouse; Esc closes by `cancel`.
     <dialog
       ref={ref}
       className={`dialog ${wide ? "wide" : ""} ${className ?? ""}`}

@@ -1,0 +1,264 @@
+// The app as a tree: blocks, their wires, sockets and address. The equal of the canvas: same verbs,
+// same keys, always complete. Arrows walk and open; letters find. Where next: canvas/verbs.tsx.
+import { useQuery } from "@tanstack/react-query";
+import { ChevronRight, Ellipsis } from "lucide-react";
+import { type KeyboardEvent, useMemo, useRef, useState } from "react";
+import { queries } from "../api/queries";
+import type { Block, Model, StatusReport } from "../api/types";
+import { blockEntries, removeBlocks, wireEntries } from "../canvas/verbs";
+import { IconButton } from "../parts/Button";
+import { InterfaceMark } from "../parts/Interface";
+import { type Entries, Menu } from "../parts/Menu";
+import { Status } from "../parts/Status";
+import { useCanvas } from "../state/canvas";
+import { fromText, spokenOf } from "../state/spoken";
+import { shownOf } from "../state/status";
+
+export interface Leaf {
+  id: string;
+  level: number;
+  parent: string | null;
+  /** Place among its siblings, from 1, and how many they are. */
+  pos: number;
+  size: number;
+  spoken: string;
+  kind: "app" | "block" | "socket" | "offer" | "address";
+  block?: string;
+  port?: string;
+  interface?: string;
+  text: string;
+  note?: string;
+  bad?: boolean;
+  branch: boolean;
+}
+
+function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] {
+  const out: Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] = [];
+  for (const it of block.sockets) {
+    const note =
+      it.providers.length > 0 ? `→ ${it.providers.join(", ")}` : it.missing ? "not wired" : "optional";
+    out.push({
+      id: `${block.name}/need/${it.name}`,
+      kind: "socket",
+      block: block.name,
+      port: it.name,
+      interface: it.interface,
+      text: it.name,
+      note,
+      bad: it.missing,
+      spoken: `${it.name} needs ${it.interface}, ${it.providers.length > 0 ? `wired to ${it.providers.join(" and ")}` : note}`,
+    });
+  }
+  for (const it of block.offers) {
+    const users = model.wires
+      .filter((wire) => wire.provider === block.name && wire.offer === it.name)
+      .map((wire) => wire.consumer);
+    out.push({
+      id: `${block.name}/offer/${it.name}`,
+      kind: "offer",
+      block: block.name,
+      port: it.name,
+      interface: it.interface,
+      text: it.name,
+      note:
+        users.length > 0
+          ? `← ${users.slice(0, 3).join(", ")}${users.length > 3 ? ` +${users.length - 3}` : ""}`
+          : "free",
+      spoken: `${it.name} offers ${it.interface}, ${users.length > 0 ? `used by ${users.join(" and ")}` : "nobody uses it"}`,
+    });
+  }
+  if (block.public) {
+    out.push({
+      id: `${block.name}/address`,
+      kind: "address",
+      block: block.name,
+      text: model.url ?? "public after Go",
+      spoken: `address ${model.url ?? "after the first Go"}`,
+    });
+  }
+  return out;
+}
+
+/** Every line of the tree that is not inside something closed, in order. */
+export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: StatusReport): Leaf[] {
+  const out: Leaf[] = [];
+  const size = model.blocks.length;
+  model.blocks.forEach((block, index) => {
+    const parts = partsOf(model, block);
+    const it = status?.blocks.find((s) => s.name === block.name);
+    out.push({
+      id: block.name,
+      level: 1,
+      parent: null,
+      pos: index + 1,
+      size,
+      kind: "block",
+      block: block.name,
+      text: block.name,
+      note: fromText(block),
+      spoken: spokenOf(block, shownOf(block, status, null), it),
+      branch: parts.length > 0,
+    });
+    if (closed.has(block.name)) return;
+    parts.forEach((part, at) => {
+      out.push({ ...part, level: 2, parent: block.name, pos: at + 1, size: parts.length, branch: false });
+    });
+  });
+  return out;
+}
+
+function entriesOf(app: string, model: Model, leaf: Leaf, status?: StatusReport): Entries {
+  const block = model.blocks.find((it) => it.name === leaf.block);
+  if (!block) return [];
+  if (leaf.kind === "socket") {
+    const wires = model.wires.filter((it) => it.consumer === block.name && it.socket === leaf.port);
+    return [
+      { label: "Connect…", run: () => useCanvas.getState().put({ connecting: block.name }) },
+      ...wires.flatMap((wire) => wireEntries(app, wire)),
+    ];
+  }
+  return blockEntries(
+    app,
+    block,
+    status?.blocks.find((it) => it.name === block.name),
+  );
+}
+
+export function Outline({ app, readOnly = false }: { app: string; readOnly?: boolean }) {
+  const { data: model } = useQuery(queries.model(app));
+  const { data: status } = useQuery(queries.status(app));
+  const selected = useCanvas((it) => it.selected);
+  const focusBlock = useCanvas((it) => it.focus);
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const [at, setAt] = useState<string | null>(null);
+  const tree = useRef<HTMLDivElement>(null);
+  const typed = useRef({ text: "", at: 0 });
+  const leaves = useMemo(() => (model ? leavesOf(model, closed, status) : []), [model, closed, status]);
+  if (!model) return null;
+  const current = leaves.find((it) => it.id === at) ?? leaves.find((it) => it.id === focusBlock) ?? leaves[0];
+
+  const go = (leaf: Leaf | undefined) => {
+    if (!leaf) return;
+    setAt(leaf.id);
+    requestAnimationFrame(() =>
+      tree.current?.querySelector<HTMLElement>(`[data-leaf="${CSS.escape(leaf.id)}"]`)?.focus(),
+    );
+  };
+  const toggle = (id: string, open: boolean) =>
+    setClosed((before) => {
+      const next = new Set(before);
+      if (open) next.delete(id);
+      else next.add(id);
+      return next;
+    });
+  const choose = (leaf: Leaf) => {
+    if (!leaf.block) return;
+    useCanvas.getState().select([leaf.block]);
+    useCanvas.getState().centre(leaf.block);
+  };
+  const onKeyDown = (event: KeyboardEvent, leaf: Leaf) => {
+    const index = leaves.findIndex((it) => it.id === leaf.id);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { key } = event;
+    if (key === "ArrowDown") go(leaves[index + 1]);
+    else if (key === "ArrowUp") go(leaves[index - 1]);
+    else if (key === "Home") go(leaves[0]);
+    else if (key === "End") go(leaves.at(-1));
+    else if (key === "ArrowRight") {
+      if (leaf.branch && closed.has(leaf.id)) toggle(leaf.id, true);
+      else if (leaf.branch) go(leaves[index + 1]);
+    } else if (key === "ArrowLeft") {
+      if (leaf.branch && !closed.has(leaf.id)) toggle(leaf.id, false);
+      else go(leaves.find((it) => it.id === leaf.parent));
+    } else if (key === "Enter" || key === " ") {
+      choose(leaf);
+      if (!readOnly)
+        useCanvas
+          .getState()
+          .openInspector(leaf.kind === "block" ? undefined : leaf.kind === "address" ? "access" : "wires");
+    } else if (key === "Delete" && !readOnly && leaf.block && leaf.kind === "block")
+      void removeBlocks(app, [leaf.block]);
+    else if (!readOnly && leaf.block && (key === "c" || key === "C"))
+      useCanvas.getState().put({ connecting: leaf.block });
+    else if (key === "F10" && event.shiftKey)
+      tree.current?.querySelector<HTMLElement>(`[data-leaf="${CSS.escape(leaf.id)}"] .leaf-more`)?.click();
+    else if (key.length === 1 && /[a-z0-9]/i.test(key)) {
+      const now = Date.now();
+      typed.current = { text: now - typed.current.at < 700 ? typed.current.text + key : key, at: now };
+      const { text } = typed.current;
+      go(
+        [...leaves.slice(index + (text.length > 1 ? 0 : 1)), ...leaves].find((it) =>
+          it.text.toLowerCase().startsWith(text.toLowerCase()),
+        ),
+      );
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  if (leaves.length === 0) {
+    return <p className="outline-empty">{app} has no blocks yet. Add one from the shelf.</p>;
+  }
+  return (
+    <div
+      className="outline"
+      role="tree"
+      aria-label={`Outline of ${app}`}
+      aria-multiselectable="true"
+      ref={tree}
+    >
+      {leaves.map((leaf) => {
+        const block = leaf.kind === "block" ? model.blocks.find((it) => it.name === leaf.block) : undefined;
+        const shown = block ? shownOf(block, status, null) : null;
+        return (
+          <div
+            key={leaf.id}
+            role="treeitem"
+            data-leaf={leaf.id}
+            aria-level={leaf.level}
+            aria-setsize={leaf.size}
+            aria-posinset={leaf.pos}
+            aria-expanded={leaf.branch ? !closed.has(leaf.id) : undefined}
+            aria-selected={leaf.kind === "block" && selected.includes(leaf.id)}
+            aria-label={leaf.spoken}
+            tabIndex={leaf.id === current?.id ? 0 : -1}
+            className={`leaf level-${leaf.level} ${leaf.bad ? "bad" : ""}`}
+            onKeyDown={(event) => {
+              if (event.target === event.currentTarget) onKeyDown(event, leaf);
+            }}
+            onFocus={() => setAt(leaf.id)}
+            onClick={(event) => {
+              if ((event.target as HTMLElement).closest(".leaf-more, .leaf-turn")) return;
+              choose(leaf);
+              if (!readOnly) useCanvas.getState().put({ inspector: true });
+            }}
+          >
+            {leaf.branch ? (
+              <span
+                className="leaf-turn"
+                data-open={closed.has(leaf.id) ? undefined : ""}
+                aria-hidden="true"
+                onClick={() => toggle(leaf.id, closed.has(leaf.id))}
+              >
+                <ChevronRight size={14} />
+              </span>
+            ) : (
+              <span className="leaf-turn" aria-hidden="true" />
+            )}
+            {leaf.interface && <InterfaceMark name={leaf.interface} />}
+            <span className="leaf-text">{leaf.text}</span>
+            <span className="leaf-note">{leaf.note}</span>
+            {shown && <Status word={shown.word} detail={shown.detail} />}
+            {!readOnly && (
+              <Menu entries={entriesOf(app, model, leaf, status)} label={`Verbs of ${leaf.text}`}>
+                <IconButton label={`Verbs of ${leaf.text}`} className="leaf-more" tabIndex={-1}>
+                  <Ellipsis size={14} aria-hidden="true" />
+                </IconButton>
+              </Menu>
+            )}
+          </div>
+        );
+      })}
+    </div>
+  );
+}
