@@ -29,7 +29,8 @@ function closure(names) {
 
 const entry = [...html.matchAll(/(?:src|href)="\/assets\/([^"]+)"/g)].map((m) => m[1]);
 const canvas = files.filter((name) => /^CanvasPage-/.test(name));
-const first = closure([...entry, ...canvas]);
+const styles = files.filter((name) => name.endsWith(".css") && read(name).includes("react-flow"));
+const first = closure([...entry, ...canvas, ...styles]);
 const sum = (names) => names.reduce((total, name) => total + gzipSync(read(name), { level: 9 }).length, 0);
 const js = sum(first.filter((name) => name.endsWith(".js")));
 const css = sum(first.filter((name) => name.endsWith(".css")));

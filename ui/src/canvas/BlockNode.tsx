@@ -6,7 +6,6 @@ import {
   Ellipsis,
   ExternalLink,
   Globe,
-  Lock,
   PencilLine,
   RotateCw,
   ScrollText,
@@ -56,7 +55,7 @@ function Address({ url }: { url: string | null }) {
   if (!url) {
     return (
       <p className="block-url private">
-        <Lock size={12} aria-hidden="true" />
+        <Globe size={12} aria-hidden="true" />
         <span>public after Go</span>
       </p>
     );

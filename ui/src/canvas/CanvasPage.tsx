@@ -8,8 +8,7 @@ import { appPath, post, type Refusal } from "../api/client";
 import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { useDrawers } from "../drawers/state";
-import { GoPanel } from "../go/GoPanel";
-import { Inspector } from "../inspector/Inspector";
+import { useOperation } from "../go/operations";
 import { Outline } from "../outline/Outline";
 import { Button, IconButton } from "../parts/Button";
 import { Loading, Problem } from "../parts/Empty";
@@ -21,14 +20,16 @@ import { useCanvas } from "../state/canvas";
 import { blockOfLine, isBroken } from "../state/validity";
 import { CanvasView } from "./CanvasView";
 import { CommandCorner } from "./CommandCorner";
-import { CanvasDialogs } from "./Dialogs";
 import { EmptyCanvas } from "./EmptyCanvas";
 import { useKeysOn } from "./keysOn";
 import { Toolbar } from "./Toolbar";
 import { WireHint } from "./WireHint";
 import { WirePanel } from "./WirePanel";
 
+const CanvasDialogs = lazy(() => import("./Dialogs").then((it) => ({ default: it.CanvasDialogs })));
 const Drawers = lazy(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
+const GoPanel = lazy(() => import("../go/GoPanel").then((it) => ({ default: it.GoPanel })));
+const Inspector = lazy(() => import("../inspector/Inspector").then((it) => ({ default: it.Inspector })));
 const PhoneApp = lazy(() => import("../phone/PhoneApp").then((it) => ({ default: it.PhoneApp })));
 
 function Side({ app }: { app: string }) {
@@ -109,6 +110,7 @@ function Desk({ app, model }: { app: string; model: Model }) {
   usePresence(app);
   const { shelf, inspector, selected, put } = useCanvas();
   const drawers = useDrawers((it) => it.shown);
+  const working = useOperation(app) !== null;
   const block = model.blocks.some((it) => it.name === selected.at(-1));
   return (
     <div className="desk">
@@ -142,21 +144,31 @@ function Desk({ app, model }: { app: string; model: Model }) {
             {model.blocks.length === 0 && <EmptyCanvas app={app} />}
             <WireHint />
             <WirePanel app={app} model={model} />
-            <div className="go-place">
-              <GoPanel app={app} place="canvas" />
-            </div>
+            {working && (
+              <div className="go-place">
+                <Suspense fallback={null}>
+                  <GoPanel app={app} place="canvas" />
+                </Suspense>
+              </div>
+            )}
             <Toolbar app={app} model={model} />
             <CommandCorner app={app} />
           </div>
         </div>
-        {inspector && block && <Inspector app={app} model={model} />}
+        {inspector && block && (
+          <Suspense fallback={<aside className="inspector" aria-label="Inspector" />}>
+            <Inspector app={app} model={model} />
+          </Suspense>
+        )}
       </div>
       {drawers && (
         <Suspense fallback={null}>
           <Drawers app={app} />
         </Suspense>
       )}
-      <CanvasDialogs app={app} model={model} />
+      <Suspense fallback={null}>
+        <CanvasDialogs app={app} model={model} />
+      </Suspense>
     </div>
   );
 }

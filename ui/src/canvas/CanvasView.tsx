@@ -49,7 +49,7 @@ const portOf = (block: string | null, handle: string | null | undefined): WireSt
 };
 
 /** How near: everything, no address or badge, or only a name. */
-const zoomLevel = (zoom: number) => (zoom < 0.3 ? "far" : zoom < 0.6 ? "mid" : "near");
+const zoomLevel = (zoom: number) => (zoom < 0.2 ? "tiny" : zoom < 0.3 ? "far" : zoom < 0.6 ? "mid" : "near");
 
 function useFacts(app: string, model: Model, readOnly: boolean): Facts {
   const { data: status } = useQuery(queries.status(app));

@@ -1,4 +1,5 @@
 // What is possible with something that was dropped: said first, done only when asked, never silent.
+import "../parts/picker.css";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { queries } from "../api/queries";

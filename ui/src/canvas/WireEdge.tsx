@@ -9,7 +9,7 @@ const WORDS = { planned: "planned", granting: "login made", live: "live", refuse
 
 function View(props: EdgeProps<Edge>) {
   const { data, selected, markerEnd } = props;
-  const [path, x, y] = getBezierPath(props);
+  const [path, x, y] = getBezierPath({ ...props, sourceX: props.sourceX + 6, targetX: props.targetX - 7 });
   if (!data) return null;
   const { wire, state, hue } = data;
   return (

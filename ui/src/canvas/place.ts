@@ -8,6 +8,8 @@ const HEAD = 104;
 const GAP_X = 130;
 const GAP_Y = 40;
 const MOST_ROWS = 12;
+/** From so many blocks on they are placed as a crowd. */
+const CROWD = 40;
 
 /** About how tall a block is drawn. */
 export function heightOf(block: Pick<Block, "sockets" | "offers" | "public">): number {
@@ -15,7 +17,9 @@ export function heightOf(block: Pick<Block, "sockets" | "offers" | "public">): n
 }
 
 function columns(model: Pick<Model, "blocks" | "wires">): string[][] {
-  const rank = new Map(model.blocks.map((it) => [it.name, 0]));
+  // What is built stands left of what it may use, also before anything is tied.
+  const built = model.blocks.some((it) => it.from.kind === "source");
+  const rank = new Map(model.blocks.map((it) => [it.name, built && it.from.kind !== "source" ? 1 : 0]));
   // As often as there are blocks at most, so that a circle of wires ends too.
   for (let round = 0; round < Math.min(model.blocks.length, 24); round += 1) {
     let moved = false;
@@ -37,6 +41,20 @@ function columns(model: Pick<Model, "blocks" | "wires">): string[][] {
   return out.filter(Boolean);
 }
 
+/** A crowd stands close, in columns of the height that suits a screen, so that names stay readable. */
+function inGrid(names: string[], byName: ReadonlyMap<string, Block>): Positions {
+  const rows = Math.ceil(Math.sqrt(names.length * 0.9));
+  const placed: Positions = {};
+  for (let from = 0; from < names.length; from += rows) {
+    let y = 40;
+    for (const name of names.slice(from, from + rows)) {
+      placed[name] = { x: 40 + (from / rows) * (WIDTH + 64), y };
+      y += heightOf(byName.get(name) as Block) + 24;
+    }
+  }
+  return placed;
+}
+
 /** A position for every block: the kept one, or one of our own. */
 export function placeAll(model: Pick<Model, "blocks" | "wires">): Positions {
   const placed: Positions = {};
@@ -56,6 +74,7 @@ export function placeAll(model: Pick<Model, "blocks" | "wires">): Positions {
     return placed;
   }
   const byName = new Map(model.blocks.map((it) => [it.name, it]));
+  if (model.blocks.length > CROWD) return inGrid(columns(model).flat(), byName);
   let x = 40;
   for (const names of columns(model)) {
     for (let from = 0; from < names.length; from += MOST_ROWS) {

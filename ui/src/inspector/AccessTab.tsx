@@ -75,7 +75,7 @@ export function AccessTab({ app, model, block }: { app: string; model: Model; bl
         <PathField key={it.name} app={app} block={block} process={it} />
       ))}
       <section className="inset">
-        <h4>Reached by</h4>
+        <h3>Reached by</h3>
         <p className="small">
           {users.length > 0
             ? `${users.join(", ")}, by a wire; the network lets nobody else in.`
@@ -84,7 +84,7 @@ export function AccessTab({ app, model, block }: { app: string; model: Model; bl
       </section>
       {block.secrets.length > 0 && (
         <section className="inset">
-          <h4>Secrets</h4>
+          <h3>Secrets</h3>
           <ul className="plain">
             {block.secrets.map((it) => (
               <li key={it.name} className="row">

@@ -27,7 +27,7 @@ export function DangerTab({
     <div className="tab-body">
       {block.from.kind === "module" && versions.length > 1 && (
         <section className="inset stack">
-          <h4>Version</h4>
+          <h3>Version</h3>
           <p className="muted small">
             A new major of a database reads old data only where the module says so; the plan tells.
           </p>
@@ -57,7 +57,7 @@ export function DangerTab({
         </section>
       )}
       <section className="inset stack">
-        <h4>Name</h4>
+        <h3>Name</h3>
         <p className="muted small">
           Its disks and logins carry the name: a renamed block starts with empty disks, the old ones stay.
         </p>
@@ -74,7 +74,7 @@ export function DangerTab({
         </div>
       </section>
       <section className="inset stack">
-        <h4>Remove</h4>
+        <h3>Remove</h3>
         <p className="muted small">
           It leaves the file now and stops at the next Go. Its data stays on its disk until you delete it
           under System.

@@ -1,4 +1,5 @@
 // Environment of a source block, and a place to paste a `.env` that says what wires already cover.
+import "../parts/picker.css";
 import { ClipboardPaste, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Block } from "../api/types";
@@ -86,7 +87,7 @@ export function EnvSection({ app, block }: { app: string; block: Block }) {
   return (
     <section className="inset" aria-label="Environment">
       <div className="row">
-        <h4 className="grow">Environment</h4>
+        <h3 className="grow">Environment</h3>
         <Button small icon={<ClipboardPaste size={14} aria-hidden="true" />} onClick={() => setPasting(true)}>
           Paste .env
         </Button>

@@ -85,7 +85,7 @@ export function FilesTab({ app, model, block }: { app: string; model: Model; blo
       </dl>
       {block.disks.length > 0 && (
         <section className="inset">
-          <h4>Disks</h4>
+          <h3>Disks</h3>
           <ul className="plain">
             {block.disks.map((it) => (
               <li key={it.name}>

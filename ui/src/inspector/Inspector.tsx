@@ -2,6 +2,7 @@
 // Where next: SettingsTab.tsx, WiresTab.tsx, state/edits.ts.
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
+import "./inspector.css";
 import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { groupOf, ModuleIcon } from "../canvas/icons";

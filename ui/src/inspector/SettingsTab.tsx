@@ -49,7 +49,7 @@ function Copies({ app, block, process }: { app: string; block: Block; process: P
 function ProcessCard({ app, block, process }: { app: string; block: Block; process: Process }) {
   return (
     <section className="inset" aria-label={`Process ${process.name}`}>
-      <h4>{process.name}</h4>
+      <h3>{process.name}</h3>
       <dl className="facts">
         {process.run && (
           <>
@@ -113,7 +113,7 @@ export function SettingsTab({ app, block }: { app: string; model: Model; block: 
       ))}
       {block.before.length > 0 && (
         <section className="inset">
-          <h4>Before each release</h4>
+          <h3>Before each release</h3>
           <ul className="plain">
             {block.before.map((it) => (
               <li key={it} className="mono">

@@ -55,12 +55,12 @@ function SocketRow({
     <section className={`inset ${socket.missing ? "inset-bad" : ""}`} aria-label={`Socket ${socket.name}`}>
       <div className="row">
         <InterfaceMark name={socket.interface} />
-        <h4 className="grow">
+        <h3 className="grow">
           {socket.name}{" "}
           <span className="muted plain-weight">
             {socket.interface} {limitsText(socket.limits)} · {CARDINALITY[socket.cardinality]}
           </span>
-        </h4>
+        </h3>
         <Button
           small
           icon={<Cable size={14} aria-hidden="true" />}

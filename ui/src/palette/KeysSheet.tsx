@@ -1,4 +1,5 @@
 // Every key, from the table that also makes them work.
+import "../parts/picker.css";
 import { KEYS, type Key } from "../keys";
 import { Dialog } from "../parts/Dialog";
 import { useCanvas } from "../state/canvas";

@@ -2,6 +2,7 @@
 // connect list and "add beside" are this with different entries.
 import { Search } from "lucide-react";
 import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from "react";
+import "./picker.css";
 import { filterBy } from "../state/fuzzy";
 import { Dialog } from "./Dialog";
 

@@ -1,6 +1,5 @@
-// Tabs whose contents are made only while shown. Keys and roles are Radix's.
-import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+// Tabs whose contents are made only while shown. Arrows, Home and End move and show at once.
+import { type KeyboardEvent, type ReactNode, useId, useRef } from "react";
 
 export interface Tab {
   id: string;
@@ -20,24 +19,59 @@ interface Props {
 }
 
 export function Tabs({ label, tabs, value, onChange, extra, className }: Props) {
+  const id = useId();
+  const list = useRef<HTMLDivElement>(null);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const at = tabs.findIndex((it) => it.id === value);
+    const to = {
+      ArrowRight: (at + 1) % tabs.length,
+      ArrowLeft: (at - 1 + tabs.length) % tabs.length,
+      Home: 0,
+      End: tabs.length - 1,
+    }[event.key];
+    const next = to === undefined ? undefined : tabs[to];
+    if (!next || to === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    onChange(next.id);
+    list.current?.querySelectorAll<HTMLElement>('[role="tab"]')[to]?.focus();
+  };
+  const shown = tabs.find((it) => it.id === value);
   return (
-    <Radix.Root className={`tabs ${className ?? ""}`} value={value} onValueChange={onChange}>
+    <div className={`tabs ${className ?? ""}`}>
       <div className="tabs-row">
-        <Radix.List aria-label={label} className="tabs-list" loop>
+        <div className="tabs-list" role="tablist" aria-label={label} ref={list} onKeyDown={onKeyDown}>
           {tabs.map((tab) => (
-            <Radix.Trigger key={tab.id} value={tab.id} className="tab">
+            <button
+              key={tab.id}
+              type="button"
+              role="tab"
+              id={`${id}-${tab.id}`}
+              aria-selected={tab.id === value}
+              aria-controls={tab.id === value ? `${id}-panel` : undefined}
+              tabIndex={tab.id === value ? 0 : -1}
+              data-state={tab.id === value ? "active" : "inactive"}
+              className="tab"
+              onClick={() => onChange(tab.id)}
+            >
               {tab.label}
               {tab.note !== undefined && tab.note !== null && <span className="tab-note">{tab.note}</span>}
-            </Radix.Trigger>
+            </button>
           ))}
-        </Radix.List>
+        </div>
         {extra}
       </div>
-      {tabs.map((tab) => (
-        <Radix.Content key={tab.id} value={tab.id} className="tab-content">
-          {tab.id === value ? tab.content : null}
-        </Radix.Content>
-      ))}
-    </Radix.Root>
+      {shown && (
+        <div
+          key={shown.id}
+          className="tab-content"
+          role="tabpanel"
+          id={`${id}-panel`}
+          aria-labelledby={`${id}-${shown.id}`}
+        >
+          {shown.content}
+        </div>
+      )}
+    </div>
   );
 }

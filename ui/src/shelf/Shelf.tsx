@@ -85,7 +85,6 @@ function Card({
       role="option"
       tabIndex={-1}
       aria-selected={active}
-      aria-label={`${module.name} ${module.version}: ${module.summary}${why ? `. Does not fit: ${why}` : fit ? ". Fits" : ""}`}
       className="shelf-card"
       data-fit={fit ? (fit.fits ? "fits" : "not") : undefined}
       draggable
@@ -101,7 +100,10 @@ function Card({
         <p className="shelf-name">
           <b>{module.name}</b> <span className="muted">{module.version}</span>
         </p>
-        <p className="shelf-summary">{why ?? module.summary}</p>
+        <p className="shelf-summary">
+          {fit && <span className="spoken">{why ? "Does not fit: " : "Fits. "}</span>}
+          {why ?? module.summary}
+        </p>
         <p className="shelf-chips">
           {module.offers.map((it) => (
             <InterfaceChip key={it.name} name={it.interface} />
@@ -242,7 +244,7 @@ export function Shelf({ app }: { app: string }) {
         <FolderPlus size={16} aria-hidden="true" />
         <span>
           <b>Your source</b>
-          <small>A folder with a Dockerfile becomes a block</small>
+          <small>A folder with a Dockerfile</small>
         </span>
       </button>
     </div>
