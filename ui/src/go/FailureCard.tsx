@@ -38,9 +38,9 @@ export function FailureCard({ operation }: { operation: Operation }) {
   const failing =
     told.block ?? operation.progress.blocks.find((block) => block.state === "failing")?.name ?? null;
   const output = operation.progress.blocks.find((block) => block.name === failing)?.output ?? [];
-  const lines = told.lines.length > 0 ? told.lines : output.slice(-LAST);
-  const mark = firstError(lines);
   const built = /^(build|image)\//.test(error.code);
+  const lines = told.lines.length > 0 ? told.lines : built ? output.slice(-LAST) : [];
+  const mark = firstError(lines);
 
   const shown = useRef<string | null>(null);
   useEffect(() => {

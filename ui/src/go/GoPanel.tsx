@@ -31,7 +31,7 @@ export function GoPanel({ app, place = "canvas" }: GoPanelProps) {
   const operation = useOperation(app);
   if (operation === null || operation.dismissed) return null;
   return (
-    <section className={`go-panel ${place}`} aria-label={titleOf(operation)} data-state={stateOf(operation)}>
+    <section className={`go-panel on-${place}`} aria-label={titleOf(operation)} data-state={stateOf(operation)}>
       {operation.running ? (
         <Running operation={operation} />
       ) : operation.error !== null ? (
@@ -141,7 +141,7 @@ export function BlockBar({ block }: { block: BlockProgress }) {
       ? "bad"
       : known === "done"
         ? "good"
-        : block.state === "waiting"
+        : block.state === "waiting" || block.state === "built"
           ? "idle"
           : "busy";
   const last = block.output.at(-1);

@@ -65,7 +65,8 @@ const TRIED: Record<string, string> = {
 
 function because(error: VerbError): string {
   const cause = error.cause ? `${error.message}: ${error.cause}` : error.message;
-  return `${cause.charAt(0).toUpperCase()}${cause.slice(1)}${/[.!?]$/.test(cause) ? "" : "."}`;
+  // It may begin with a block's name, which is written as it is.
+  return `${cause}${/[.!?]$/.test(cause) ? "" : "."}`;
 }
 
 const NEXT: ReadonlyArray<readonly [RegExp, string]> = [

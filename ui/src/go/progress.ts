@@ -159,6 +159,7 @@ export function bar(block: BlockProgress): { value: number; of: number } | "done
     const ended = block.step.cached ? block.step.index : block.step.index - 1;
     return { value: ended, of: block.step.count };
   }
+  if (block.state === "built") return { value: 1, of: 1 };
   if (block.copies !== null && block.copies.wanted > 0) {
     return { value: block.copies.ready, of: block.copies.wanted };
   }

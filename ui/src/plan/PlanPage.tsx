@@ -92,8 +92,9 @@ export function PlanPage({ app }: { app: string }) {
           <div>
             <h1>Plan</h1>
             <p className="muted">
-              {draftWords(changes)}
-              {plan.data && ` · ${sum(plan.data.changes)}`}
+              {[changes.length > 0 ? draftWords(changes) : "", plan.data ? sum(plan.data.changes) : ""]
+                .filter(Boolean)
+                .join(" · ")}
             </p>
           </div>
           <div className="plan-go">
@@ -317,7 +318,7 @@ function Draft(props: {
       <h2 id="plan-draft">Draft</h2>
       {groups.length === 0 && (
         <p className="muted">
-          Nothing is staged since the last Go. Changed source code goes along by itself.
+          No edit waits to be chosen here. Source code that changed goes along by itself.
         </p>
       )}
       {groups.map((group) => {

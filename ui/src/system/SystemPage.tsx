@@ -153,18 +153,17 @@ function Table(props: {
   );
 }
 
+function Ready({ ready }: { ready: unknown }) {
+  if (ready === undefined) return "–";
+  return ready === true ? <Badge tone="good">ready</Badge> : <Badge tone="bad">not ready</Badge>;
+}
+
 function Nodes({ nodes }: { nodes: SystemReport["nodes"] }) {
   const rows = nodes.map((node) => {
     const { name, ready, ...rest } = node;
     return [
       String(name ?? "node"),
-      ready === undefined ? (
-        "–"
-      ) : ready === true ? (
-        <Badge tone="good">ready</Badge>
-      ) : (
-        <Badge tone="bad">not ready</Badge>
-      ),
+      <Ready key="ready" ready={ready} />,
       facts(rest)
         .map((fact) => `${fact.name.toLowerCase()} ${fact.value}`)
         .join(" · ") || "–",

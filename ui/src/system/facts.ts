@@ -17,7 +17,7 @@ export function titleCase(key: string): string {
     : words.charAt(0).toUpperCase() + words.slice(1).replace(/\bcpus\b/, "cores");
 }
 
-function valueOf(key: string, value: unknown, sizes: boolean): string | null {
+function wordsOf(key: string, value: unknown, sizes: boolean): string | null {
   if (value === null || value === undefined || value === "") return null;
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") {
@@ -41,7 +41,7 @@ function valueOf(key: string, value: unknown, sizes: boolean): string | null {
 export function facts(of: Record<string, unknown>, sizes = false): Fact[] {
   const found: Fact[] = [];
   for (const [key, value] of Object.entries(of)) {
-    const text = valueOf(key, value, sizes);
+    const text = wordsOf(key, value, sizes);
     if (text !== null) found.push({ name: key === "cpus" ? "Cores" : titleCase(key), value: text });
   }
   return found;
