@@ -4,17 +4,18 @@
 //! as a detached mount whose owners are mapped (`MOUNT_ATTR_IDMAP`), and the overlay is put
 //! together from directories below those. Kernels before 6.15 refuse detached mounts as layers
 //! and those before 6.13 refuse descriptors: there a thread with a mount namespace of its own
-//! attaches the two clones over the original directories and uses paths. Nothing ever shows in
-//! the host's mount table. Next: `sys.rs`.
+//! attaches the two clones over the original directories and mounts by names, as kernels since
+//! 5.19 can. Nothing ever shows in the host's mount table. Next: `sys.rs`.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, symlink};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen, mount_change, move_mount, open_tree,
 };
@@ -25,6 +26,10 @@ use crate::{Error, Image, Result, digest, rooted, sys};
 
 /// Most layers an overlay can have.
 const LAYERS_MAX: usize = 500;
+
+/// Renamed directories and changed metadata must be whole in the upper directory, because it
+/// becomes a layer.
+const OPTIONS: [(&str, &str); 3] = [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")];
 
 /// What one mount is made of.
 struct Parts<'a> {
@@ -96,7 +101,7 @@ fn prepare(scratch: &Path) -> Result<()> {
 }
 
 fn too_old(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS))
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
 }
 
 impl Parts<'_> {
@@ -194,28 +199,50 @@ impl Parts<'_> {
                 self.become_root_of(scratch.as_fd())?;
             }
         }
-        let fs =
-            fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(self.fail("open overlay"))?;
-        let set =
-            |key: &str, path: PathBuf| {
-                fsconfig_set_string(fs.as_fd(), key, &path).map_err(self.fail(format!(
-                    "set {key} to {} (Linux 6.5 or later is needed)",
-                    path.display()
-                )))
-            };
-        for name in &self.names {
-            set("lowerdir+", self.layers.join(name))?;
-        }
+        self.mount_named()
+    }
+
+    /// Mounts with one line of options, which is all that kernels before 6.5 take. It may not be
+    /// longer than a page and commas and colons mean something in it, so every directory gets a
+    /// link with a short name, in a tmpfs that ends with this thread's mount namespace.
+    fn mount_named(&self) -> Result<OwnedFd> {
+        // Any directory will do that nothing in this thread looks at any more.
+        let links = "/sys";
+        rustix::mount::mount("shelf", links, "tmpfs", MountFlags::empty(), None)
+            .map_err(self.fail("mount a place for names"))?;
+        rustix::process::chdir(links).map_err(self.fail("go to the place for names"))?;
+        let mut lower: Vec<PathBuf> = self.names.iter().map(|n| self.layers.join(n)).collect();
         if self.needs_empty() {
-            for name in self.empties()? {
-                set("lowerdir+", self.empty.join(name))?;
+            lower.extend(self.empties()?.map(|name| self.empty.join(name)));
+        }
+        let link = |path: &Path, name: &str| {
+            symlink(path, name).map_err(self.fail(format!("name {}", path.display())))
+        };
+        let mut options = String::new();
+        for (index, path) in lower.iter().enumerate() {
+            link(path, &index.to_string())?;
+            options.push_str(if index == 0 { "lowerdir=" } else { ":" });
+            options.push_str(&index.to_string());
+        }
+        let mut flags = MountFlags::NODEV;
+        match &self.scratch {
+            Some(scratch) => {
+                link(&scratch.join("upper"), "upper")?;
+                link(&scratch.join("work"), "work")?;
+                options.push_str(",upperdir=upper,workdir=work,volatile");
             }
+            None => flags |= MountFlags::RDONLY,
         }
-        if let Some(scratch) = &self.scratch {
-            set("upperdir", scratch.join("upper"))?;
-            set("workdir", scratch.join("work"))?;
+        for (key, value) in OPTIONS {
+            options.push_str(&format!(",{key}={value}"));
         }
-        self.create(&fs)
+        mkdirat(CWD, "root", Mode::RWXU).map_err(self.fail("make a mount point"))?;
+        let options =
+            CString::new(options).map_err(|_| self.fail("write options")(Errno::INVAL))?;
+        rustix::mount::mount("shelf", "root", "overlay", flags, Some(options.as_c_str()))
+            .map_err(self.fail("put the layers together (Linux 5.19 or later is needed)"))?;
+        let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        open_tree(CWD, "root", clone).map_err(self.fail("take the mount out"))
     }
 
     /// An overlay needs a lower layer, and two of them without an upper one.
@@ -244,11 +271,9 @@ impl Parts<'_> {
                 .map_err(self.fail(format!("set {key}={value}")))
         };
         set("source", "shelf")?;
-        // Renamed directories and changed metadata must be whole in the upper directory, because
-        // it becomes a layer.
-        set("redirect_dir", "off")?;
-        set("metacopy", "off")?;
-        set("index", "off")?;
+        for (key, value) in OPTIONS {
+            set(key, value)?;
+        }
         if self.scratch.is_some() {
             // What a container writes beside its volumes does not outlive a power cut anyway.
             fsconfig_set_flag(fs.as_fd(), "volatile").map_err(self.fail("set volatile"))?;
