@@ -152,6 +152,16 @@ pub enum Error {
         /// The disk.
         disk: String,
     },
+    /// The Secret that a service from outside is known by is not there, or lacks values.
+    #[error("the secret {secret} of a service from outside lacks {}", keys.join(", "))]
+    Outside {
+        /// The app, whose namespace the Secret must be in.
+        app: String,
+        /// The Secret.
+        secret: String,
+        /// The keys it lacks.
+        keys: Vec<String>,
+    },
     /// Something was not ready in time; it goes on starting.
     #[error("not ready after {seconds} s: {waiting}")]
     Timeout {
@@ -326,6 +336,7 @@ impl Error {
             Self::Grant { .. } => "wire/grant",
             Self::Timeout { .. } => "start/timeout",
             Self::Lost { .. } => "secret/lost",
+            Self::Outside { .. } => "secret/outside",
             Self::Address { .. } => "start/address",
             Self::NoRelease { .. } => "release/absent",
             Self::ImageGone { .. } => "release/image",
@@ -406,6 +417,14 @@ impl Error {
             Self::NoRelease { known, .. } => format!("there are: {}", known.join(", ")),
             Self::ImageGone { .. } => "build it again from its source:  shelf go".into(),
             Self::Stuck { .. } => "look:  shelf status        then:  shelf undo --go".into(),
+            Self::Outside { app, secret, keys } => {
+                let values: Vec<String> =
+                    keys.iter().map(|key| format!("--from-literal={key}=…")).collect();
+                format!(
+                    "make it:  shelf kubectl -n {app} create secret generic {secret} {}",
+                    values.join(" ")
+                )
+            }
             Self::Lost { secret, disk } => format!(
                 "a new one would not open the data, so none was made; restore {secret}, or delete {disk}"
             ),

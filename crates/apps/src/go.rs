@@ -102,10 +102,11 @@ pub(crate) async fn settle(
 ) -> Result<GoReport> {
     let Settled { loaded, built, sources, renewed } = settled;
     let app = loaded.graph.app.clone();
-    let live = live::list(target, &app).await?;
+    let mut live = live::list(target, &app).await?;
     let recorded = release::read(&live);
     let compiled = composer::compile(&loaded.graph, &built.images, &facts(target, &app));
     let changes = changes::find(&loaded.graph, &compiled, &live);
+    secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
     let same_release = recorded.as_ref().is_some_and(|one| one.release == compiled.release);
     let changed =

@@ -119,6 +119,12 @@ impl Job {
         let name = format!("shelf.local/{}/{}", loaded.graph.app, one.block);
         let (module, context) = match &one.from {
             From::Module { name, .. } => (Some(name.clone()), PathBuf::new()),
+            From::Local { path, build, .. } => {
+                let folder = loaded.dir.join(path).join(build.as_deref().unwrap_or("."));
+                (None, folder.components().collect())
+            }
+            // Nothing is built for a service from outside.
+            From::External { .. } => (None, PathBuf::new()),
             // Without the `.` of `./web`, which every message would carry.
             From::Source { path } => (None, loaded.dir.join(path).components().collect()),
         };

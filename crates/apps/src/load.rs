@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use composer::graph::{From, Wire};
-use composer::{App, Graph};
+use composer::{App, Catalogue, Graph};
 use fs_err as fs;
 
 use crate::report::CheckReport;
@@ -52,9 +52,35 @@ pub(crate) fn load_some(
 
 /// Checks the text of an app file; what it is built from is not looked at.
 pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
-    let app = App::parse("app.toml", &text).map_err(Error::Wrong)?;
-    let graph = composer::check(&app, &stock::catalogue()?).map_err(Error::Wrong)?;
+    let mut app = App::parse("app.toml", &text).map_err(Error::Wrong)?;
+    let catalogue = beside(dir, &mut app)?;
+    let graph = composer::check(&app, &catalogue).map_err(Error::Wrong)?;
     Ok(Loaded { dir: dir.to_owned(), graph, text })
+}
+
+/// The shelf with the modules of the app's own folder; the app gets the files it names.
+fn beside(dir: &Path, app: &mut App) -> Result<Catalogue> {
+    let mut catalogue = stock::catalogue()?;
+    let text = |path: PathBuf| match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        // The checker says what is not there, with its line.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
+        Err(source) => Err(Error::Read { path, source }),
+    };
+    let local: Vec<String> = app.local_modules().into_iter().map(str::to_owned).collect();
+    for path in local {
+        if let Some(text) = text(dir.join(&path).join("module.toml"))? {
+            catalogue.add_local(&path, &text).map_err(Error::Wrong)?;
+        }
+    }
+    let named: Vec<String> = app.named_files().into_iter().map(str::to_owned).collect();
+    for path in named {
+        if let Some(text) = text(dir.join(&path))? {
+            app.give_file(&path, &text);
+        }
+    }
+    Ok(catalogue)
 }
 
 /// The app file in `dir`, as it is.
@@ -117,7 +143,8 @@ pub fn block_names(dir: &Path) -> Result<Vec<String>> {
 pub fn sources(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let source = |part: &composer::graph::Part| match &part.from {
         From::Source { path } => Some((part.name.clone(), PathBuf::from(path))),
-        From::Module { .. } => None,
+        From::Local { path, .. } => Some((part.name.clone(), PathBuf::from(path))),
+        From::Module { .. } | From::External { .. } => None,
     };
     Ok(load(dir)?.graph.blocks.iter().filter_map(source).collect())
 }
@@ -157,7 +184,8 @@ pub(crate) fn source_hashes(
         }
         let hash = match &part.from {
             From::Module { name, .. } => stock::hash(name),
-            From::Source { path } => {
+            From::External { .. } => continue,
+            From::Source { path } | From::Local { path, .. } => {
                 let path = loaded.dir.join(path);
                 folder::hash(&path).map_err(|source| Error::Read { path, source })?
             }

@@ -69,11 +69,10 @@ fn compile(sketch: &Sketch) -> Compiled {
     let facts = Facts {
         host: String::new(),
         url: String::new(),
-        storage_class: None,
         shared_storage: true,
-        shared_storage_class: None,
         user_namespaces: true,
         enforces_network_policy: true,
+        ..Facts::default()
     };
     composer::compile(&sketch.graph, &images, &facts)
 }

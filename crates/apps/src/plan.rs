@@ -24,7 +24,7 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
     let loaded = load::load_some(dir, text, None)?;
     let app = loaded.graph.app.clone();
     let sources = load::source_hashes(&loaded, None)?;
-    let live = live::list(target, &app).await?;
+    let mut live = live::list(target, &app).await?;
     let recorded = release::read(&live);
     let mut known = images::known(target, recorded.as_ref(), &sources);
     let unbuilt: Vec<String> = loaded
@@ -42,6 +42,7 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
         change.reasons.insert(0, "builds its image".to_owned());
     }
     let same = recorded.is_some_and(|one| one.release == compiled.release);
+    secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
     let has_changes = !changes.is_empty() || !incomplete.is_empty() || !same;
     Ok(PlanReport {

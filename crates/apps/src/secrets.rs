@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use composer::GeneratedSecret;
+use composer::{GeneratedSecret, Taken};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serde_json::Value;
 
 use crate::live::{Key, Live};
-use crate::{Error, Result, Target, apply, changes};
+use crate::{Error, Result, Target, apply, changes, live};
 
 /// What was written, and what is to be shown once.
 #[derive(Default)]
@@ -31,7 +31,17 @@ pub(crate) async fn ensure(
     let mut written = Written::default();
     for secret in secrets {
         let existing = existing(live, &secret.name);
-        let wanted = secret.fill(&existing, &mut random);
+        let look = |taken: &Taken| self::existing(live, &taken.secret).remove(&taken.key);
+        let missing: Vec<String> = secret
+            .takes()
+            .filter(|taken| taken.required && look(taken).is_none())
+            .map(|taken| taken.key.clone())
+            .collect();
+        if let Some(from) = secret.takes().next().filter(|_| !missing.is_empty()) {
+            let (app, secret) = (app.to_owned(), from.secret.clone());
+            return Err(Error::Outside { app, secret, keys: missing });
+        }
+        let wanted = secret.fill_from(&existing, &look, &mut random);
         if wanted == existing {
             continue;
         }
@@ -52,6 +62,27 @@ pub(crate) async fn ensure(
     Ok(written)
 }
 
+/// Reads the Secrets that values are copied from, which are nobody's in the app, into `live`.
+pub(crate) async fn read_others(
+    target: &Target,
+    app: &str,
+    secrets: &[GeneratedSecret],
+    live: &mut Live,
+) -> Result<()> {
+    for name in secrets.iter().flat_map(GeneratedSecret::takes).map(|taken| &taken.secret) {
+        let key = Key { kind: "Secret".into(), name: name.clone() };
+        if live.contains_key(&key) {
+            continue;
+        }
+        let found = live::door(target, app, "Secret").get_opt(name).await;
+        let found = found.map_err(Error::api(format!("read {key}")))?;
+        if let Some(value) = found.and_then(|one| serde_json::to_value(&one).ok()) {
+            live.insert(key, value);
+        }
+    }
+    Ok(())
+}
+
 /// Names of the Secrets that are missing or not as they should be.
 pub(crate) fn incomplete(secrets: &[GeneratedSecret], live: &Live) -> Vec<String> {
     let wrong = |secret: &&GeneratedSecret| {
@@ -64,7 +95,8 @@ pub(crate) fn incomplete(secrets: &[GeneratedSecret], live: &Live) -> Vec<String
                 next = (next + 1) % 62;
             }
         };
-        secret.fill(&existing, &mut anything) != existing
+        let look = |taken: &Taken| self::existing(live, &taken.secret).remove(&taken.key);
+        secret.fill_from(&existing, &look, &mut anything) != existing
     };
     secrets.iter().filter(wrong).map(|secret| secret.name.clone()).collect()
 }
@@ -113,6 +145,7 @@ mod tests {
             keep_with.map(|block| ("shelf.dev/keep-with".to_owned(), block.to_owned()));
         GeneratedSecret {
             name: "db-secrets".into(),
+            namespace: None,
             labels: BTreeMap::new(),
             annotations: annotations.into_iter().collect(),
             keys: vec![SecretKey {
@@ -139,6 +172,27 @@ mod tests {
         assert_eq!(disk_without_it(&own, &none, &Live::new()), None);
         let there = BTreeMap::from([("PASSWORD".to_owned(), "x".to_owned())]);
         assert_eq!(disk_without_it(&own, &there, &live), None);
+    }
+
+    #[test]
+    fn a_value_from_outside_follows_the_one_it_is_copied_from() {
+        let mut own = secret(None);
+        own.keys[0].value = SecretValue::Taken(Taken {
+            app: None,
+            secret: "prod-db".into(),
+            key: "PASSWORD".into(),
+            required: true,
+            otherwise: None,
+        });
+        let data = |value: &str| json!({ "data": { "PASSWORD": STANDARD.encode(value) } });
+        let live = |outside: &str| {
+            Live::from([
+                (key("Secret", "db-secrets"), data("one")),
+                (key("Secret", "prod-db"), data(outside)),
+            ])
+        };
+        assert!(incomplete(&[own.clone()], &live("one")).is_empty());
+        assert_eq!(incomplete(&[own], &live("two")), ["db-secrets"]);
     }
 
     #[test]

@@ -1,15 +1,27 @@
-//! The app file: its blocks, as written. Where next: `check.rs`, which gives them meaning.
+//! The app file: its blocks, as written. Where next: `app/block.rs`, then `check.rs`, which gives
+//! them meaning.
+
+mod block;
+mod overlay;
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::read::{Entry, Reader, Table};
-use crate::shape::{Shape, read};
-use crate::source::Spanned;
+use crate::read::{Entry, Reader};
+use crate::shape::{Copies, Shape, read};
+use crate::source::{Span, Spanned};
 
 /// An app, read from its `app.toml`.
 #[derive(Debug, Clone)]
 pub struct App {
     pub(crate) name: Spanned<String>,
+    /// The addresses it is reached at, the first being `{url}`; the target's own if empty.
+    pub(crate) urls: Vec<Spanned<String>>,
     pub(crate) blocks: Vec<Block>,
+    /// Texts of files that `extend` names, as given by [`App::give_file`].
+    pub(crate) files: BTreeMap<String, String>,
+    /// The file that says what is different on a target, if one was laid over.
+    pub(crate) overlay: Option<String>,
 }
 
 /// A module, or your source, placed in an app.
@@ -23,6 +35,10 @@ pub(crate) struct Block {
     pub(crate) set: Vec<(Spanned<String>, Spanned<String>, &'static str)>,
     /// What the app file says itself; empty for a module, whose file says it.
     pub(crate) shape: Shape,
+    /// What is different about processes that a module, or the app file below, says.
+    pub(crate) tune: Vec<Tune>,
+    pub(crate) extend: Vec<Extension>,
+    pub(crate) patches: Vec<Patch>,
 }
 
 /// Where a block comes from, as written.
@@ -32,9 +48,48 @@ pub(crate) enum Origin {
     Module(Spanned<String>),
     /// `source = "./web"`.
     Source(Spanned<String>),
+    /// `module = "./db"`: a module in the app's folder.
+    Local(Spanned<String>),
+    /// `use = "external:postgres/1"`, with the facts it states.
+    External {
+        interface: Spanned<String>,
+        from: Spanned<String>,
+        facts: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
+    },
 }
 
-const SHARED: [&str; 2] = ["wire", "set"];
+/// What an app says about a process that is described elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Tune {
+    pub(crate) process: Spanned<String>,
+    pub(crate) paths: Option<Vec<Spanned<String>>>,
+    pub(crate) copies: Option<Spanned<Copies>>,
+}
+
+/// What an app adds at an extension point of a module.
+#[derive(Debug, Clone)]
+pub(crate) struct Extension {
+    pub(crate) point: Spanned<String>,
+    pub(crate) value: Added,
+}
+
+/// The forms in which something is added.
+#[derive(Debug, Clone)]
+pub(crate) enum Added {
+    /// Names of files beside the app file, or one text.
+    Words(Vec<Spanned<String>>),
+    /// Keys with values.
+    Keys(Vec<(Spanned<String>, Spanned<String>)>),
+}
+
+/// A change of a compiled object.
+#[derive(Debug, Clone)]
+pub(crate) struct Patch {
+    /// `StatefulSet/db`.
+    pub(crate) object: Spanned<String>,
+    pub(crate) why: Spanned<String>,
+    pub(crate) change: serde_json::Value,
+}
 
 impl App {
     /// Reads an app file. `path` is only used in messages.
@@ -42,18 +97,20 @@ impl App {
         let reader = Reader::new(path, text);
         let document = reader.document()?;
         let root = reader.root(&document);
-        let mut name = None;
+        let (mut name, mut urls) = (None, Vec::new());
         let mut blocks = Vec::new();
         for entry in root.entries() {
             if entry.key.value == "app" {
                 name = entry.string();
+            } else if entry.key.value == "url" && !entry.is_table() {
+                urls = read_urls(&entry);
             } else if entry.is_table() {
-                blocks.extend(block(&entry));
+                blocks.extend(block::read(&entry));
             } else {
                 let message = format!("an app has no key \"{}\"", entry.key.value);
                 reader.refuse(
                     Diagnostic::new("file/unknown-key", &entry.key.span, message)
-                        .did_you_mean(&entry.key.value, ["app"])
+                        .did_you_mean(&entry.key.value, ["app", "url"])
                         .help("a block is a table", format!("[{}]", entry.key.value)),
                 );
             }
@@ -68,7 +125,14 @@ impl App {
                     .help("first line", "app = \"shop\""),
             );
         }
-        reader.finish(name.map(|name| Self { name, blocks }))
+        let app = |name| Self { name, urls, blocks, files: BTreeMap::new(), overlay: None };
+        reader.finish(name.map(app))
+    }
+
+    /// Lays a target's file, such as `app.prod.toml`, over the app. It may change pins of `use`,
+    /// `set`, `copies`, `wire` and `url`, never structure; anything else is refused.
+    pub fn lay_over(self, path: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        overlay::lay(self, path, text)
     }
 
     /// The names of its blocks, as written.
@@ -80,102 +144,69 @@ impl App {
     pub fn name(&self) -> &str {
         &self.name.value
     }
+
+    /// Folders of modules that lie in the app's own folder. Whoever reads files gives the text of
+    /// each one's `module.toml` to [`crate::Catalogue::add_local`].
+    pub fn local_modules(&self) -> Vec<&str> {
+        let mut paths = Vec::new();
+        for block in &self.blocks {
+            if let Origin::Local(path) = &block.from {
+                paths.push(path.value.as_str());
+            }
+        }
+        paths
+    }
+
+    /// Files beside the app file that its extensions may name. Whoever reads files gives the text
+    /// of each that is there to [`App::give_file`].
+    pub fn named_files(&self) -> Vec<&str> {
+        let extensions = self.blocks.iter().flat_map(|block| &block.extend);
+        let words = extensions.filter_map(|one| match &one.value {
+            Added::Words(words) => Some(words),
+            Added::Keys(_) => None,
+        });
+        // A text of several lines is no name of a file.
+        let names = words.flatten().map(|word| word.value.as_str());
+        names.filter(|name| name.len() < 200 && !name.contains('\n') && inside(name)).collect()
+    }
+
+    /// Gives the text of a file that [`App::named_files`] listed.
+    pub fn give_file(&mut self, path: &str, text: &str) {
+        self.files.insert(path.to_owned(), text.to_owned());
+    }
 }
 
-fn block(entry: &Entry<'_>) -> Option<Block> {
-    if let Err(wrong) = read::name(&entry.key, "a block") {
-        entry.refuse(wrong);
-    }
-    let table = entry.table()?;
-    let from = origin(entry, &table)?;
-    let place = format!("block {}", entry.key.value);
-    let shape = match from {
-        Origin::Module(_) => {
-            refuse_module_keys(&table, &place);
-            Shape::default()
+/// Whether a path stays inside the app's folder.
+pub(crate) fn inside(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+/// `url = "https://shop.example.org"`, or several, the first being `{url}`.
+fn read_urls(entry: &Entry<'_>) -> Vec<Spanned<String>> {
+    let mut urls = entry.strings();
+    urls.retain(|url| match host(&url.value) {
+        Some(_) => true,
+        None => {
+            entry.refuse(wrong_url(&url.value, &url.span));
+            false
         }
-        Origin::Source(_) => {
-            let own = ["source"];
-            let keys: Vec<&str> = own.iter().chain(&SHARED).chain(&read::KEYS).copied().collect();
-            table.only(&keys, &place);
-            read::shape(&table)
-        }
+    });
+    urls
+}
+
+fn wrong_url(url: &str, span: &Span) -> Diagnostic {
+    Diagnostic::new("app/url", span, format!("\"{url}\" is no address of an app"))
+        .help("scheme and host, no path", "url = \"https://shop.example.org\"")
+}
+
+/// The host of an address that is scheme, host and perhaps a port.
+pub(crate) fn host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let (host, port) = rest.split_once(':').unwrap_or((rest, "1"));
+    let label = |label: &str| {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !label.is_empty() && label.len() <= 63 && label.chars().all(good)
     };
-    let wire = table.entries_of("wire").iter().map(|e| (e.key.clone(), e.strings())).collect();
-    let set = table
-        .entries_of("set")
-        .iter()
-        .filter_map(|entry| entry.scalar().map(|(value, kind)| (entry.key.clone(), value, kind)))
-        .collect();
-    Some(Block { name: entry.key.clone(), from, wire, set, shape })
-}
-
-/// A key that a source block knows is not a slip in a module's block: it belongs elsewhere.
-fn refuse_module_keys(table: &Table<'_>, place: &str) {
-    let known = ["use", "wire", "set"];
-    for entry in table.entries() {
-        let key = entry.key.value.as_str();
-        if known.contains(&key) {
-            continue;
-        }
-        let mut wrong = Diagnostic::new(
-            "file/unknown-key",
-            &entry.key.span,
-            format!("{place} has no key \"{key}\""),
-        );
-        wrong = if read::KEYS.contains(&key) {
-            wrong
-                .help("the module says this itself; a block that uses one takes use, wire, set", "")
-        } else {
-            wrong.did_you_mean(key, known)
-        };
-        entry.refuse(wrong);
-    }
-}
-
-fn origin(entry: &Entry<'_>, table: &Table<'_>) -> Option<Origin> {
-    match (table.entry("use"), table.entry("source")) {
-        (Some(module), None) => module.string().map(Origin::Module),
-        (None, Some(source)) => {
-            let path = source.string()?;
-            let fine = !path.value.starts_with('/') && !path.value.split('/').any(|p| p == "..");
-            if !fine || path.value.is_empty() {
-                let message = format!("source \"{}\" is not inside the app's folder", path.value);
-                source.refuse(
-                    Diagnostic::new("block/source", &path.span, message)
-                        .help("such as", "source = \"./web\""),
-                );
-                return None;
-            }
-            Some(Origin::Source(path))
-        }
-        (Some(module), Some(_)) => {
-            let message = format!("block {} has both use and source", entry.key.value);
-            entry.refuse(
-                Diagnostic::new("block/origin", &module.key.span, message).help("keep one", ""),
-            );
-            None
-        }
-        (None, None) => {
-            // A misspelt `use` or `source` is the likelier cause, and it is named first.
-            table.only(&known_keys(), &format!("block {}", entry.key.value));
-            let slip = |one: &Entry<'_>| {
-                crate::suggest::nearest(&one.key.value, &["use", "source"]).is_some()
-            };
-            if table.entries().iter().any(slip) {
-                return None;
-            }
-            let message = format!("block {} comes from nowhere", entry.key.value);
-            entry.refuse(
-                Diagnostic::new("block/origin", &entry.key.span, message)
-                    .help("from the shelf", "use = \"postgres@15\"")
-                    .help("from your source", "source = \"./web\""),
-            );
-            None
-        }
-    }
-}
-
-fn known_keys() -> Vec<&'static str> {
-    ["use", "source"].iter().chain(&SHARED).chain(&read::KEYS).copied().collect()
+    let fine = host.split('.').all(label) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    fine.then_some(host)
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::catalogue::Catalogue;
 use crate::module::Module;
+use crate::shape::Point;
 use crate::sketch::{self, Premise, Socket};
 use crate::source::Spanned;
 
@@ -25,6 +26,38 @@ pub struct Card {
     pub settings: Vec<Choice>,
     /// What it takes for granted.
     pub assumes: Vec<Premise>,
+    /// Other names that people look for.
+    pub aliases: Vec<String>,
+    /// The group it stands in, such as `Databases`; empty if its file does not say.
+    pub group: String,
+    /// Where an app may add to it.
+    pub extend: Vec<Opening>,
+}
+
+/// A place where an app may add to a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Opening {
+    /// Its name.
+    pub point: String,
+    /// `files:*.sql`, `keys`, `env` or `text`.
+    pub kind: String,
+    /// What it is for.
+    pub help: String,
+}
+
+impl Module {
+    /// The module as it stands on the shelf.
+    pub fn card(&self) -> Card {
+        card(self)
+    }
+}
+
+pub(crate) fn opening(point: &Point) -> Opening {
+    Opening {
+        point: point.name.value.clone(),
+        kind: point.kind.to_string(),
+        help: point.help.clone(),
+    }
 }
 
 /// Something a module gives.
@@ -95,5 +128,8 @@ fn card(module: &Module) -> Card {
         needs: shape.needs.iter().map(|need| sketch::socket(need, false)).collect(),
         settings: settings.collect(),
         assumes: module.assumes.iter().map(sketch::premise).collect(),
+        aliases: module.aliases.clone(),
+        group: module.group.clone(),
+        extend: module.extend.iter().map(opening).collect(),
     }
 }

@@ -1,23 +1,42 @@
-//! What is on the shelf: modules and interfaces, as texts that someone else read from disk.
+//! What is on the shelf: modules and interfaces, as texts that someone else read from disk; and the
+//! other apps of the target, which wires may reach.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
+use crate::graph::Graph;
 use crate::interface::Interface;
 use crate::module::Module;
+use crate::version;
 
 /// The modules and interfaces an app may use.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    modules: BTreeMap<String, Module>,
+    /// By name, the newest version first.
+    modules: BTreeMap<String, Vec<Module>>,
+    /// Modules in the app's own folder, by path as the app writes it.
+    local: BTreeMap<String, Module>,
     interfaces: BTreeMap<String, Interface>,
+    apps: BTreeMap<String, Graph>,
 }
 
 impl Catalogue {
-    /// Adds a module by the text of its `module.toml`. `path` is only used in messages.
+    /// Adds a module by the text of its `module.toml`. `path` is only used in messages. A module
+    /// may be there in several versions; the same version again replaces the old text.
     pub fn add_module(&mut self, path: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         let module = Module::parse(path, text)?;
-        self.modules.insert(module.name.clone(), module);
+        let versions = self.modules.entry(module.name.clone()).or_default();
+        versions.retain(|other| other.version != module.version);
+        versions.push(module);
+        versions.sort_by(|a, b| version::order(&b.version, &a.version));
+        Ok(())
+    }
+
+    /// Adds a module that lies in the app's own folder, at the path that the app names
+    /// (`module = "./db"`). `path` is that path.
+    pub fn add_local(&mut self, path: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
+        let module = Module::parse(&format!("{path}/module.toml"), text)?;
+        self.local.insert(path.to_owned(), module);
         Ok(())
     }
 
@@ -28,9 +47,25 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The module of this name.
+    /// Adds another app of the target, as it last came up, so that wires may reach it.
+    pub fn add_app(&mut self, graph: Graph) {
+        self.apps.insert(graph.app.clone(), graph);
+    }
+
+    /// The newest version of the module of this name.
     pub fn module(&self, name: &str) -> Option<&Module> {
-        self.modules.get(name)
+        self.modules.get(name)?.first()
+    }
+
+    /// The newest version of a module that keeps a limit such as `15` or `>=14`.
+    pub fn module_version(&self, name: &str, wanted: &str) -> Option<&Module> {
+        let versions = self.modules.get(name)?;
+        versions.iter().find(|module| version::keeps(&module.version, wanted) == Some(true))
+    }
+
+    /// The module at a path in the app's own folder.
+    pub(crate) fn local(&self, path: &str) -> Option<&Module> {
+        self.local.get(path)
     }
 
     /// The interface of this name with its major, such as `postgres/1`.
@@ -38,13 +73,23 @@ impl Catalogue {
         self.interfaces.get(name)
     }
 
-    /// All modules, by name.
+    /// Another app of the target.
+    pub fn app(&self, name: &str) -> Option<&Graph> {
+        self.apps.get(name)
+    }
+
+    /// All modules by name, the newest version of each first.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
-        self.modules.values()
+        self.modules.values().flatten()
     }
 
     /// All interfaces, by name.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
         self.interfaces.values()
+    }
+
+    /// The other apps of the target, by name.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &Graph> {
+        self.apps.values()
     }
 }

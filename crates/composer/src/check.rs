@@ -5,18 +5,23 @@
 //! Where next: `check/wires.rs`.
 
 mod blocks;
+mod deliver;
 mod disks;
+mod external;
+pub(crate) mod limits;
 mod names;
 mod order;
 mod sketch;
 mod values;
 mod wires;
 
-use crate::app::{App, Block};
+use crate::app::{App, Block, Tune};
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{From, Graph, Offer, Wire};
-use crate::shape::{Assumption, Disk, Shape};
+use crate::module::Module;
+use crate::shape::{Assumption, Copies, Disk, Shape};
+use crate::source::Spanned;
 
 pub(crate) use sketch::{Sketch, sketch};
 
@@ -49,7 +54,8 @@ pub(crate) fn as_far_as_possible(app: &App, catalogue: &Catalogue) -> (Graph, Ve
     found.sort_by_key(|one| one.span.as_ref().map(|span| (span.file.clone(), span.line)));
     parts.sort_by_key(|part| part.level);
     let assumptions = nodes.iter().flat_map(assumptions).collect();
-    (Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions }, found)
+    let urls = app.urls.iter().map(|url| url.value.clone()).collect();
+    (Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions, urls }, found)
 }
 
 /// A block with what it comes from, before its references are resolved.
@@ -60,11 +66,31 @@ struct Node<'a> {
     assumes: &'a [Assumption],
     settings: Vec<(String, String)>,
     offers: Vec<Offer>,
+    /// The module it comes from, if it does.
+    module: Option<&'a Module>,
 }
 
 impl Node<'_> {
     fn name(&self) -> &str {
         &self.block.name.value
+    }
+
+    fn tune(&self, process: &str) -> Option<&Tune> {
+        self.block.tune.iter().find(|tune| tune.process.value == process)
+    }
+
+    /// The paths of a process, given those that its description says.
+    fn paths<'b>(&'b self, process: &str, said: &'b [Spanned<String>]) -> &'b [Spanned<String>] {
+        self.tune(process).and_then(|tune| tune.paths.as_deref()).unwrap_or(said)
+    }
+
+    /// The copies of a process, given those that its description says.
+    fn copies<'b>(
+        &'b self,
+        process: &str,
+        said: Option<&'b Spanned<Copies>>,
+    ) -> Option<&'b Spanned<Copies>> {
+        self.tune(process).and_then(|tune| tune.copies.as_ref()).or(said)
     }
 
     /// Whether an offer gives this disk to other blocks.
@@ -80,7 +106,17 @@ impl Node<'_> {
 
 fn assumptions(node: &Node<'_>) -> Vec<String> {
     let line = |one: &Assumption| {
-        format!("{}.{}: {}  if not: {}", node.name(), one.name, one.says, one.if_not)
+        format!("{}.{}: {}  if not: {}", node.name(), one.name.value, one.says, one.if_not)
     };
-    node.assumes.iter().map(line).collect()
+    let shared = match &node.from {
+        From::External { interface, held_in } if !node.offers.iter().any(Offer::is_disk) => {
+            Some(format!(
+                "{}.login: All wires to this {interface} share the login in Secret {held_in}.  \
+             if not: use a module, which gives each wire its own",
+                node.name(),
+            ))
+        }
+        _ => None,
+    };
+    node.assumes.iter().map(line).chain(shared).collect()
 }

@@ -5,11 +5,13 @@
 //! the front door. No generated value is in any object; those are listed as [`GeneratedSecret`].
 //! Where next: `compile/template.rs` (a pod), `compile/workload.rs` (what runs it).
 
+mod beyond;
 mod disks;
 mod environment;
 mod jobs;
 mod meta;
 mod network;
+mod scale;
 mod secrets;
 mod template;
 mod workload;
@@ -42,6 +44,10 @@ pub struct Facts {
     pub shared_storage_class: Option<String>,
     /// Whether pods get a user namespace of their own.
     pub user_namespaces: bool,
+    /// Whether the target measures load and makes more copies by it.
+    pub scales_by_load: bool,
+    /// Whether the target answers `https://` itself.
+    pub serves_tls: bool,
     /// Whether the target enforces network policies; if not, that is stated as an assumption.
     pub enforces_network_policy: bool,
 }
@@ -96,12 +102,18 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
+    /// The app's address.
+    fn url(&self) -> &str {
+        self.graph.urls.first().map_or(&self.facts.url, |url| url)
+    }
+
     fn image(&self, block: &str) -> &str {
         self.images.get(block).map_or("", String::as_str)
     }
 }
 
-/// Compiles an app. `images` must hold every block of [`Graph::builds`].
+/// Compiles an app. `images` must hold every block of [`Graph::builds`], and, as `app/block`, each
+/// provider in another app.
 pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
     let input = Input { graph, images, facts };
     let secrets = secrets::all(&input);
@@ -122,7 +134,7 @@ pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
     Compiled {
         app: graph.app.clone(),
         release,
-        url: graph.has_url().then(|| facts.url.clone()),
+        url: graph.has_url().then(|| input.url().to_owned()),
         secrets,
         phases,
         assumptions: assumptions(&input),
@@ -166,6 +178,22 @@ fn assumptions(input: &Input<'_>) -> Vec<String> {
         lines.push(
             "network: each wire has a NetworkPolicy, but this target does not enforce them yet; \
              other pods can reach a provider's port.  if not: keep only apps you trust here"
+                .to_owned(),
+        );
+    }
+    let secure = input.graph.urls.iter().any(|url| url.starts_with("https://"));
+    if secure && !input.facts.serves_tls {
+        lines.push(
+            "tls: this target answers plain HTTP; something in front of it must speak TLS.  \
+             if not: write url with http://"
+                .to_owned(),
+        );
+    }
+    let ranges = input.graph.blocks.iter().flat_map(|part| &part.processes);
+    if !input.facts.scales_by_load && ranges.clone().any(|one| one.copies_at_most.is_some()) {
+        lines.push(
+            "load: this target does not measure load, so the least number of copies runs.  \
+             if not: set copies to a number"
                 .to_owned(),
         );
     }

@@ -17,6 +17,9 @@ pub struct Graph {
     pub wires: Vec<Wire>,
     /// What is taken for granted, one line each.
     pub assumptions: Vec<String>,
+    /// The addresses the app asks for, the first being `{url}`; the target's own if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
 }
 
 /// A block of a checked app.
@@ -62,6 +65,25 @@ pub enum From {
         /// only a disk.
         build: Option<String>,
     },
+    /// A module in the app's own folder.
+    Local {
+        /// The folder, relative to the app file's.
+        path: String,
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The folder of its Dockerfile, relative to the module's folder; none if it is only a
+        /// disk.
+        build: Option<String>,
+    },
+    /// A service from outside; all its wires share one login.
+    External {
+        /// The interface it gives.
+        interface: String,
+        /// The Secret its login is in, or the claim it is.
+        held_in: String,
+    },
     /// A folder beside the app file.
     Source {
         /// The folder, relative to the app file's.
@@ -72,7 +94,11 @@ pub enum From {
 impl From {
     /// Whether there is an image to run: a module may be only a disk.
     pub fn has_image(&self) -> bool {
-        !matches!(self, Self::Module { build: None, .. })
+        match self {
+            Self::Module { build, .. } | Self::Local { build, .. } => build.is_some(),
+            Self::External { .. } => false,
+            Self::Source { .. } => true,
+        }
     }
 }
 
@@ -80,6 +106,8 @@ impl std::fmt::Display for From {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Module { name, version, .. } => write!(out, "{name} {version}"),
+            Self::Local { path, .. } => write!(out, "{path} (yours)"),
+            Self::External { interface, held_in } => write!(out, "external {interface}, {held_in}"),
             Self::Source { path } => out.write_str(path),
         }
     }
@@ -145,6 +173,22 @@ pub struct Disk {
 }
 
 impl Part {
+    /// Its offers and those of its processes.
+    pub fn all_offers(&self) -> Vec<Offer> {
+        let own = self.offers.iter().cloned();
+        let http = self.processes.iter().filter(|process| process.command.is_some());
+        let http = http.filter_map(|process| {
+            Some(Offer::http(&process.name, &process.workload, process.port?))
+        });
+        let mut all: Vec<Offer> = own.collect();
+        for offer in http {
+            if !all.contains(&offer) {
+                all.push(offer);
+            }
+        }
+        all
+    }
+
     /// The claim of a disk that has one of its own.
     pub fn claim(&self, disk: &str) -> String {
         claim(&self.name, disk)
@@ -179,8 +223,11 @@ pub struct Process {
     pub port: Option<i64>,
     /// Paths of the app's address that lead to it.
     pub paths: Vec<String>,
-    /// How many copies.
+    /// How many copies, at least.
     pub copies: i64,
+    /// How many copies at most, if as many run as the load asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies_at_most: Option<i64>,
     /// How to see that it is ready.
     pub ready: Ready,
     /// A schedule, for a process that runs and ends.
@@ -227,6 +274,26 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// What a process with a port gives.
+    pub(crate) fn http(process: &str, workload: &str, port: i64) -> Self {
+        Self {
+            name: process.to_owned(),
+            interface: "http/1".to_owned(),
+            service: workload.to_owned(),
+            port: Some(port),
+            admin_port: None,
+            grant: None,
+            probe: None,
+            facts: Vec::new(),
+            max: None,
+        }
+    }
+
+    /// Whether it is a folder, and not something to connect to.
+    pub(crate) fn is_disk(&self) -> bool {
+        self.port.is_none() && self.fact("access").is_some()
+    }
+
     /// A fact by name.
     pub fn fact(&self, name: &str) -> Option<&str> {
         self.facts.iter().find(|(fact, _)| fact == name).map(|(_, value)| value.as_str())
@@ -246,6 +313,9 @@ pub struct Wire {
     pub many: bool,
     /// The block that gives.
     pub provider: String,
+    /// What is known of it if it is a block of another app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Beyond>,
     /// What it gives.
     pub offer: Offer,
     /// The limits that were checked, as written.
@@ -259,6 +329,21 @@ pub struct Wire {
     /// The disk it mounts, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
+}
+
+/// A provider in another app, as that app last came up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Beyond {
+    /// The app, which is also its namespace.
+    pub app: String,
+    /// The user the provider's programs run as.
+    pub user: Option<i64>,
+    /// The names of its generated values, which its grant program reads.
+    pub secrets: Vec<String>,
+    /// The process that is reached.
+    pub process: String,
+    /// Whether that process has a path, and so takes anybody's connections.
+    pub public: bool,
 }
 
 /// The disk of a provider in the copies of a consumer.
@@ -284,6 +369,14 @@ impl Wire {
         format!("{}_{}", upper(&self.binding), upper(field))
     }
 
+    /// The provider as the app file names it: `db`, or `billing/db`.
+    pub fn provider_name(&self) -> String {
+        match &self.beyond {
+            Some(beyond) => format!("{}/{}", beyond.app, self.provider),
+            None => self.provider.clone(),
+        }
+    }
+
     /// `consumer.socket`.
     pub fn end(&self) -> String {
         format!("{}.{}", self.consumer, self.socket)
@@ -299,6 +392,9 @@ pub struct WireField {
     pub value: SecretValue,
     /// Whether it must stay out of plain places.
     pub secret: bool,
+    /// Whether it may be missing where it is copied from.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// An image that an app needs.

@@ -1,9 +1,14 @@
-//! Modules: things on the shelf, one `module.toml` each. Where next: `catalogue.rs`.
+//! Modules: things on the shelf, one `module.toml` each. Where next: `catalogue.rs`; what a shelf
+//! shows of one, `card.rs`; what a module file may not say, `module/lint.rs`.
+
+mod lint;
 
 use crate::diagnostic::Diagnostic;
 use crate::read::{Entry, Reader};
-use crate::shape::{Assumption, Shape, read};
+use crate::shape::{Assumption, Point, Shape, read};
 use crate::source::Spanned;
+
+pub use lint::lint;
 
 /// A module, read from its file.
 #[derive(Debug, Clone)]
@@ -16,11 +21,38 @@ pub struct Module {
     pub summary: String,
     /// The folder of its Dockerfile, relative to the module's folder; none if it is only a disk.
     pub build: Option<String>,
+    /// Other names that people look for.
+    pub aliases: Vec<String>,
+    /// The group it stands in on the shelf, such as `Databases`.
+    pub group: String,
+    /// The file of its picture, relative to the module's folder.
+    pub icon: Option<String>,
     /// Commands for its data: `backup`, `restore`.
     pub data: Vec<(String, String)>,
+    /// How the data of an older major becomes this one's.
+    pub upgrade: Option<Upgrade>,
     pub(crate) shape: Shape,
     pub(crate) assumes: Vec<Assumption>,
+    pub(crate) extend: Vec<Point>,
 }
+
+/// How the data of an older major becomes this one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The version it starts from, such as `13`.
+    pub from: String,
+    /// The command.
+    pub run: String,
+}
+
+/// Facts that show by themselves whether an assumption holds; see `check/assumptions.rs`.
+pub(crate) const FACTS: [&str; 6] =
+    ["copies>1", "no-shared-storage", "no-network-policy", "several-nodes", "public", "no-backup"];
+
+const OWN: [&str; 10] = [
+    "module", "version", "summary", "build", "data", "assumes", "extend", "aliases", "group",
+    "icon",
+];
 
 impl Module {
     /// Reads a module file. `path` is only used in messages.
@@ -28,8 +60,7 @@ impl Module {
         let reader = Reader::new(path, text);
         let document = reader.document()?;
         let root = reader.root(&document);
-        let own = ["module", "version", "summary", "build", "data", "assumes"];
-        let keys: Vec<&str> = own.iter().chain(&read::KEYS).copied().collect();
+        let keys: Vec<&str> = OWN.iter().chain(&read::KEYS).copied().collect();
         root.only(&keys, "a module");
         let (Some(name), Some(version)) = (root.string("module"), root.string("version")) else {
             let span = reader.top();
@@ -46,7 +77,7 @@ impl Module {
             let message = format!("\"{}\" is no version", version.value);
             reader.refuse(Diagnostic::new("module/version", &version.span, message));
         }
-        let data = root.entries_of("data").iter().filter_map(read_data).collect();
+        let (data, upgrade) = read_data(&root);
         let assumes: Vec<Assumption> =
             root.entries_of("assumes").iter().filter_map(read_assumption).collect();
         if assumes.is_empty() {
@@ -56,14 +87,21 @@ impl Module {
                 "[assumes] single = { says = \"One server.\", if-not = \"…\" }",
             ));
         }
+        let words = |key| root.entry(key).map(|entry: Entry<'_>| entry.strings());
+        let text = |key| root.string(key).map(|text| text.value);
         let module = Self {
             name: name.value,
             version: version.value,
-            summary: root.string("summary").map(|text| text.value).unwrap_or_default(),
-            build: root.string("build").map(|folder| folder.value),
+            summary: text("summary").unwrap_or_default(),
+            build: text("build"),
+            aliases: words("aliases").unwrap_or_default().into_iter().map(|w| w.value).collect(),
+            group: text("group").unwrap_or_default(),
+            icon: text("icon"),
             data,
+            upgrade,
             shape: read::shape(&root),
             assumes,
+            extend: root.entries_of("extend").iter().filter_map(read::point).collect(),
         };
         refuse_odd_disks(&root, &module);
         reader.finish(Some(module))
@@ -88,7 +126,7 @@ fn refuse_odd_disks(root: &crate::read::Table<'_>, module: &Module) {
     if module.build.is_some() {
         return;
     }
-    let runs = ["run", "before", "env", "check", "secrets", "needs", "user"];
+    let runs = ["run", "before", "env", "check", "secrets", "needs", "user", "extend"];
     if let Some(entry) = runs.iter().find_map(|key| root.entry(key)) {
         let message = format!("module {} has {} but no image", module.name, entry.key.value);
         root.refuse(
@@ -104,25 +142,38 @@ fn refuse_odd_disks(root: &crate::read::Table<'_>, module: &Module) {
     }
 }
 
-fn read_data(entry: &Entry<'_>) -> Option<(String, String)> {
-    if !["backup", "restore"].contains(&entry.key.value.as_str()) {
-        let message = format!("[data] has no key \"{}\"", entry.key.value);
-        entry.refuse(
-            Diagnostic::new("file/unknown-key", &entry.key.span, message)
-                .did_you_mean(&entry.key.value, ["backup", "restore"]),
-        );
-        return None;
-    }
-    Some((entry.key.value.clone(), entry.string()?.value))
+fn read_data(root: &crate::read::Table<'_>) -> (Vec<(String, String)>, Option<Upgrade>) {
+    let Some(table) = root.table("data") else { return Default::default() };
+    table.only(&["backup", "restore", "upgrade"], "[data]");
+    let commands = ["backup", "restore"];
+    let own = commands.iter().filter_map(|key| Some(((*key).to_owned(), table.string(key)?.value)));
+    let upgrade = table.table("upgrade").and_then(|upgrade| {
+        upgrade.only(&["from", "run"], "an upgrade");
+        let (from, run) = (upgrade.string("from")?.value, upgrade.string("run")?.value);
+        Some(Upgrade { from, run })
+    });
+    (own.collect(), upgrade)
 }
 
 fn read_assumption(entry: &Entry<'_>) -> Option<Assumption> {
     let table = entry.table()?;
-    table.only(&["says", "if-not"], "an assumption");
+    table.only(&["says", "if-not", "when"], "an assumption");
     let (Some(says), Some(if_not)) = (table.string("says"), table.string("if-not")) else {
         let message = format!("assumption \"{}\" needs says and if-not", entry.key.value);
         entry.refuse(Diagnostic::new("module/assumes", &entry.key.span, message));
         return None;
     };
-    Some(Assumption { name: entry.key.value.clone(), says: says.value, if_not: if_not.value })
+    let when = table.string("when");
+    if let Some(when) = when.as_ref().filter(|when| !FACTS.contains(&when.value.as_str())) {
+        let message = format!("\"{}\" is no fact that breaks an assumption", when.value);
+        entry.refuse(
+            Diagnostic::new("module/assumes", &when.span, message).did_you_mean(&when.value, FACTS),
+        );
+    }
+    Some(Assumption {
+        name: entry.key.clone(),
+        says: says.value,
+        if_not: if_not.value,
+        when: when.map(|when| when.value),
+    })
 }

@@ -200,6 +200,11 @@ impl<'a> Entry<'a> {
         self.wrong("a string, a whole number, true or false")
     }
 
+    /// The value as JSON. Dates are texts.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        json(self.item)
+    }
+
     fn wrong<T>(&self, wanted: &str) -> Option<T> {
         self.refuse(
             Diagnostic::new(
@@ -210,5 +215,36 @@ impl<'a> Entry<'a> {
             .side("found", self.item.type_name()),
         );
         None
+    }
+}
+
+fn json(item: &Item) -> serde_json::Value {
+    match item {
+        Item::None => serde_json::Value::Null,
+        Item::Value(value) => json_value(value),
+        Item::Table(table) => {
+            table.iter().map(|(key, item)| (key.to_owned(), json(item))).collect()
+        }
+        Item::ArrayOfTables(tables) => tables
+            .iter()
+            .map(|table| -> serde_json::Value {
+                table.iter().map(|(key, item)| (key.to_owned(), json(item))).collect()
+            })
+            .collect(),
+    }
+}
+
+fn json_value(value: &toml_edit::Value) -> serde_json::Value {
+    use toml_edit::Value;
+    match value {
+        Value::String(text) => text.value().as_str().into(),
+        Value::Integer(number) => (*number.value()).into(),
+        Value::Float(number) => (*number.value()).into(),
+        Value::Boolean(truth) => (*truth.value()).into(),
+        Value::Datetime(date) => date.value().to_string().into(),
+        Value::Array(list) => list.iter().map(json_value).collect(),
+        Value::InlineTable(table) => {
+            table.iter().map(|(key, value)| (key.to_owned(), json_value(value))).collect()
+        }
     }
 }

@@ -84,6 +84,9 @@ fn base64url(bytes: &[u8]) -> String {
 pub struct GeneratedSecret {
     /// The Secret's name.
     pub name: String,
+    /// The namespace, if it is not the app's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// Labels and annotations of the object.
     pub labels: BTreeMap<String, String>,
     /// See `labels`.
@@ -113,20 +116,61 @@ pub enum SecretValue {
     Generated(Recipe),
     /// Put together from the other keys by `{key}`.
     Derived(String),
+    /// Copied from a Secret that somebody else keeps.
+    Taken(Taken),
+}
+
+/// A value that stands in a Secret somebody else keeps, and is copied at each go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The app, and so the namespace, that the Secret is in; this app's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The Secret.
+    pub secret: String,
+    /// Its key.
+    pub key: String,
+    /// Whether there is no value without it.
+    pub required: bool,
+    /// The value if the key is absent, put together like a derived one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
 }
 
 impl GeneratedSecret {
+    /// What the Secret copies from others.
+    pub fn takes(&self) -> impl Iterator<Item = &Taken> {
+        self.keys.iter().filter_map(|key| match &key.value {
+            SecretValue::Taken(taken) => Some(taken),
+            _ => None,
+        })
+    }
+
     /// The values the Secret should hold, given those it holds now: generated values stay,
-    /// missing ones are made, plain and derived ones follow the app.
+    /// missing ones are made, plain and derived ones follow the app, copied ones stay as they are.
     pub fn fill(
         &self,
         existing: &BTreeMap<String, String>,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> BTreeMap<String, String> {
+        self.fill_from(existing, &|taken| existing.get(&taken.key).cloned(), random)
+    }
+
+    /// As [`GeneratedSecret::fill`], with `look` to find the values that are copied from others.
+    pub fn fill_from(
+        &self,
+        existing: &BTreeMap<String, String>,
+        look: &dyn Fn(&Taken) -> Option<String>,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         for key in &self.keys {
             let value = match &key.value {
                 SecretValue::Plain(text) => text.clone(),
+                SecretValue::Taken(taken) => match look(taken) {
+                    Some(value) => value,
+                    None => continue,
+                },
                 SecretValue::Generated(recipe) => {
                     existing.get(&key.name).cloned().unwrap_or_else(|| recipe.make(random))
                 }
@@ -135,7 +179,14 @@ impl GeneratedSecret {
             values.insert(key.name.clone(), value);
         }
         for key in &self.keys {
-            let SecretValue::Derived(template) = &key.value else { continue };
+            let template = match &key.value {
+                SecretValue::Derived(template) => template,
+                SecretValue::Taken(Taken { otherwise: Some(template), .. }) => template,
+                _ => continue,
+            };
+            if values.contains_key(&key.name) {
+                continue;
+            }
             // An interface's templates are checked when it is read; a field that was left out
             // (optional) makes the derived value empty rather than wrong.
             let filled = Template::parse(template).ok().and_then(|template| {
@@ -165,6 +216,7 @@ mod tests {
         let key = |name: &str, value| SecretKey { name: name.into(), value, show_after_go: false };
         GeneratedSecret {
             name: "web-db".into(),
+            namespace: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             keys: vec![

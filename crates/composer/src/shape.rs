@@ -25,6 +25,23 @@ pub(crate) struct Shape {
     pub(crate) stop_within: Option<Spanned<i64>>,
 }
 
+impl Shape {
+    /// Of a block that says nothing.
+    pub(crate) const NOTHING: Self = Self {
+        needs: Vec::new(),
+        provides: Vec::new(),
+        settings: Vec::new(),
+        secrets: Vec::new(),
+        env: Vec::new(),
+        disks: Vec::new(),
+        before: Vec::new(),
+        run: Vec::new(),
+        user: None,
+        ready: None,
+        stop_within: None,
+    };
+}
+
 /// A socket: an interface this block wants to be given.
 #[derive(Debug, Clone)]
 pub(crate) struct Need {
@@ -126,16 +143,71 @@ pub(crate) struct Process {
     pub(crate) run: Option<Spanned<String>>,
     pub(crate) port: Option<Spanned<i64>>,
     pub(crate) paths: Vec<Spanned<String>>,
-    pub(crate) copies: Option<Spanned<i64>>,
+    pub(crate) copies: Option<Spanned<Copies>>,
     pub(crate) ready: Option<Spanned<String>>,
     pub(crate) every: Option<Spanned<String>>,
     pub(crate) env: Vec<Variable>,
 }
 
+/// How many copies a process has: always so many, or as many as its load asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Copies {
+    pub(crate) least: i64,
+    pub(crate) most: i64,
+}
+
+impl std::fmt::Display for Copies {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.least == self.most {
+            true => write!(out, "{}", self.least),
+            false => write!(out, "{}..{}", self.least, self.most),
+        }
+    }
+}
+
+/// A place where an app may add to a module.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    pub(crate) name: Spanned<String>,
+    pub(crate) kind: PointKind,
+    /// The file or folder it becomes; none for environment.
+    pub(crate) at: Option<String>,
+    pub(crate) deny: Vec<String>,
+    /// How a key and its value are written, such as `{key} = {value}`.
+    pub(crate) line: String,
+    pub(crate) help: String,
+}
+
+/// What may be added at a [`Point`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PointKind {
+    /// Files whose names match a pattern such as `*.sql`.
+    Files(String),
+    /// Keys with values, in one file.
+    Keys,
+    /// Environment of the module's processes.
+    Env,
+    /// One text.
+    Text,
+}
+
+impl std::fmt::Display for PointKind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Files(pattern) => write!(out, "files:{pattern}"),
+            Self::Keys => out.write_str("keys"),
+            Self::Env => out.write_str("env"),
+            Self::Text => out.write_str("text"),
+        }
+    }
+}
+
 /// A sentence a module takes for granted, and the way out.
 #[derive(Debug, Clone)]
 pub(crate) struct Assumption {
-    pub(crate) name: String,
+    pub(crate) name: Spanned<String>,
     pub(crate) says: String,
     pub(crate) if_not: String,
+    /// The fact that shows whether it holds, one of a small closed list.
+    pub(crate) when: Option<String>,
 }

@@ -125,13 +125,30 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
     let shape: Option<&Shape> = match &block.from {
         Origin::Module(used) => {
             draft.module = Some(used.value.clone());
-            let name = used.value.split('@').next().unwrap_or_default();
-            let module = catalogue.module(name);
+            let module = match used.value.split_once('@') {
+                Some((name, version)) => catalogue.module_version(name, version),
+                None => catalogue.module(&used.value),
+            };
             if let Some(module) = module {
                 draft.summary.clone_from(&module.summary);
                 draft.assumptions = module.assumes.iter().map(premise).collect();
             }
             module.map(|module| &module.shape)
+        }
+        Origin::Local(path) => {
+            draft.module = Some(path.value.clone());
+            let module = catalogue.local(&path.value);
+            if let Some(module) = module {
+                draft.summary.clone_from(&module.summary);
+                draft.assumptions = module.assumes.iter().map(premise).collect();
+            }
+            module.map(|module| &module.shape)
+        }
+        Origin::External { interface, .. } => {
+            draft.module = Some(format!("external:{}", interface.value));
+            let interface = catalogue.interface(&interface.value);
+            draft.summary = interface.map(|one| one.summary.clone()).unwrap_or_default();
+            None
         }
         Origin::Source(path) => {
             draft.source = Some(path.value.clone());
@@ -182,7 +199,7 @@ pub(crate) fn socket(need: &Need, own: bool) -> Socket {
 
 pub(crate) fn premise(assumption: &Assumption) -> Premise {
     Premise {
-        name: assumption.name.clone(),
+        name: assumption.name.value.clone(),
         says: assumption.says.clone(),
         if_not: assumption.if_not.clone(),
     }

@@ -12,6 +12,11 @@ pub(crate) fn keeps(version: &str, limit: &str) -> Option<bool> {
     Some(kept)
 }
 
+/// The order of two versions; one that cannot be read is the older.
+pub(crate) fn order(left: &str, right: &str) -> std::cmp::Ordering {
+    compare(&parts(left).unwrap_or_default(), &parts(right).unwrap_or_default())
+}
+
 fn keeps_one(version: &[u64], clause: &str) -> Option<bool> {
     for sign in [">=", "<=", ">", "<", "="] {
         let Some(rest) = clause.strip_prefix(sign) else { continue };

@@ -24,7 +24,6 @@ refused!(use_and_source, "app = \"shop\"\n[db]\nuse = \"postgres@15\"\nsource = 
 refused!(source_outside, "app = \"shop\"\n[web]\nsource = \"../web\"\n");
 refused!(module_unknown, "app = \"shop\"\n[db]\nuse = \"postgers@15\"\n");
 refused!(module_version, "app = \"shop\"\n[db]\nuse = \"postgres@17\"\n");
-refused!(external, "app = \"shop\"\n[db]\nuse = \"external:postgres/1\"\n");
 refused!(
     setting_unknown,
     "app = \"shop\"\n[db]\nuse = \"postgres@15\"\nset = { sise = \"1Gi\" }\n"
@@ -60,10 +59,6 @@ refused!(
 refused!(
     wire_socket,
     "app = \"shop\"\n[db]\nuse = \"postgres@15\"\n[web]\nsource = \"./web\"\nneeds = { db = \"postgres/1\" }\nwire = { bd = \"db\" }\n"
-);
-refused!(
-    wire_other_app,
-    "app = \"shop\"\n[web]\nsource = \"./web\"\nneeds = { db = \"postgres/1\" }\nwire = { db = \"billing/db\" }\n"
 );
 refused!(
     wire_count,

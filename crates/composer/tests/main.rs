@@ -6,6 +6,8 @@ mod edits;
 mod errors;
 mod guide;
 mod modules;
+mod outside;
 mod pulp;
 mod shelf;
+mod targets;
 mod wires;

@@ -1,6 +1,6 @@
 //! A block on its own: its module, its settings, what it offers.
 
-use super::Node;
+use super::{Node, external};
 use crate::app::{Block, Origin};
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
@@ -29,22 +29,36 @@ pub(super) fn node<'a>(
             };
             (from, &module.shape, &module.assumes)
         }
+        Origin::Local(path) => {
+            let module = local(path, catalogue).map_err(|wrong| found.push(wrong)).ok()?;
+            let from = From::Local {
+                path: path.value.clone(),
+                name: module.name.clone(),
+                version: module.version.clone(),
+                build: module.build.clone(),
+            };
+            (from, &module.shape, &module.assumes)
+        }
+        Origin::External { interface, from, facts } => {
+            return external::node(block, (interface, from, facts), catalogue, found);
+        }
         Origin::Source(path) => (From::Source { path: path.value.clone() }, &block.shape, &[]),
+    };
+    let module = match &block.from {
+        Origin::Module(used) => module(used, catalogue).ok(),
+        Origin::Local(path) => catalogue.local(&path.value),
+        _ => None,
     };
     let settings = settings(block, &from, &shape.settings, found);
     let mut offers: Vec<Offer> =
         shape.provides.iter().filter_map(|one| offer(name, shape, one, catalogue, found)).collect();
     offers.extend(shape.run.iter().filter_map(|process| http(name, process)));
-    Some(Node { block, from, shape, assumes, settings, offers })
+    let node = Node { block, from, shape, assumes, settings, offers, module };
+    unknown_processes(&node, found);
+    Some(node)
 }
 
 fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Module, Diagnostic> {
-    if used.value.starts_with("external:") {
-        let message = "a service from outside cannot be used yet";
-        return Err(Diagnostic::new("block/external", &used.span, message)
-            .side("found", &used.value)
-            .help("use a module", "use = \"postgres@15\""));
-    }
     let (name, wanted) = match used.value.split_once('@') {
         Some((name, version)) => (name, Some(version)),
         None => (used.value.as_str(), None),
@@ -57,9 +71,11 @@ fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Mo
         );
     };
     let Some(wanted) = wanted else { return Ok(module) };
-    if version::keeps(&module.version, wanted) == Some(true) {
+    if let Some(module) = catalogue.module_version(name, wanted) {
         return Ok(module);
     }
+    let same = catalogue.modules().filter(|module| module.name == name);
+    let versions: Vec<&str> = same.map(|module| module.version.as_str()).collect();
     let major = module.version.split('.').next().unwrap_or_default();
     Err(Diagnostic::new(
         "module/version",
@@ -67,8 +83,36 @@ fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Mo
         format!("module {name} is not there in version {wanted}"),
     )
     .side_at("the app asks for", format!("{name} {wanted}"), &used.span)
-    .side("the shelf has", format!("{name} {}", module.version))
+    .side("the shelf has", format!("{name} {}", versions.join(", ")))
     .help("use what is there", format!("use = \"{name}@{major}\"")))
+}
+
+fn local<'a>(path: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Module, Diagnostic> {
+    catalogue.local(&path.value).ok_or_else(|| {
+        let message = format!("there is no module in {}", path.value);
+        Diagnostic::new("module/unknown", &path.span, message)
+            .side("looked for", format!("{}/module.toml", path.value))
+            .help("to copy one from the shelf", "shelf fork")
+    })
+}
+
+/// What an app says of a process must be about one that is there.
+fn unknown_processes(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
+    let mut known: Vec<&str> =
+        node.shape.run.iter().map(|process| process.name.value.as_str()).collect();
+    if known.is_empty() && node.from.has_image() {
+        known.push(node.name());
+    }
+    for tune in &node.block.tune {
+        let process = &tune.process;
+        if !known.contains(&process.value.as_str()) {
+            let message = format!("{} has no process \"{}\"", node.name(), process.value);
+            found.push(
+                Diagnostic::new("run/process", &process.span, message)
+                    .did_you_mean(&process.value, known.iter().copied()),
+            );
+        }
+    }
 }
 
 /// The settings with the values that `set` gives them.
@@ -127,17 +171,8 @@ fn wrong_value(setting: &Setting, value: &Spanned<String>, kind: &str) -> Option
 
 /// A process with a port gives `http/1` under its own name.
 fn http(block: &str, process: &Process) -> Option<Offer> {
-    Some(Offer {
-        name: process.name.value.clone(),
-        interface: "http/1".into(),
-        service: super::names::workload(block, &process.name.value),
-        port: Some(process.port.as_ref()?.value),
-        admin_port: None,
-        grant: None,
-        probe: None,
-        facts: Vec::new(),
-        max: None,
-    })
+    let name = &process.name.value;
+    Some(Offer::http(name, &super::names::workload(block, name), process.port.as_ref()?.value))
 }
 
 fn offer(
@@ -229,7 +264,7 @@ fn missing_fact(place: &str, interface: &Interface, name: &str, span: &Span) -> 
         .help("add", format!("{name} = \"…\""))
 }
 
-fn wrong_fact(
+pub(super) fn wrong_fact(
     place: &str,
     interface: &Interface,
     fact: &Spanned<String>,

@@ -17,9 +17,11 @@ fn one_process_per_disk(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
     let Some(disk) = private.next() else { return };
     let name = node.name();
     let more = node.shape.run.get(1).map(|process| format!("process {}", process.name.value));
-    let copies = node.shape.run.iter().filter_map(|process| process.copies.as_ref());
+    let said = node.shape.run.iter().map(|one| (one.name.value.as_str(), one.copies.as_ref()));
+    let main = node.shape.run.is_empty().then_some((name, None));
+    let copies = said.chain(main).filter_map(|(process, said)| node.copies(process, said));
     let mut many =
-        copies.filter(|copies| copies.value > 1).map(|many| format!("{} copies", many.value));
+        copies.filter(|many| many.value.most > 1).map(|many| format!("{} copies", many.value));
     let Some(second) = more.or_else(|| many.next_back()) else { return };
     let span = if matches!(node.from, From::Source { .. }) {
         &disk.name.span

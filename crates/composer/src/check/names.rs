@@ -49,9 +49,11 @@ pub(super) fn check(nodes: &[Node<'_>], found: &mut Vec<Diagnostic>) {
 fn same_path_twice(nodes: &[Node<'_>], found: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<&str, (String, &Span)> = BTreeMap::new();
     for node in nodes {
-        for process in &node.shape.run {
-            for path in &process.paths {
-                let here = format!("{}.{}", node.name(), process.name.value);
+        let said = node.shape.run.iter().map(|one| (one.name.value.as_str(), &*one.paths));
+        let main = node.shape.run.is_empty().then(|| (node.name(), [].as_slice()));
+        for (process, said) in said.chain(main) {
+            for path in node.paths(process, said) {
+                let here = format!("{}.{process}", node.name());
                 match seen.get(path.value.as_str()) {
                     Some((first, span)) => found.push(
                         Diagnostic::new(

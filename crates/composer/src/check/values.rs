@@ -54,6 +54,10 @@ pub(super) fn part(
     }
 }
 
+fn texts(words: &[Spanned<String>]) -> Vec<String> {
+    words.iter().map(|word| word.value.clone()).collect()
+}
+
 /// A secret is kept with a disk: its own block's, by the disk's name, or another block's.
 fn secret(
     node: &Node<'_>,
@@ -105,13 +109,15 @@ impl Scope<'_> {
                 (None, Some(_)) => Ready::Port,
                 (None, None) => Ready::Started,
             };
+            let copies = self.copies(block, None);
             return vec![Process {
                 name: block.to_owned(),
                 workload: block.to_owned(),
                 command: None,
                 port,
-                paths: Vec::new(),
-                copies: 1,
+                paths: texts(self.node.paths(block, &[])),
+                copies: copies.least,
+                copies_at_most: (copies.most > copies.least).then_some(copies.most),
                 ready,
                 every: None,
                 env: Vec::new(),
@@ -134,17 +140,24 @@ impl Scope<'_> {
             (None, Some(_)) => Ready::Port,
             (None, None) => Ready::Started,
         };
+        let copies = self.copies(&written.name.value, written.copies.as_ref());
         Process {
             name: written.name.value.clone(),
             workload: names::workload(self.node.name(), &written.name.value),
             command: written.run.as_ref().map(|run| self.command(run, found)),
             port,
-            paths: written.paths.iter().map(|path| path.value.clone()).collect(),
-            copies: written.copies.as_ref().map_or(1, |copies| copies.value),
+            paths: texts(self.node.paths(&written.name.value, &written.paths)),
+            copies: copies.least,
+            copies_at_most: (copies.most > copies.least).then_some(copies.most),
             ready,
             every: written.every.as_ref().map(|every| every.value.clone()),
             env: self.env(&written.env, found),
         }
+    }
+
+    fn copies(&self, process: &str, said: Option<&Spanned<shape::Copies>>) -> shape::Copies {
+        let one = shape::Copies { least: 1, most: 1 };
+        self.node.copies(process, said).map_or(one, |copies| copies.value)
     }
 
     fn step(&self, written: &shape::Before, found: &mut Vec<Diagnostic>) -> Step {

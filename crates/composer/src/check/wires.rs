@@ -1,15 +1,13 @@
 //! Ties sockets to offers and checks that they fit: name and major, limits, how many.
 
-use super::{Node, blocks};
+use super::limits::{self, need_text};
+use super::{Node, blocks, deliver};
 use crate::app::App;
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Mount, Offer, Wire, WireField};
-use crate::interface::{AttributeKind, FieldKind, Interface};
-use crate::secret::{Recipe, SecretValue};
+use crate::graph::{Beyond, From, Offer, Wire};
 use crate::shape::{Cardinality, Need};
 use crate::source::{Span, Spanned};
-use crate::version;
 
 /// Everything that a wire can be tied to, and where wrong ones are noted.
 struct Board<'a> {
@@ -19,7 +17,50 @@ struct Board<'a> {
     complete: bool,
 }
 
-type Tied<'a> = (&'a Node<'a>, &'a Offer);
+type Candidate<'a> = (&'a Node<'a>, &'a Offer);
+
+/// What a socket is tied to.
+pub(super) struct Tied {
+    /// The block that gives.
+    pub(super) name: String,
+    /// Where it is written.
+    pub(super) span: Span,
+    pub(super) offer: Offer,
+    pub(super) reach: Reach,
+}
+
+/// Where what a socket is tied to is.
+pub(super) enum Reach {
+    /// In this app.
+    Here,
+    /// Outside of every app; the name of the Secret or the claim that it is known by.
+    External(String),
+    /// In another app.
+    App(Beyond),
+}
+
+impl Tied {
+    fn here((node, offer): Candidate<'_>) -> Self {
+        let reach = match &node.from {
+            From::External { held_in, .. } => Reach::External(held_in.clone()),
+            _ => Reach::Here,
+        };
+        let span = node.block.name.span.clone();
+        Self { name: node.name().to_owned(), span, offer: offer.clone(), reach }
+    }
+
+    pub(super) fn is_external(&self) -> bool {
+        matches!(self.reach, Reach::External(_))
+    }
+
+    /// The provider's name within a binding's.
+    pub(super) fn short(&self) -> String {
+        match &self.reach {
+            Reach::App(beyond) => format!("{}-{}", beyond.app, self.name),
+            _ => self.name.clone(),
+        }
+    }
+}
 
 pub(super) fn tie(
     app: &App,
@@ -43,12 +84,12 @@ pub(super) fn tie(
             found.extend(
                 need.limits
                     .iter()
-                    .filter_map(|(name, words)| wrong_limit(node, need, interface, name, words)),
+                    .filter_map(|(name, words)| limits::wrong(node, need, interface, name, words)),
             );
-            found.extend(wrong_place(node, need, interface));
-            for (provider, offer) in board.resolve(app, node, need, found) {
-                found.extend(unkept_limits(node, need, interface, provider, offer));
-                wires.push(wire(node, need, interface, provider, offer));
+            found.extend(limits::wrong_place(node, need, interface));
+            for tied in board.resolve(app, node, need, found) {
+                found.extend(limits::unkept(node, need, interface, &tied));
+                wires.push(deliver::wire(app.name(), node, need, interface, tied));
             }
         }
     }
@@ -63,7 +104,7 @@ impl<'a> Board<'a> {
         node: &Node<'_>,
         need: &Need,
         found: &mut Vec<Diagnostic>,
-    ) -> Vec<Tied<'a>> {
+    ) -> Vec<Tied> {
         let written = node.block.wire.iter().find(|(socket, _)| socket.value == need.socket.value);
         let result = match written {
             Some((_, targets)) => self.explicit(app, node, need, targets),
@@ -78,7 +119,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    fn candidates(&self, node: &Node<'_>, need: &Need) -> Vec<Tied<'a>> {
+    fn candidates(&self, node: &Node<'_>, need: &Need) -> Vec<Candidate<'a>> {
         let wanted = need.interface.value.to_string();
         self.nodes
             .iter()
@@ -94,7 +135,7 @@ impl<'a> Board<'a> {
         node: &Node<'_>,
         need: &Need,
         targets: &[Spanned<String>],
-    ) -> Result<Vec<Tied<'a>>, Vec<Diagnostic>> {
+    ) -> Result<Vec<Tied>, Vec<Diagnostic>> {
         let mut tied = Vec::new();
         let mut wrong = Vec::new();
         for target in targets {
@@ -125,15 +166,10 @@ impl<'a> Board<'a> {
         node: &Node<'_>,
         need: &Need,
         target: &Spanned<String>,
-    ) -> Result<Tied<'a>, Option<Diagnostic>> {
+    ) -> Result<Tied, Option<Diagnostic>> {
         let end = format!("{}.{}", node.name(), need.socket.value);
-        if target.value.contains('/') {
-            let message = format!("{end} cannot be tied to another app yet");
-            return Err(Some(
-                Diagnostic::new("wire/other-app", &target.span, message)
-                    .side("found", &target.value)
-                    .help("put the provider into this app", ""),
-            ));
+        if let Some((other, inside)) = target.value.split_once('/') {
+            return self.beyond(need, &end, target, (other, inside)).map_err(Some);
         }
         let (name, offer) = match target.value.split_once('.') {
             Some((name, offer)) => (name, Some(offer)),
@@ -156,7 +192,7 @@ impl<'a> Board<'a> {
             .filter(|one| one.interface == wanted && offer.is_none_or(|name| one.name == name))
             .collect();
         match fitting.as_slice() {
-            [one] => Ok((provider, one)),
+            [one] => Ok(Tied::here((provider, one))),
             [] => Err(Some(self.wrong_type(node, need, provider, &target.span))),
             many => {
                 let names = many.iter().map(|one| format!("{name}.{}", one.name));
@@ -165,15 +201,75 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// A block of another app, as that app last came up.
+    fn beyond(
+        &self,
+        need: &Need,
+        end: &str,
+        target: &Spanned<String>,
+        (other, inside): (&str, &str),
+    ) -> Result<Tied, Diagnostic> {
+        let Some(graph) = self.catalogue.app(other) else {
+            let known = self.catalogue.apps().map(|graph| graph.app.as_str());
+            let message = format!("{end} is tied to app \"{other}\", which is not there");
+            return Err(Diagnostic::new("wire/other-app", &target.span, message)
+                .side("found", &target.value)
+                .did_you_mean(other, known)
+                .help("bring that app up first", "shelf go"));
+        };
+        let (name, offer) = match inside.split_once('.') {
+            Some((name, offer)) => (name, Some(offer)),
+            None => (inside, None),
+        };
+        let Some(part) = graph.block(name) else {
+            let known = graph.blocks.iter().map(|part| part.name.as_str());
+            let message = format!("{end} is tied to \"{inside}\", which {other} does not have");
+            return Err(
+                Diagnostic::new("wire/provider", &target.span, message).did_you_mean(name, known)
+            );
+        };
+        let wanted = need.interface.value.to_string();
+        let offers = part.all_offers();
+        let fitting: Vec<&Offer> = offers
+            .iter()
+            .filter(|one| one.interface == wanted && one.port.is_some())
+            .filter(|one| offer.is_none_or(|name| one.name == name))
+            .collect();
+        let [one] = fitting.as_slice() else {
+            let gives: Vec<String> = offers
+                .iter()
+                .map(|one| format!("{} as {name}.{}", one.interface, one.name))
+                .collect();
+            let message = format!("{end} cannot be wired to {}", target.value);
+            return Err(Diagnostic::new("wire/type", &target.span, message)
+                .side_at("it needs", need_text(need), &need.interface.span)
+                .side(format!("{other}/{name} gives"), gives.join(", "))
+                .help("folders and services from outside are wired within their app", ""));
+        };
+        let process = part.processes.iter().find(|process| process.workload == one.service);
+        Ok(Tied {
+            name: name.to_owned(),
+            span: target.span.clone(),
+            offer: (*one).clone(),
+            reach: Reach::App(Beyond {
+                app: other.to_owned(),
+                user: part.user,
+                secrets: part.secrets.iter().map(|secret| secret.name.clone()).collect(),
+                process: process.map(|process| process.name.clone()).unwrap_or_default(),
+                public: process.is_some_and(|process| !process.paths.is_empty()),
+            }),
+        })
+    }
+
     /// A socket without a wire ties itself to the block of its name, or to the only candidate.
-    fn automatic(&self, node: &Node<'_>, need: &Need) -> Result<Vec<Tied<'a>>, Vec<Diagnostic>> {
+    fn automatic(&self, node: &Node<'_>, need: &Need) -> Result<Vec<Tied>, Vec<Diagnostic>> {
         let candidates = self.candidates(node, need);
-        let named = |(other, _): &&Tied<'a>| other.name() == need.socket.value;
-        let same: Vec<Tied<'a>> = candidates.iter().filter(named).copied().collect();
+        let named = |(other, _): &&Candidate<'a>| other.name() == need.socket.value;
+        let same: Vec<Candidate<'a>> = candidates.iter().filter(named).copied().collect();
         let fitting = if same.is_empty() { &candidates } else { &same };
         match fitting.as_slice() {
             _ if need.cardinality == Cardinality::Any => Ok(Vec::new()),
-            [one] => Ok(vec![*one]),
+            [one] => Ok(vec![Tied::here(*one)]),
             [] => {
                 let other = self
                     .nodes
@@ -286,107 +382,14 @@ fn ambiguous(node: &Node<'_>, need: &Need, names: Vec<String>) -> Diagnostic {
     wrong
 }
 
-fn wrong_limit(
-    node: &Node<'_>,
-    need: &Need,
-    interface: &Interface,
-    name: &Spanned<String>,
-    words: &[Spanned<String>],
-) -> Option<Diagnostic> {
-    let Some(attribute) = interface.attributes.iter().find(|one| one.name == name.value) else {
-        let known = interface.attributes.iter().map(|one| one.name.as_str()).chain(["type"]);
-        let message = format!("{} has no attribute \"{}\"", interface.name, name.value);
-        return Some(
-            Diagnostic::new("wire/limit", &name.span, message).did_you_mean(&name.value, known),
-        );
-    };
-    let word = words.first()?;
-    let bad =
-        attribute.kind == AttributeKind::Version && version::keeps("0", &word.value).is_none();
-    bad.then(|| {
-        let end = format!("{}.{}", node.name(), need.socket.value);
-        Diagnostic::new("wire/limit", &word.span, format!("{end} has a limit that cannot be read"))
-            .side("found", &word.value)
-            .help("such as", "version = \">=14, <16\"")
-    })
-}
-
-/// A socket that takes a disk says where it is mounted, and no other does.
-fn wrong_place(node: &Node<'_>, need: &Need, interface: &Interface) -> Option<Diagnostic> {
-    let end = format!("{}.{}", node.name(), need.socket.value);
-    match &need.at {
-        None if interface.is_disk() => {
-            let message = format!("{end} does not say where the folder is mounted");
-            Some(Diagnostic::new("wire/at", &need.interface.span, message).help(
-                "such as",
-                format!("{{ type = \"{}\", at = \"/srv/files\" }}", interface.name),
-            ))
-        }
-        Some(at) if !interface.is_disk() => {
-            let message = format!("{end} is not mounted: {} is no folder", interface.name);
-            Some(Diagnostic::new("wire/at", &at.span, message).help("take away", "at"))
-        }
-        _ => None,
-    }
-}
-
-fn unkept_limits(
-    node: &Node<'_>,
-    need: &Need,
-    interface: &Interface,
-    provider: &Node<'_>,
-    offer: &Offer,
-) -> Vec<Diagnostic> {
-    let mut wrong = Vec::new();
-    for (name, words) in &need.limits {
-        let Some(attribute) = interface.attributes.iter().find(|one| one.name == name.value) else {
-            continue;
-        };
-        let fact = offer.fact(&name.value);
-        let given: Vec<&str> = fact.unwrap_or_default().split(',').collect();
-        let wanted: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
-        let kept = match attribute.kind {
-            // A limit that cannot be read was refused already.
-            AttributeKind::Version => fact.is_some_and(|have| {
-                wanted.iter().all(|limit| version::keeps(have, limit) != Some(false))
-            }),
-            AttributeKind::Set | AttributeKind::Text => {
-                wanted.iter().all(|word| given.contains(word))
-            }
-        };
-        if kept {
-            continue;
-        }
-        let end = format!("{}.{}", node.name(), need.socket.value);
-        let limit = format!("{} {}", name.value, wanted.join(", "));
-        let have =
-            fact.map_or_else(|| format!("no {}", name.value), |f| format!("{} {f}", name.value));
-        let label = format!("{} gives", provider.name());
-        wrong.push(
-            Diagnostic::new(
-                "wire/limit",
-                words.first().map_or(&name.span, |word| &word.span),
-                format!("{end} cannot be wired to {}", provider.name()),
-            )
-            .side_at(
-                format!("{} needs", node.name()),
-                format!("{} {limit}", interface.name),
-                &need.interface.span,
-            )
-            .side_at(label, format!("{} {have}", interface.name), &provider.block.name.span)
-            .help("use another version of the module, or change the limit", ""),
-        );
-    }
-    wrong
-}
-
 fn too_many(nodes: &[Node<'_>], wires: &[Wire], found: &mut Vec<Diagnostic>) {
     for node in nodes {
         for offer in &node.offers {
             let Some(max) = offer.max else { continue };
             let ends: Vec<String> = wires
                 .iter()
-                .filter(|wire| wire.provider == node.name() && wire.offer.name == offer.name)
+                .filter(|wire| wire.beyond.is_none() && wire.provider == node.name())
+                .filter(|wire| wire.offer.name == offer.name)
                 .map(Wire::end)
                 .collect();
             if i64::try_from(ends.len()).is_ok_and(|count| count > max) {
@@ -398,83 +401,5 @@ fn too_many(nodes: &[Node<'_>], wires: &[Wire], found: &mut Vec<Diagnostic>) {
                 );
             }
         }
-    }
-}
-
-fn need_text(need: &Need) -> String {
-    let sign = match need.cardinality {
-        Cardinality::One => "",
-        Cardinality::Optional => "?",
-        Cardinality::Any => "*",
-        Cardinality::Some => "+",
-    };
-    let mut text = format!("{}{sign}", need.interface.value);
-    for limit in limit_texts(need) {
-        text.push(' ');
-        text.push_str(&limit);
-    }
-    text
-}
-
-fn limit_texts(need: &Need) -> Vec<String> {
-    need.limits
-        .iter()
-        .map(|(name, words)| {
-            let words: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
-            format!("{} {}", name.value, words.join(", "))
-        })
-        .collect()
-}
-
-fn wire(
-    node: &Node<'_>,
-    need: &Need,
-    interface: &Interface,
-    provider: &Node<'_>,
-    offer: &Offer,
-) -> Wire {
-    let socket = need.socket.value.clone();
-    let many = need.cardinality.takes_many();
-    let binding = if many { format!("{socket}-{}", provider.name()) } else { socket.clone() };
-    // 56 letters leave room for a suffix within PostgreSQL's 63.
-    let login = crate::names::fit(&format!("{}_{binding}", node.name()).replace('-', "_"), 56);
-    // Without a program that makes logins, there are only those that the provider states.
-    let no_login = offer.grant.is_none();
-    let value = |field: &crate::interface::Field| -> Option<SecretValue> {
-        let fact = offer.fact(&field.name).map(str::to_owned);
-        Some(match &field.kind {
-            FieldKind::Host => SecretValue::Plain(offer.service.clone()),
-            FieldKind::Port => SecretValue::Plain(offer.port?.to_string()),
-            FieldKind::Name | FieldKind::Secret if no_login && field.optional => {
-                SecretValue::Plain(fact?)
-            }
-            FieldKind::Name => SecretValue::Plain(fact.unwrap_or_else(|| login.clone())),
-            FieldKind::Label => SecretValue::Plain(fact.unwrap_or_else(|| login.replace('_', "-"))),
-            FieldKind::Path => SecretValue::Plain(need.at.as_ref()?.value.clone()),
-            FieldKind::Text | FieldKind::Pem => SecretValue::Plain(fact?),
-            FieldKind::Secret => SecretValue::Generated(Recipe::Random(32)),
-            FieldKind::Derived { template, .. } => SecretValue::Derived(template.clone()),
-        })
-    };
-    let field = |field: &crate::interface::Field| {
-        let (name, secret) = (field.name.clone(), field.is_secret());
-        Some(WireField { name, value: value(field)?, secret })
-    };
-    Wire {
-        consumer: node.name().to_owned(),
-        socket,
-        binding,
-        many,
-        provider: provider.name().to_owned(),
-        offer: offer.clone(),
-        limits: limit_texts(need),
-        before_start: interface.before_start,
-        probe: interface.probe.clone(),
-        fields: interface.fields.iter().filter_map(field).collect(),
-        mount: need.at.as_ref().filter(|_| interface.is_disk()).map(|at| Mount {
-            at: at.value.clone(),
-            claim: crate::graph::claim(provider.name(), &offer.name),
-            shared: offer.fact("access") == Some("shared"),
-        }),
     }
 }

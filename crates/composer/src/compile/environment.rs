@@ -40,8 +40,8 @@ pub(super) fn of(input: &Input<'_>, part: &Part, own: &[(String, Value)]) -> Vec
 }
 
 /// `WIRE_<FIELD>` for a program of the provider that works on one wire.
-pub(super) fn of_wire(wire: &Wire) -> Vec<Json> {
-    let mut list = fields(wire, "WIRE");
+pub(super) fn of_wire(wire: &Wire, secret: &str) -> Vec<Json> {
+    let mut list = fields_of(wire, "WIRE", secret);
     if let Some(port) = wire.offer.admin_port {
         list.push(json!({ "name": "WIRE_ADMIN_PORT", "value": port.to_string() }));
     }
@@ -55,7 +55,7 @@ pub(super) fn of_wire(wire: &Wire) -> Vec<Json> {
 pub(super) fn plain(input: &Input<'_>, value: &Value) -> String {
     let text = |piece: &Piece| match piece {
         Piece::Text(text) => escape(text),
-        Piece::Url => escape(&input.facts.url),
+        Piece::Url => escape(input.url()),
         // The checker lets no secret into a plain place.
         Piece::Field(..) | Piece::Secret(_) => String::new(),
     };
@@ -68,9 +68,18 @@ pub(super) fn settings_name(block: &str) -> String {
 }
 
 fn fields(wire: &Wire, prefix: &str) -> Vec<Json> {
-    let secret = wire.secret_name();
+    fields_of(wire, prefix, &wire.secret_name())
+}
+
+/// The values of a wire as environment, from a Secret that holds them.
+pub(super) fn fields_of(wire: &Wire, prefix: &str, secret: &str) -> Vec<Json> {
     let one = |field: &crate::graph::WireField| {
-        from_secret(&format!("{prefix}_{}", upper(&field.name)), &secret, &field.name)
+        let mut variable =
+            from_secret(&format!("{prefix}_{}", upper(&field.name)), secret, &field.name);
+        if field.optional {
+            variable["valueFrom"]["secretKeyRef"]["optional"] = true.into();
+        }
+        variable
     };
     wire.fields.iter().map(one).collect()
 }
@@ -82,7 +91,7 @@ fn many(wires: &[&Wire]) -> Vec<Json> {
     sockets.dedup();
     let names = |socket: &str| {
         let own = wires.iter().filter(|wire| wire.socket == socket);
-        own.map(|wire| wire.provider.as_str()).collect::<Vec<_>>().join(",")
+        own.map(|wire| wire.provider_name()).collect::<Vec<_>>().join(",")
     };
     sockets.iter().map(|one| json!({ "name": upper(one), "value": names(one) })).collect()
 }
@@ -96,7 +105,7 @@ fn variable(input: &Input<'_>, part: &Part, name: &str, value: &Value) -> Json {
         pieces => {
             let text = |piece: &Piece| match piece {
                 Piece::Text(text) => escape(text),
-                Piece::Url => escape(&input.facts.url),
+                Piece::Url => escape(input.url()),
                 Piece::Field(binding, field) => format!("$({}_{})", upper(binding), upper(field)),
                 Piece::Secret(secret) => format!("$({})", secret_variable(secret)),
             };

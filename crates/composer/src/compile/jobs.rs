@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::template::{self, Run};
-use super::{Input, disks, environment, meta, secrets};
+use super::{Input, beyond, disks, environment, meta, secrets};
 use crate::graph::{Part, Step, Wire};
 use crate::names;
 
@@ -15,13 +15,19 @@ pub(super) fn grants(input: &Input<'_>, part: &Part) -> Vec<Value> {
 
 fn grant(input: &Input<'_>, part: &Part, wire: &Wire) -> Option<Value> {
     let program = wire.offer.grant.as_ref()?;
-    let provider = input.graph.block(&wire.provider)?;
-    let mut env = environment::of_wire(wire);
-    env.extend(provider.secrets.iter().map(|secret| {
+    let (user, names): (_, Vec<&str>) = match &wire.beyond {
+        Some(beyond) => (beyond.user, beyond.secrets.iter().map(String::as_str).collect()),
+        None => {
+            let provider = input.graph.block(&wire.provider)?;
+            (provider.user, provider.secrets.iter().map(|one| one.name.as_str()).collect())
+        }
+    };
+    let mut env = environment::of_wire(wire, &beyond::secret_name(input, wire));
+    env.extend(names.iter().map(|secret| {
         json!({
-            "name": secret.name,
+            "name": secret,
             "valueFrom": { "secretKeyRef": {
-                "name": secrets::block_secret(&provider.name), "key": secret.name,
+                "name": secrets::block_secret(&wire.provider), "key": secret,
             } },
         })
     }));
@@ -33,22 +39,25 @@ fn grant(input: &Input<'_>, part: &Part, wire: &Wire) -> Option<Value> {
     if input.facts.user_namespaces {
         spec["hostUsers"] = false.into();
     }
-    if let Some(user) = provider.user {
+    if let Some(user) = user {
         spec["securityContext"] = json!({ "runAsUser": user, "runAsGroup": user });
     }
     spec["containers"] = json!([{
         "name": "grant",
-        "image": input.image(&provider.name),
+        "image": input.image(&wire.provider_name()),
         "imagePullPolicy": "IfNotPresent",
         "command": [format!("/module/{program}"), "grant"],
         "env": env,
         "securityContext": { "allowPrivilegeEscalation": false },
     }]);
-    let name = format!("{}-grant", wire.secret_name());
+    let name = format!("{}-grant", beyond::secret_name(input, wire));
     let mut object = job(input, part, (&name, "grant"), spec, &json!(wire.fields));
+    if let Some(beyond) = &wire.beyond {
+        object["metadata"]["namespace"] = beyond.app.as_str().into();
+    }
     object["metadata"]["annotations"] = json!({
         "shelf.dev/wire": wire.end(),
-        "shelf.dev/provider": wire.provider,
+        "shelf.dev/provider": wire.provider_name(),
         "shelf.dev/interface": wire.offer.interface,
         "shelf.dev/secret": wire.secret_name(),
     });
@@ -68,6 +77,7 @@ fn step_job(input: &Input<'_>, part: &Part, step: &Step) -> Value {
         ports: Vec::new(),
         ready: None,
         disks: false,
+        scales: false,
     };
     let mut spec = template::spec(input, part, &run);
     spec["restartPolicy"] = "Never".into();

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
-use super::{Input, meta};
+use super::{Input, beyond, meta};
 use crate::graph::{Part, Process, Wire};
 use crate::names;
 
@@ -44,6 +44,9 @@ pub(super) fn policies(input: &Input<'_>) -> Vec<Value> {
 
 fn policy(input: &Input<'_>, wire: &Wire) -> Option<Value> {
     let consumer = input.graph.block(&wire.consumer)?;
+    if let Some(beyond) = &wire.beyond {
+        return beyond::policy(input, consumer, wire, beyond);
+    }
     let provider = input.graph.block(&wire.provider)?;
     let process =
         provider.processes.iter().find(|process| process.workload == wire.offer.service)?;
@@ -97,7 +100,14 @@ pub(super) fn ingress(input: &Input<'_>) -> Vec<Value> {
             } },
         })
     });
-    vec![json!({
+    let paths: Vec<Value> = rules.collect();
+    let host = |url: &String| crate::app::host(url).map(str::to_owned);
+    let mut hosts: Vec<String> = input.graph.urls.iter().filter_map(host).collect();
+    // The target's own name for the app goes on working beside others.
+    hosts.push(input.facts.host.clone());
+    hosts.dedup();
+    let rules = hosts.iter().map(|host| json!({ "host": host, "http": { "paths": paths } }));
+    let mut ingress = json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {
@@ -107,10 +117,13 @@ pub(super) fn ingress(input: &Input<'_>) -> Vec<Value> {
         },
         "spec": {
             "ingressClassName": "shelf",
-            "rules": [{
-                "host": input.facts.host,
-                "http": { "paths": rules.collect::<Vec<Value>>() },
-            }],
+            "rules": rules.collect::<Vec<Value>>(),
         },
-    })]
+    });
+    let secure = input.graph.urls.iter().filter(|url| url.starts_with("https://"));
+    let secure: Vec<String> = secure.filter_map(host).collect();
+    if !secure.is_empty() {
+        ingress["spec"]["tls"] = json!([{ "hosts": secure }]);
+    }
+    vec![ingress]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Input, meta};
+use super::{Input, beyond, meta};
 use crate::graph::{Part, Wire};
 use crate::secret::{GeneratedSecret, SecretKey, SecretValue};
 
@@ -17,9 +17,11 @@ pub(super) fn all(input: &Input<'_>) -> Vec<GeneratedSecret> {
     let blocks = input.graph.blocks.iter().filter(|part| !part.secrets.is_empty());
     let wires = input.graph.wires.iter().filter_map(|wire| {
         let part = input.graph.block(&wire.consumer)?;
-        Some(wire_secret(input, part, wire))
+        let own = wire_secret(input, part, wire);
+        let copy = beyond::copy(input, part, wire, &own);
+        Some(std::iter::once(own).chain(copy))
     });
-    blocks.map(|part| own_secret(input, part)).chain(wires).collect()
+    blocks.map(|part| own_secret(input, part)).chain(wires.flatten()).collect()
 }
 
 fn own_secret(input: &Input<'_>, part: &Part) -> GeneratedSecret {
@@ -41,6 +43,7 @@ fn own_secret(input: &Input<'_>, part: &Part) -> GeneratedSecret {
         labels: text_map(&meta::labels(input, part, &name)),
         annotations,
         keys: part.secrets.iter().map(key).collect(),
+        namespace: None,
         name,
     }
 }
@@ -53,7 +56,7 @@ fn wire_secret(input: &Input<'_>, part: &Part, wire: &Wire) -> GeneratedSecret {
         show_after_go: false,
     };
     let kind = wire.offer.interface.split('/').next().unwrap_or_default();
-    let mut keys = vec![plain("type", kind), plain("provider", &wire.provider)];
+    let mut keys = vec![plain("type", kind), plain("provider", &wire.provider_name())];
     keys.extend(wire.fields.iter().map(|field| SecretKey {
         name: field.name.clone(),
         value: field.value.clone(),
@@ -64,6 +67,7 @@ fn wire_secret(input: &Input<'_>, part: &Part, wire: &Wire) -> GeneratedSecret {
         labels: text_map(&meta::labels(input, part, &name)),
         annotations: BTreeMap::from([("shelf.dev/wire".to_owned(), wire.end())]),
         keys,
+        namespace: None,
         name,
     }
 }

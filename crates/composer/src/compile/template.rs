@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Input, disks, environment, meta, secrets};
+use super::{Input, disks, environment, meta, scale, secrets};
 use crate::graph::{Part, Ready, Wire};
 use crate::names;
 
@@ -15,6 +15,8 @@ pub(super) struct Run<'a> {
     pub(super) ports: Vec<Value>,
     pub(super) ready: Option<(&'a Ready, Option<i64>)>,
     pub(super) disks: bool,
+    /// Whether load decides how many copies there are.
+    pub(super) scales: bool,
 }
 
 /// The pod's spec, without a restart policy.
@@ -30,7 +32,7 @@ pub(super) fn spec(input: &Input<'_>, part: &Part, run: &Run<'_>) -> Value {
     }
     meta::put(&mut container, "env", environment::of(input, part, run.env));
     meta::put(&mut container, "ports", run.ports.clone());
-    meta::put(&mut container, "resources", resources(part));
+    meta::put(&mut container, "resources", resources(part, run.scales));
     if let Some((ready, port)) = run.ready {
         meta::put(&mut container, "readinessProbe", probe(ready, port));
     }
@@ -76,16 +78,20 @@ fn wait(input: &Input<'_>, wire: &Wire) -> Option<Value> {
     let probe = wire.offer.probe.as_ref().filter(|_| wire.before_start)?;
     let script = format!("until /module/{probe}; do sleep 0.5; done");
     let mut security = confined();
-    if let Some(user) = input.graph.block(&wire.provider).and_then(|provider| provider.user) {
+    let user = match &wire.beyond {
+        Some(beyond) => beyond.user,
+        None => input.graph.block(&wire.provider).and_then(|provider| provider.user),
+    };
+    if let Some(user) = user {
         security["runAsUser"] = user.into();
         security["runAsGroup"] = user.into();
     }
     Some(json!({
         "name": names::fit(&format!("wait-{}", wire.binding), 63),
-        "image": input.image(&wire.provider),
+        "image": input.image(&wire.provider_name()),
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", script],
-        "env": environment::of_wire(wire),
+        "env": environment::of_wire(wire, &wire.secret_name()),
         "securityContext": security,
     }))
 }
@@ -95,13 +101,21 @@ fn confined() -> Value {
 }
 
 /// Settings named `memory` and `cpu` are the block's share of the machine.
-fn resources(part: &Part) -> Value {
+fn resources(part: &Part, scales: bool) -> Value {
     let of = |name: &str| part.settings.iter().find(|(setting, _)| setting == name);
     let mut amounts = json!({});
     for name in ["memory", "cpu"] {
         if let Some((_, amount)) = of(name) {
             amounts[name] = amount.as_str().into();
         }
+    }
+    if scales && amounts.get("cpu").is_none() {
+        // Load is a share of what a copy asks for.
+        let mut requests = amounts.clone();
+        requests["cpu"] = scale::SHARE.into();
+        let mut resources = json!({ "requests": requests });
+        meta::put(&mut resources, "limits", amounts);
+        return resources;
     }
     if amounts.as_object().is_some_and(serde_json::Map::is_empty) {
         return json!({});

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::template::{self, Run};
-use super::{Input, disks, environment, meta};
+use super::{Input, disks, environment, meta, scale};
 use crate::graph::{Part, Process};
 
 /// The ConfigMap with a block's settings, if it has any.
@@ -32,9 +32,10 @@ fn one(input: &Input<'_>, part: &Part, process: &Process) -> Vec<Value> {
         return vec![stateful_set(input, part, process)];
     }
     let mut objects = vec![deployment(input, part, process)];
-    if process.copies > 1 {
+    if process.copies_at_most.unwrap_or(process.copies) > 1 {
         objects.push(disruption_budget(input, part, process));
     }
+    objects.extend(scale::autoscaler(input, part, process));
     objects
 }
 
@@ -46,6 +47,7 @@ fn pod_template(input: &Input<'_>, part: &Part, process: &Process) -> Value {
         ports: ports(part, process),
         ready: Some((&process.ready, process.port)),
         disks: true,
+        scales: process.copies_at_most.is_some(),
     };
     let mut labels = meta::pod_labels(input, part, &process.workload, &process.name);
     disks::label(&mut labels, &disks::pinned(input, part));
@@ -74,6 +76,13 @@ fn deployment(input: &Input<'_>, part: &Part, process: &Process) -> Value {
         "strategy": strategy(input, part),
         "template": pod_template(input, part, process),
     });
+    // Where load decides, a go must not take copies back.
+    if process.copies_at_most.is_some()
+        && input.facts.scales_by_load
+        && let Some(spec) = object["spec"].as_object_mut()
+    {
+        spec.remove("replicas");
+    }
     object
 }
 

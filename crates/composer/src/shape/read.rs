@@ -1,7 +1,10 @@
 //! Reads the parts of a block from TOML. Forms that mean the same (a string or a table) end as
 //! one value here, so nothing further down knows that there were two.
 
-use super::{Before, Cardinality, Disk, Need, Process, Provide, Secret, Setting, Shape, Variable};
+use super::{
+    Before, Cardinality, Copies, Disk, Need, Point, PointKind, Process, Provide, Secret, Setting,
+    Shape, Variable,
+};
 use crate::diagnostic::Diagnostic;
 use crate::interface::InterfaceName;
 use crate::read::{Entry, Table};
@@ -217,7 +220,7 @@ fn process(entry: &Entry<'_>) -> Option<Process> {
         run: table.string("run"),
         port: table.integer("port"),
         paths: table.entry("path").map(|path| path.strings()).unwrap_or_default(),
-        copies: table.integer("copies"),
+        copies: copies(&table),
         ready: table.string("ready"),
         every: table.string("every"),
         env: variables(&table),
@@ -233,11 +236,7 @@ fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
         entry.refuse(Diagnostic::new("run/port", &port.span, message).help("from 1 to 65535", ""));
     }
     for path in &process.paths {
-        if !path.value.starts_with('/') {
-            let message = format!("path \"{}\" does not begin with /", path.value);
-            let fix = format!("path = \"/{}\"", path.value);
-            entry.refuse(Diagnostic::new("run/path", &path.span, message).help("write", fix));
-        }
+        refuse_odd_path(entry, path);
         if process.port.is_none() {
             let message = format!("{name} has a path but no port");
             entry.refuse(
@@ -251,14 +250,6 @@ fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
             Diagnostic::new("run/ready", &ready.span, message)
                 .side("found", &ready.value)
                 .help("such as", "ready = \"/healthz\""),
-        );
-    }
-    if let Some(copies) =
-        process.copies.as_ref().filter(|copies| !(0..=1000).contains(&copies.value))
-    {
-        let message = format!("{name} cannot have {} copies", copies.value);
-        entry.refuse(
-            Diagnostic::new("run/copies", &copies.span, message).help("from 0 to 1000", ""),
         );
     }
     let Some(every) = &process.every else { return };
@@ -276,6 +267,80 @@ fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
                 .help("take away port, path, copies and ready, or every", ""),
         );
     }
+}
+
+/// Refuses a path that is none.
+pub(crate) fn refuse_odd_path(entry: &Entry<'_>, path: &Spanned<String>) {
+    if !path.value.starts_with('/') {
+        let message = format!("path \"{}\" does not begin with /", path.value);
+        let fix = format!("path = \"/{}\"", path.value);
+        entry.refuse(Diagnostic::new("run/path", &path.span, message).help("write", fix));
+    }
+}
+
+/// `copies = 2`, or `copies = "2..8"` for as many as the load asks for.
+pub(crate) fn copies(table: &Table<'_>) -> Option<Spanned<Copies>> {
+    let entry = table.entry("copies")?;
+    let (written, kind) = entry.scalar()?;
+    let number = |text: &str| text.parse::<i64>().ok().filter(|n| (0..=1000).contains(n));
+    let copies = match written.value.split_once("..") {
+        Some((least, most)) => number(least).zip(number(most)).filter(|(l, m)| *l >= 1 && l < m),
+        None if kind == "number" => number(&written.value).map(|n| (n, n)),
+        None => None,
+    };
+    let Some((least, most)) = copies else {
+        let message = format!("\"{}\" is no number of copies", written.value);
+        entry.refuse(
+            Diagnostic::new("run/copies", &written.span, message)
+                .help("from 0 to 1000", "copies = 2")
+                .help("or as the load asks for", "copies = \"2..8\""),
+        );
+        return None;
+    };
+    Some(Spanned::new(Copies { least, most }, written.span))
+}
+
+/// An extension point of a module.
+pub(crate) fn point(entry: &Entry<'_>) -> Option<Point> {
+    name(&entry.key, "an extension point").map_err(|wrong| entry.refuse(wrong)).ok()?;
+    let table = entry.table()?;
+    table.only(&["kind", "at", "deny", "line", "help"], "an extension point");
+    let written = required(entry, &table, "kind", "kind = \"files:*.sql\"")?;
+    let kind = match written.value.split_once(':') {
+        Some(("files", pattern)) if !pattern.is_empty() => PointKind::Files(pattern.to_owned()),
+        None if written.value == "keys" => PointKind::Keys,
+        None if written.value == "env" => PointKind::Env,
+        None if written.value == "text" => PointKind::Text,
+        _ => {
+            let message = format!("\"{}\" is no kind of extension", written.value);
+            entry.refuse(
+                Diagnostic::new("module/extend", &written.span, message)
+                    .did_you_mean(&written.value, ["files:*.sql", "keys", "env", "text"]),
+            );
+            return None;
+        }
+    };
+    let at = absolute(entry, table.string("at")).map(|at| at.value);
+    if at.is_none() != (kind == PointKind::Env) {
+        let message =
+            format!("extension point \"{}\" must say at, unless its kind is env", entry.key.value);
+        entry.refuse(Diagnostic::new("module/extend", &entry.key.span, message));
+    }
+    let line = table.string("line").map_or_else(|| "{key} = {value}".into(), |line| line.value);
+    Some(Point {
+        name: entry.key.clone(),
+        kind,
+        at,
+        deny: table
+            .entry("deny")
+            .map(|deny| deny.strings())
+            .unwrap_or_default()
+            .into_iter()
+            .map(|one| one.value)
+            .collect(),
+        line,
+        help: table.string("help").map(|help| help.value).unwrap_or_default(),
+    })
 }
 
 fn required(
