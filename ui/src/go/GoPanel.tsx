@@ -31,7 +31,11 @@ export function GoPanel({ app, place = "canvas" }: GoPanelProps) {
   const operation = useOperation(app);
   if (operation === null || operation.dismissed) return null;
   return (
-    <section className={`go-panel on-${place}`} aria-label={titleOf(operation)} data-state={stateOf(operation)}>
+    <section
+      className={`go-panel on-${place}`}
+      aria-label={titleOf(operation)}
+      data-state={stateOf(operation)}
+    >
       {operation.running ? (
         <Running operation={operation} />
       ) : operation.error !== null ? (

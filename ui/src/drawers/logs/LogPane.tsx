@@ -184,7 +184,7 @@ export default function LogPane(props: LogPaneProps) {
           UTC
         </Toggle>
         <Toggle on={look.raw} onChange={(raw) => change({ raw })} label="Show escape codes">
-          ␛
+          codes
         </Toggle>
         <button type="button" className="log-button" onClick={() => void copy(ring.lines())}>
           Copy

@@ -21,11 +21,11 @@ const ESCAPE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]{0,2000}(?:\u0007|
 const HOSTILE =
   /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]/g;
 
-/** What stands for one control or direction character. */
+/** What stands for one control or direction character: `^[` as terminals write it, or its number. */
 export function sign(character: string): string {
   const code = character.codePointAt(0) ?? 0;
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
+  if (code < 0x20) return `^${String.fromCodePoint(code + 0x40)}`;
+  if (code === 0x7f) return "^?";
   return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
 }
 

@@ -30,6 +30,11 @@ export interface ChartProps {
   dark: boolean;
 }
 
+function timeOfDay(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
+}
+
 function options(props: ChartProps, width: number, height: number): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const token = (name: string) => style.getPropertyValue(name).trim();
@@ -47,7 +52,7 @@ function options(props: ChartProps, width: number, height: number): uPlot.Option
     cursor: { y: false, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_plot, _least, most) => [0, Math.max(most * 1.1, 1)] } },
     axes: [
-      axis,
+      { ...axis, values: (_plot, times) => times.map(timeOfDay) },
       { ...axis, size: 72, values: (_plot, values) => values.map((value) => props.words.format(value)) },
     ],
     series: [
