@@ -9,7 +9,6 @@ import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { useDrawers } from "../drawers/state";
 import { useOperation } from "../go/operations";
-import { Outline } from "../outline/Outline";
 import { Button, IconButton } from "../parts/Button";
 import { Loading, Problem } from "../parts/Empty";
 import { Tabs } from "../parts/Tabs";
@@ -30,6 +29,7 @@ const CanvasDialogs = lazy(() => import("./Dialogs").then((it) => ({ default: it
 const Drawers = lazy(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
 const GoPanel = lazy(() => import("../go/GoPanel").then((it) => ({ default: it.GoPanel })));
 const Inspector = lazy(() => import("../inspector/Inspector").then((it) => ({ default: it.Inspector })));
+const Outline = lazy(() => import("../outline/Outline").then((it) => ({ default: it.Outline })));
 const PhoneApp = lazy(() => import("../phone/PhoneApp").then((it) => ({ default: it.PhoneApp })));
 
 function Side({ app }: { app: string }) {
@@ -48,7 +48,15 @@ function Side({ app }: { app: string }) {
         }
         tabs={[
           { id: "shelf", label: "Shelf", content: <Shelf app={app} /> },
-          { id: "outline", label: "Outline", content: <Outline app={app} /> },
+          {
+            id: "outline",
+            label: "Outline",
+            content: (
+              <Suspense fallback={<Loading what="the outline" />}>
+                <Outline app={app} />
+              </Suspense>
+            ),
+          },
         ]}
       />
     </aside>

@@ -76,7 +76,7 @@ function PortFit(props: PortProps) {
         </span>
         <InterfaceMark name={interfaceName} />
         <span className="port-label">{label}</span>
-        {note && <span className="port-note">{note}</span>}
+        {note && <span className="port-note" data-note={note} aria-hidden="true" />}
       </button>
       {why && <span className="port-why">{why}</span>}
     </Handle>

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ChevronRight, Ellipsis } from "lucide-react";
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import { queries } from "../api/queries";
+import "./outline.css";
 import type { Block, Model, StatusReport } from "../api/types";
 import { blockEntries, removeBlocks, wireEntries } from "../canvas/verbs";
 import { IconButton } from "../parts/Button";
@@ -28,6 +29,7 @@ export interface Leaf {
   interface?: string;
   text: string;
   note?: string;
+  arrow?: "→" | "←";
   bad?: boolean;
   branch: boolean;
 }
@@ -35,8 +37,7 @@ export interface Leaf {
 function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] {
   const out: Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] = [];
   for (const it of block.sockets) {
-    const note =
-      it.providers.length > 0 ? `→ ${it.providers.join(", ")}` : it.missing ? "not wired" : "optional";
+    const note = it.providers.length > 0 ? it.providers.join(", ") : it.missing ? "not wired" : "optional";
     out.push({
       id: `${block.name}/need/${it.name}`,
       kind: "socket",
@@ -45,8 +46,9 @@ function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level
       interface: it.interface,
       text: it.name,
       note,
+      arrow: it.providers.length > 0 ? "→" : undefined,
       bad: it.missing,
-      spoken: `${it.name} needs ${it.interface}, ${it.providers.length > 0 ? `wired to ${it.providers.join(" and ")}` : note}`,
+      spoken: `${it.name} ${note}: needs ${it.interface}${it.providers.length > 0 ? ", wired" : ""}`,
     });
   }
   for (const it of block.offers) {
@@ -60,11 +62,9 @@ function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level
       port: it.name,
       interface: it.interface,
       text: it.name,
-      note:
-        users.length > 0
-          ? `← ${users.slice(0, 3).join(", ")}${users.length > 3 ? ` +${users.length - 3}` : ""}`
-          : "free",
-      spoken: `${it.name} offers ${it.interface}, ${users.length > 0 ? `used by ${users.join(" and ")}` : "nobody uses it"}`,
+      note: users.length > 0 ? users.join(", ") : "free",
+      arrow: users.length > 0 ? "←" : undefined,
+      spoken: `${it.name} ${users.length > 0 ? users.join(", ") : "free"}: offers ${it.interface}${users.length > 0 ? ", used by these" : ""}`,
     });
   }
   if (block.public) {
@@ -73,7 +73,7 @@ function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level
       kind: "address",
       block: block.name,
       text: model.url ?? "public after Go",
-      spoken: `address ${model.url ?? "after the first Go"}`,
+      spoken: `${model.url ?? "public after Go"}, address`,
     });
   }
   return out;
@@ -86,6 +86,10 @@ export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: Sta
   model.blocks.forEach((block, index) => {
     const parts = partsOf(model, block);
     const it = status?.blocks.find((s) => s.name === block.name);
+    const shown = shownOf(block, status, null);
+    // What is seen comes first in what is said, so that both can be asked for by the same words.
+    const seen = [block.name, fromText(block), shown.word, shown.detail].filter(Boolean).join(" ");
+    const rest = spokenOf(block, shown, it).split(", ").slice(2).join(", ");
     out.push({
       id: block.name,
       level: 1,
@@ -96,7 +100,7 @@ export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: Sta
       block: block.name,
       text: block.name,
       note: fromText(block),
-      spoken: spokenOf(block, shownOf(block, status, null), it),
+      spoken: `${seen}, ${rest}`,
       branch: parts.length > 0,
     });
     if (closed.has(block.name)) return;
@@ -247,7 +251,9 @@ export function Outline({ app, readOnly = false }: { app: string; readOnly?: boo
             )}
             {leaf.interface && <InterfaceMark name={leaf.interface} />}
             <span className="leaf-text">{leaf.text}</span>
-            <span className="leaf-note">{leaf.note}</span>
+            <span className="leaf-note" data-arrow={leaf.arrow}>
+              {leaf.note}
+            </span>
             {shown && <Status word={shown.word} detail={shown.detail} />}
             {!readOnly && (
               <Menu entries={entriesOf(app, model, leaf, status)} label={`Verbs of ${leaf.text}`}>

@@ -23,6 +23,12 @@ export function Dialog({ open, onClose, title, children, actions, wide, classNam
     if (!open || !dialog) return;
     const before = document.activeElement;
     if (!dialog.open) dialog.showModal();
+    // The browser focuses the first thing, which is Close: what the dialog is for comes first.
+    const first = ".dialog-content :is(input, textarea, select):not(:disabled)";
+    (
+      dialog.querySelector<HTMLElement>(first) ??
+      dialog.querySelector<HTMLElement>("footer button:last-of-type")
+    )?.focus();
     return () => {
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

@@ -2,11 +2,7 @@
 import { hueOf, letterOf } from "../state/interfaces";
 
 export function InterfaceMark({ name }: { name: string }) {
-  return (
-    <span className="i-mark" data-hue={hueOf(name)} aria-hidden="true">
-      {letterOf(name)}
-    </span>
-  );
+  return <span className="i-mark" data-hue={hueOf(name)} data-letter={letterOf(name)} aria-hidden="true" />;
 }
 
 export function InterfaceChip({ name, label, missing }: { name: string; label?: string; missing?: boolean }) {

@@ -47,6 +47,11 @@ function putAway(id: number): void {
   useAnnounced.setState((before) => ({ toasts: before.toasts.filter((it) => it.id !== id) }));
 }
 
+/** Puts errors away that a later success has overtaken. */
+export function clearBad(): void {
+  useAnnounced.setState((before) => ({ toasts: before.toasts.filter((it) => it.tone !== "bad") }));
+}
+
 /** The region and the toasts; once, at the end of the page. */
 export function Live() {
   const { line, toasts } = useAnnounced();

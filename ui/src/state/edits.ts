@@ -4,7 +4,7 @@ import { create } from "zustand";
 import { appPath, post, put, type Refusal } from "../api/client";
 import { client, keys, queries } from "../api/queries";
 import type { Edit, Edited, Model, Positions } from "../api/types";
-import { announce, toast } from "../parts/Live";
+import { announce, clearBad, toast } from "../parts/Live";
 import { addMove, addVerb, emptyHistory, type History, nextRedo, nextUndo, redone, undone } from "./history";
 
 export interface LastEdit {
@@ -45,6 +45,7 @@ function took(app: string, edited: Edited): void {
   useEdits.setState({
     last: { app, summary: edited.summary, command: edited.command, lines: edited.lines, at: Date.now() },
   });
+  clearBad();
   announce(edited.summary);
 }
 
