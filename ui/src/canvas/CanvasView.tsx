@@ -176,6 +176,7 @@ function Flow({ app, model, readOnly }: { app: string; model: Model; readOnly: b
   return (
     <section
       ref={frame}
+      tabIndex={-1}
       className="canvas"
       data-zoom="near"
       data-region="canvas"

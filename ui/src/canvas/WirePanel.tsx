@@ -20,9 +20,9 @@ export function WirePanel({ app, model }: { app: string; model: Model }) {
     <section className="wire-panel card" aria-label={`Wire from ${wire.consumer} to ${wire.provider}`}>
       <header className="row">
         <InterfaceMark name={wire.interface} />
-        <h3 className="grow">
+        <h2 className="grow">
           {`${wire.consumer}.${wire.socket}`} <ArrowRight size={13} aria-label="to" /> {wire.provider}
-        </h3>
+        </h2>
         <IconButton label="Close" onClick={close}>
           <X size={15} aria-hidden="true" />
         </IconButton>

@@ -256,7 +256,10 @@ export function useKeysOn(app: string): void {
       if (!id) return;
       const entry = (KEYS as readonly Key[]).find((it) => it.id === id);
       const target = event.target as HTMLElement | null;
-      const onCanvas = target === document.body || target?.closest?.('[data-region="canvas"]') !== null;
+      const onCanvas =
+        target === document.body ||
+        target?.id === "main" ||
+        target?.closest?.('[data-region="canvas"]') !== null;
       if (!entry?.everywhere) {
         if (typing(target)) return;
         if (isSingle(event) && !useTheme.getState().letters) return;

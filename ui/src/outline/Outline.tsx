@@ -250,10 +250,10 @@ export function Outline({ app, readOnly = false }: { app: string; readOnly?: boo
               <span className="leaf-turn" aria-hidden="true" />
             )}
             {leaf.interface && <InterfaceMark name={leaf.interface} />}
-            <span className="leaf-text">{leaf.text}</span>
+            <span className="leaf-text">{leaf.text}</span>{" "}
             <span className="leaf-note" data-arrow={leaf.arrow}>
               {leaf.note}
-            </span>
+            </span>{" "}
             {shown && <Status word={shown.word} detail={shown.detail} />}
             {!readOnly && (
               <Menu entries={entriesOf(app, model, leaf, status)} label={`Verbs of ${leaf.text}`}>
