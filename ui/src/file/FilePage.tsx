@@ -39,7 +39,7 @@ export function FilePage({ app }: { app: string }) {
   return (
     <div className="file-page">
       {!phone && (
-        <section className={`file-canvas ${broken ? "greyed" : ""}`} aria-label="Canvas">
+        <div className={`file-canvas ${broken ? "greyed" : ""}`}>
           {broken && first && (
             <p className="file-broken" role="status">
               <strong>line {first.line}:</strong> {first.message}. This is the app as it was before; edits
@@ -47,7 +47,7 @@ export function FilePage({ app }: { app: string }) {
             </p>
           )}
           <CanvasView app={app} readOnly={broken} />
-        </section>
+        </div>
       )}
       <section className="file-text" aria-label="app.toml">
         {file.buffer === null ? (

@@ -136,6 +136,7 @@ function Facts({ app, model, onAdd }: { app: string; model: Model; onAdd(): void
   const entries: Entries = [
     { label: "Add a block", icon: <Plus />, run: onAdd },
     { label: "Plan", run: () => navigate(to.plan(app)) },
+    { label: "app.toml", run: () => navigate(to.file(app)) },
     { label: "Releases, roll back", run: () => navigate(to.releases(app)) },
     "line",
     word === "stopped"

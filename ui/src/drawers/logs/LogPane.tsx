@@ -57,13 +57,12 @@ interface Look {
 }
 
 function remembered(): Look {
+  // On a phone a long line is read downwards, not sideways.
+  const fresh: Look = { wrap: window.innerWidth < 700, zone: "local", raw: false };
   try {
-    return {
-      ...{ wrap: false, zone: "local", raw: false },
-      ...JSON.parse(localStorage.getItem("shelf.log") ?? "{}"),
-    };
+    return { ...fresh, ...JSON.parse(localStorage.getItem("shelf.log") ?? "{}") };
   } catch {
-    return { wrap: false, zone: "local", raw: false };
+    return fresh;
   }
 }
 
@@ -151,7 +150,7 @@ export default function LogPane(props: LogPaneProps) {
             onChange={(event) => setText(event.target.value)}
           />
         </label>
-        <Toggle on={regex} onChange={setRegex} label="Regular expression">
+        <Toggle on={regex} onChange={setRegex} label="Regular expression" className="rare">
           .*
         </Toggle>
         <div role="group" aria-label="Levels" className="log-levels">
@@ -177,13 +176,14 @@ export default function LogPane(props: LogPaneProps) {
           wrap
         </Toggle>
         <Toggle
+          className="rare"
           on={look.zone === "utc"}
           onChange={(utc) => change({ zone: utc ? "utc" : "local" })}
           label="Times in UTC"
         >
           UTC
         </Toggle>
-        <Toggle on={look.raw} onChange={(raw) => change({ raw })} label="Show escape codes">
+        <Toggle className="rare" on={look.raw} onChange={(raw) => change({ raw })} label="Show escape codes">
           codes
         </Toggle>
         <button type="button" className="log-button" onClick={() => void copy(ring.lines())}>
