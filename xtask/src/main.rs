@@ -12,6 +12,7 @@ mod test;
 #[cfg(test)]
 mod tidy;
 mod ui;
+mod vm;
 
 use anyhow::{Result, bail};
 
@@ -21,6 +22,7 @@ cargo x test [ROOM]      all tests (or one room's), on real components; needs ro
 cargo x check            formatting, lints and house rules
 cargo x ci               what CI runs: check, then test
 cargo x ui               the canvas, from ui/ into ui/dist; needs Node and a registry
+cargo x vm               the lower rooms' tests on Debian's kernel, emulated; needs root
 cargo x bench            the start of a container beside docker's, in one run; needs root
 cargo x measure          the figures of docs/performance.md, taken anew; needs root
 cargo x dist             the binary to give to others (static, link-time optimised)";
@@ -42,6 +44,7 @@ fn run() -> Result<()> {
         Some("check") => test::check(),
         Some("ci") => test::check().and_then(|()| test::run(&[])),
         Some("ui") => ui::build(),
+        Some("vm") => vm::run(),
         Some("bench") => bench::run(),
         Some("measure") => measure::run(),
         Some("dist") => host::cargo(&["build", "--profile", "dist", "--package", "cli"]),

@@ -106,6 +106,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A memory volume could not be given to the pod's range of ids (Linux before 6.3).
+    #[error("give the volume at {destination} to the pod's user ids")]
+    Owners {
+        /// Path in the container.
+        destination: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// Every range of ids is taken.
     #[error("no free range of user ids: {count} pods are on this machine")]
     NoIds {

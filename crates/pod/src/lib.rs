@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod mount;
 mod pods;
+mod shift;
 mod signal;
 mod spec;
 mod start;

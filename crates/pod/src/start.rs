@@ -12,7 +12,7 @@ use crate::disk::{make_dir, save};
 use crate::mount::{index, open_etc, open_mount};
 use crate::pods::{Pod, Pods, lock};
 use crate::signal::stop_signal;
-use crate::{Container, ContainerState, Error, RunAs, etc};
+use crate::{Container, ContainerState, Error, RunAs, etc, shift};
 
 /// Where programs are looked for when neither image nor pod says.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -93,6 +93,13 @@ impl Pods {
             let destination = PathBuf::from(destination);
             if !container.mounts.iter().any(|m| m.destination == destination) {
                 opened.push(open_etc(&pod.dir.join("etc").join(name), destination)?);
+            }
+        }
+        if let Some(base) = lock(&pod.state).ids_start {
+            for one in &mut opened {
+                let destination = one.mount.destination.clone();
+                shift::if_needed(one, base)
+                    .map_err(|source| Error::Owners { destination, source })?;
             }
         }
         let log =
