@@ -64,6 +64,18 @@ pub(crate) async fn pass(
     Ok(response)
 }
 
+/// `GET /api/v1/nodes/NAME/proxy/stats/summary`: what a node's pods use. Nothing else of a node is
+/// passed on: its other paths go by the pod, which names who may ask.
+pub(crate) async fn summary(api: &Api, node: &str, mut parts: Parts) -> Result<Response, Failure> {
+    let kind = kinds::find("", "v1", "nodes").ok_or_else(Failure::no_route)?;
+    let key = encode::key(kind, None, node);
+    api.store().get(&key).ok_or_else(|| Failure::not_found(kind, node))?;
+    parts.uri = Uri::from_static("/stats/summary");
+    parts.headers.remove(header::AUTHORIZATION);
+    let answer = api.kubelet().oneshot(Request::from_parts(parts, Body::empty())).await;
+    Ok(answer.unwrap_or_else(|never| match never {}))
+}
+
 /// Everything but the container, which is in the path now.
 fn rest_of_query(query: &str) -> String {
     let rest = query.split('&').filter(|pair| !pair.starts_with("container="));

@@ -71,6 +71,11 @@ async fn answer(api: &Api, request: Request, seen: &mut Seen) -> Result<Response
     if let ["api", "v1", "namespaces", namespace, "bindings"] = texts.as_slice() {
         return bindings(api, &parts, body, namespace).await;
     }
+    if let ["api", "v1", "nodes", node, "proxy", "stats", "summary"] = texts.as_slice()
+        && parts.method == Method::GET
+    {
+        return kubelet::summary(api, node, parts).await;
+    }
     let call = Call::parse(&segments, &parts)?;
     seen.verb = Some(call.verb);
     operate(api, &call, parts, body).await

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod autoscaler;
 mod cache;
 mod cluster;
 mod cron_job;

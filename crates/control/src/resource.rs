@@ -46,6 +46,10 @@ pub(crate) const ENDPOINT_SLICE: Resource =
     grouped("discovery.k8s.io", "endpointslices", "EndpointSlice");
 pub(crate) const DISRUPTION_BUDGET: Resource =
     grouped("policy", "poddisruptionbudgets", "PodDisruptionBudget");
+pub(crate) const AUTOSCALER: Resource = Resource {
+    version: "v2",
+    ..grouped("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+};
 pub(crate) const STORAGE_CLASS: Resource =
     cluster_wide(grouped("storage.k8s.io", "storageclasses", "StorageClass"));
 
@@ -92,6 +96,7 @@ impl Resource {
             CRON_JOB,
             ENDPOINT_SLICE,
             DISRUPTION_BUDGET,
+            AUTOSCALER,
             STORAGE_CLASS,
         ];
         if whole.contains(self) { Depth::Whole } else { Depth::Metadata }
@@ -168,6 +173,7 @@ mod tests {
             CRON_JOB,
             ENDPOINT_SLICE,
             DISRUPTION_BUDGET,
+            AUTOSCALER,
             STORAGE_CLASS,
         ] {
             assert!(all.contains(&resource), "{resource:?} is not served");

@@ -1,5 +1,6 @@
 //! Joins the loops: watches first, then the loops, each restarted when it stops.
 
+use crate::autoscaler::Autoscalers;
 use crate::cache::Cache;
 use crate::cluster::Cluster;
 use crate::cron_job::CronJobs;
@@ -35,13 +36,20 @@ pub struct Settings {
     pub ca_pem: String,
     /// First delay before a failed Job pod is replaced; doubles with each failure.
     pub job_back_off: Duration,
+    /// Time between two looks of an autoscaler at the load.
+    pub autoscale_period: Duration,
 }
 
 impl Settings {
     /// Settings with the usual delays.
     #[must_use]
     pub fn new(volumes_dir: PathBuf, ca_pem: String) -> Self {
-        Self { volumes_dir, ca_pem, job_back_off: Duration::from_secs(10) }
+        Self {
+            volumes_dir,
+            ca_pem,
+            job_back_off: Duration::from_secs(10),
+            autoscale_period: Duration::from_secs(15),
+        }
     }
 }
 
@@ -126,6 +134,7 @@ fn loops(cluster: &Cluster, settings: &Settings) -> Vec<(&'static str, Loop)> {
         start!("statefulset", StatefulSets::new(cluster.clone())),
         start!("job", Jobs::new(cluster.clone(), settings.job_back_off)),
         start!("cronjob", CronJobs::new(cluster.clone())),
+        start!("autoscaler", Autoscalers::new(cluster.clone(), settings.autoscale_period)),
         start!("endpoints", Endpoints::new(cluster.clone())),
         start!("volume", Volumes::new(cluster.clone(), settings.volumes_dir.clone())),
         start!("garbage", Garbage::new(cluster.clone())),

@@ -20,6 +20,8 @@ pub(crate) struct World {
     control: JoinHandle<()>,
     node: JoinHandle<()>,
     volumes: tempfile::TempDir,
+    /// What the node says its pods use: `/stats/summary`.
+    usage: Arc<Mutex<Value>>,
 }
 
 impl Drop for World {
@@ -36,12 +38,16 @@ impl World {
             service_cidr: ("10.96.0.0".parse().unwrap(), 16),
             version: "0.1.0".into(),
         };
-        let api = api::Api::new(store, axum::Router::new(), settings).await.unwrap();
+        let usage = Arc::new(Mutex::new(json!({"pods": []})));
+        let told = usage.clone();
+        let summary = move || async move { axum::Json(told.lock().unwrap().clone()) };
+        let kubelet = axum::Router::new().route("/stats/summary", axum::routing::get(summary));
+        let api = api::Api::new(store, kubelet, settings).await.unwrap();
         let client = kube::Client::new(api.router(), "default");
         let volumes = tempfile::tempdir().unwrap();
         let control = start_control(&client, &volumes);
         let node = tokio::spawn(pretend(client.clone()));
-        let world = Self { client, api, control, node, volumes };
+        let world = Self { client, api, control, node, volumes, usage };
         world.wait("/api/v1/namespaces/default/serviceaccounts/default", |_| true).await;
         world
     }
@@ -78,6 +84,20 @@ impl World {
             String::from_utf8_lossy(&output.stderr)
         );
         text
+    }
+
+    /// Lets every pod of a namespace use so many thousandths of a processor from now on.
+    pub(crate) async fn load(&self, namespace: &str, millis: u64) {
+        let pods = self.list(&format!("/api/v1/namespaces/{namespace}/pods")).await;
+        let pods: Vec<Value> = pods
+            .iter()
+            .map(|pod| {
+                json!({"podRef": {"uid": pod["metadata"]["uid"]}, "containers": [{"name": "c",
+                    "cpu": {"usageNanoCores": millis * 1_000_000},
+                    "memory": {"workingSetBytes": 1 << 20}}]})
+            })
+            .collect();
+        *self.usage.lock().unwrap() = json!({ "pods": pods });
     }
 
     pub(crate) fn volumes_dir(&self) -> &std::path::Path {
@@ -160,6 +180,7 @@ fn start_control(client: &kube::Client, volumes: &tempfile::TempDir) -> JoinHand
     let mut settings = control::Settings::new(volumes.path().to_path_buf(), "THE CA".to_owned());
     // Ends of pods are written in whole seconds: a shorter pause could vanish.
     settings.job_back_off = Duration::from_millis(1_500);
+    settings.autoscale_period = Duration::from_millis(100);
     let client = client.clone();
     tokio::spawn(async move {
         control::run(client, settings, std::future::pending()).await.unwrap();

@@ -24,6 +24,7 @@ pub(crate) struct Host {
     pub(crate) host_ip: Ipv4Addr,
     pub(crate) recorder: Recorder,
     pub(crate) starts: Semaphore,
+    pub(crate) usage: crate::usage::Usage,
 }
 
 impl Host {
@@ -36,7 +37,8 @@ impl Host {
     ) -> Self {
         let host_ip = crate::machine::address();
         let starts = Semaphore::new(STARTS);
-        Self { client, pods, net, settings, host_ip, recorder, starts }
+        let usage = crate::usage::Usage::default();
+        Self { client, pods, net, settings, host_ip, recorder, starts, usage }
     }
 
     /// Calls a blocking door of the pod room.

@@ -44,6 +44,7 @@ impl Door {
             .route("/exec/{namespace}/{pod}/{container}", any(stream::exec))
             .route("/attach/{namespace}/{pod}/{container}", any(stream::attach))
             .route("/portForward/{namespace}/{pod}", any(port_forward))
+            .route("/stats/summary", any(summary))
             .with_state(self.clone())
     }
 
@@ -214,6 +215,11 @@ pub(crate) fn read_in_background(
     if let Err(error) = std::thread::Builder::new().name("log-reader".into()).spawn(read) {
         let _ = failed.try_send(Err(error));
     }
+}
+
+async fn summary(State(door): State<Door>) -> Result<Response, Refusal> {
+    let host = door.host()?;
+    Ok(axum::Json(crate::usage::summary(&host)).into_response())
 }
 
 async fn port_forward() -> Refusal {

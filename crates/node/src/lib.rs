@@ -27,6 +27,7 @@ mod services;
 mod start;
 mod status;
 mod translate;
+mod usage;
 mod volumes;
 mod worker;
 mod workers;

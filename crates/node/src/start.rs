@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::events::Recorder;
 use crate::host::Host;
 use crate::kubelet::Door;
-use crate::{disks, machine, policies, services, workers};
+use crate::{disks, machine, policies, services, usage, workers};
 
 /// How long loops may take to end before they are left behind.
 const END: Duration = Duration::from_secs(10);
@@ -81,6 +81,7 @@ impl Node {
         loops.spawn(workers::run(host.clone(), ended));
         loops.spawn(services::run(host.clone()));
         loops.spawn(policies::run(host.clone()));
+        loops.spawn(usage::run(host.clone()));
         loops.spawn(disks::run(host));
         Ok(Self { loops, end, door })
     }

@@ -115,11 +115,15 @@ async fn talk(
         tokio::select! {
             read = stdin.read(&mut input), if open => {
                 let count = read?;
-                if count == 0 {
+                let sent = if count == 0 {
                     open = false;
-                    sink.send(Message::Binary(Bytes::from(vec![CLOSE, STDIN]))).await?;
+                    Message::Binary(Bytes::from(vec![CLOSE, STDIN]))
                 } else {
-                    sink.send(frame(STDIN, &input[..count])).await?;
+                    frame(STDIN, &input[..count])
+                };
+                // A command that has ended takes no more; what it said is still to be read.
+                if sink.send(sent).await.is_err() {
+                    open = false;
                 }
             }
             _ = resized.recv(), if terminal => {
