@@ -1,24 +1,13 @@
 // The log of an app or of one block: follows what is written, holds still when the person looks
 // back, filters, copies, downloads, and links to a line. Every line is hostile text and is only
-// ever put into text nodes. Where next: useLog.ts (what fills it), bytes.ts (how bytes are shown).
-import { useVirtualizer } from "@tanstack/react-virtual";
-import {
-  type KeyboardEvent,
-  memo,
-  useCallback,
-  useDeferredValue,
-  useEffect,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-} from "react";
+// ever put into text nodes. Where next: useLog.ts (what fills it), Lines.tsx (how lines are drawn).
+import { useDeferredValue, useMemo, useState } from "react";
 import { useNow } from "../../system/useNow";
-import { ago, clock, count, type Zone } from "../../system/words";
+import { ago, count } from "../../system/words";
 import { lineLink } from "../state";
-import { pieces, plain } from "./bytes";
 import { active, make } from "./filter";
-import { firstError, LEVELS, type Level } from "./level";
+import { Lines, type Look } from "./Lines";
+import { LEVELS, type Level } from "./level";
 import type { Kept } from "./ring";
 import type { Wish } from "./source";
 import { useLog } from "./useLog";
@@ -41,7 +30,6 @@ export interface LogPaneProps {
 }
 
 const FIRST = 1_000;
-const ROW = 20;
 const LEVEL_WORDS: Record<Level, string> = {
   error: "error",
   warn: "warning",
@@ -49,12 +37,6 @@ const LEVEL_WORDS: Record<Level, string> = {
   debug: "debug",
   other: "other",
 };
-
-interface Look {
-  wrap: boolean;
-  zone: Zone;
-  raw: boolean;
-}
 
 function remembered(): Look {
   // On a phone a long line is read downwards, not sideways.
@@ -325,227 +307,4 @@ function Silence(
       {who} has written nothing since it started {ago(props.since, now)}.
     </p>
   );
-}
-
-interface LinesProps {
-  log: ReturnType<typeof useLog>;
-  look: Look;
-  merged: boolean;
-  at: string | null;
-  mark: boolean;
-  empty: React.ReactNode;
-  onCopy(line: Kept): void;
-  onLink(line: Kept): void;
-}
-
-function Lines({ log, look, merged, at, mark, empty, onCopy, onLink }: LinesProps) {
-  const { ring, version } = log;
-  const scroller = useRef<HTMLDivElement>(null);
-  const [follow, setFollow] = useState(at === null);
-  /** How many lines there had been when following stopped. */
-  const [pausedAt, setPausedAt] = useState(0);
-  const [cursor, setCursor] = useState<number | null>(null);
-  const gone = useRef<string | null>(null);
-  const length = ring.length;
-  const list = useVirtualizer({
-    count: length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
-    overscan: 20,
-    getItemKey: (index) => ring.at(index)?.number ?? index,
-  });
-
-  // A click on the log is not a scroll back: only the wheel, keys or the bar end following.
-  const onScroll = useCallback(() => {
-    const box = scroller.current;
-    if (box === null) return;
-    const end = box.scrollHeight - box.scrollTop - box.clientHeight < ROW * 1.5;
-    setFollow((was) => {
-      if (was && !end) setPausedAt(ring.total);
-      return end;
-    });
-  }, [ring]);
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each new version is drawn at its end
-  useLayoutEffect(() => {
-    const box = scroller.current;
-    if (follow && box !== null) box.scrollTop = box.scrollHeight;
-  }, [follow, version, length, look.wrap]);
-
-  // The line that a link names: once, as soon as it is there.
-  useEffect(() => {
-    if (at === null || gone.current === at || length === 0) return;
-    for (let index = 0; index < length; index += 1) {
-      const line = ring.at(index);
-      if (line !== undefined && line.at >= at) {
-        gone.current = at;
-        setFollow(false);
-        setPausedAt(ring.total);
-        setCursor(line.number);
-        list.scrollToIndex(index, { align: "center" });
-        return;
-      }
-    }
-  }, [at, length, ring, list]);
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the ring changes in place
-  const marked = useMemo(() => {
-    if (!mark || length === 0 || length > 2_000) return null;
-    const lines = ring.lines();
-    return lines[firstError(lines.map((line) => line.text))]?.number ?? null;
-  }, [mark, ring, version, length]);
-
-  const wentToMark = useRef(false);
-  useEffect(() => {
-    if (marked === null || wentToMark.current) return;
-    const timer = setTimeout(() => {
-      wentToMark.current = true;
-      setCursor(marked);
-      list.scrollToIndex(ring.indexOf(marked), { align: "center" });
-    }, 150);
-    return () => clearTimeout(timer);
-  }, [marked, list, ring]);
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target !== event.currentTarget) return;
-    if (event.key === "End" || event.key === "f") {
-      setFollow(true);
-      event.preventDefault();
-    }
-    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") {
-      if (event.key === "c" && !event.ctrlKey && cursor !== null) {
-        const line = ring.at(ring.indexOf(cursor));
-        if (line) onCopy(line);
-      }
-      return;
-    }
-    event.preventDefault();
-    const step = event.key === "ArrowDown" ? 1 : -1;
-    const from = cursor === null ? (step > 0 ? -1 : length) : ring.indexOf(cursor);
-    const next = Math.min(length - 1, Math.max(0, from + step));
-    setCursor(ring.at(next)?.number ?? null);
-    list.scrollToIndex(next, { align: "auto" });
-  };
-
-  const unseen = follow ? 0 : ring.total - pausedAt;
-  const items = list.getVirtualItems();
-  const current = cursor === null ? undefined : ring.at(ring.indexOf(cursor));
-  return (
-    <div className="log-body">
-      <div
-        ref={scroller}
-        className={`log-lines ${look.wrap ? "wrap" : ""}`}
-        role="log"
-        aria-live="off"
-        aria-label="Lines"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
-        tabIndex={0}
-        onScroll={onScroll}
-        onKeyDown={onKeyDown}
-      >
-        {length === 0 ? (
-          empty
-        ) : (
-          <div className="log-all" style={{ height: list.getTotalSize() }}>
-            <div className="log-window" style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}>
-              {items.map((item) => {
-                const line = ring.at(item.index);
-                return line === undefined ? null : (
-                  <Row
-                    key={item.key}
-                    index={item.index}
-                    line={line}
-                    look={look}
-                    merged={merged}
-                    marked={line.number === marked}
-                    current={line.number === cursor}
-                    measure={look.wrap ? list.measureElement : undefined}
-                    onPick={setCursor}
-                  />
-                );
-              })}
-            </div>
-          </div>
-        )}
-      </div>
-      {current !== undefined && !follow && (
-        <div className="log-line-menu" role="group" aria-label="This line">
-          <span>
-            {clock(current.at, look.zone)} · {current.pod}
-          </span>
-          <button type="button" className="log-button" onClick={() => onCopy(current)}>
-            Copy line
-          </button>
-          <button type="button" className="log-button" onClick={() => onLink(current)}>
-            Link to it
-          </button>
-          <button
-            type="button"
-            className="log-button"
-            aria-label="Let the line go"
-            onClick={() => setCursor(null)}
-          >
-            ✕
-          </button>
-        </div>
-      )}
-      {!follow && length > 0 && (
-        <button type="button" className="log-follow" onClick={() => setFollow(true)}>
-          {unseen > 0 ? `↓ ${count(unseen, "new line")}` : "↓ Follow"}
-        </button>
-      )}
-    </div>
-  );
-}
-
-const Row = memo(function Row(props: {
-  index: number;
-  line: Kept;
-  look: Look;
-  merged: boolean;
-  marked: boolean;
-  current: boolean;
-  measure?: (element: HTMLElement | null) => void;
-  onPick(number: number): void;
-}) {
-  const { line, look } = props;
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: arrow keys on the list do the same
-    // biome-ignore lint/a11y/noStaticElementInteractions: the list is the control
-    <div
-      ref={props.measure}
-      data-index={props.index}
-      className={`log-row level-${line.level} ${props.marked ? "marked" : ""} ${props.current ? "current" : ""}`}
-      onClick={() => {
-        if (window.getSelection()?.isCollapsed !== false) props.onPick(line.number);
-      }}
-    >
-      <time dateTime={line.at}>{clock(line.at, look.zone)}</time>
-      {props.merged && (
-        <span className="log-block" data-hue={hue(line.block)}>
-          {line.block}
-        </span>
-      )}
-      {props.marked && <span className="log-mark">first error ▸</span>}
-      <bdi className="log-text">
-        {pieces(line.text, look.raw).map((piece, index) =>
-          piece.sign ? (
-            <span key={index} className="log-sign">
-              {piece.text}
-            </span>
-          ) : (
-            piece.text
-          ),
-        )}
-        {plain(line.text) === "" && "\u00a0"}
-      </bdi>
-    </div>
-  );
-});
-
-/** One of eight colours for a block's name, the same each time. */
-function hue(name: string): number {
-  let sum = 0;
-  for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 997;
-  return sum % 8;
 }

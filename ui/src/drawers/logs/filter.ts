@@ -54,7 +54,8 @@ function reason(cause: unknown): string {
 /** Whether a line is shown. An expression that is not valid hides nothing. */
 export function matches(filter: Filter, line: { block: string; level: Level; text: string }): boolean {
   if (filter.blocks.size > 0 && !filter.blocks.has(line.block)) return false;
-  if (!filter.levels.has(line.level)) return false;
+  // The level of a line is only read out of it if it matters.
+  if (filter.levels.size < LEVELS.length && !filter.levels.has(line.level)) return false;
   if (filter.text === "" || filter.error !== null) return true;
   if (filter.pattern !== null) return filter.pattern.test(line.text.slice(0, MATCHED));
   return line.text.toLowerCase().includes(filter.text.toLowerCase());

@@ -3,6 +3,7 @@ import { LINE_SHOWN, pieces, plain } from "./bytes";
 import { active, make, matches } from "./filter";
 import { firstError, LEVELS, level } from "./level";
 import { type LogLine, LogRing } from "./ring";
+import { inSight } from "./useWindow";
 
 const shown = (line: string, raw = false) =>
   pieces(line, raw)
@@ -143,5 +144,14 @@ describe("ring", () => {
     // Ten seconds' worth; a tenth of the time would already be well.
     expect(performance.now() - began).toBeLessThan(5_000);
     expect(ring.size).toBe(50_000);
+  });
+});
+
+describe("lines in sight", () => {
+  it("are those of the box and a few around, never more than there are", () => {
+    expect(inSight(0, 100, 1_000)).toEqual([0, 17]);
+    expect(inSight(10_000, 100, 1_000)).toEqual([488, 517]);
+    expect(inSight(10_000, 100, 3)).toEqual([3, 3]);
+    expect(inSight(0, 100, 0)).toEqual([0, 0]);
   });
 });

@@ -16,10 +16,32 @@ export interface LogLine {
   text: string;
 }
 
-/** A line with its number (never reused) and its level. */
-export interface Kept extends LogLine {
-  number: number;
-  level: Level;
+/** A line with its number (never reused) and its level, which is read only when it is asked for. */
+export class Kept implements LogLine {
+  readonly at: string;
+  readonly block: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly stream: string;
+  readonly text: string;
+  private known: Level | null = null;
+
+  constructor(
+    line: LogLine,
+    readonly number: number,
+  ) {
+    this.at = line.at;
+    this.block = line.block;
+    this.pod = line.pod;
+    this.container = line.container;
+    this.stream = line.stream;
+    this.text = line.text;
+  }
+
+  get level(): Level {
+    this.known ??= level(this.text);
+    return this.known;
+  }
 }
 
 export class LogRing {
@@ -32,8 +54,8 @@ export class LogRing {
   private next = 0;
   private characters = 0;
   private filter: Filter;
-  /** Lines per block, of all that came. */
-  readonly perBlock = new Map<string, number>();
+  /** How many lines ever matched the filter as it was when they came. */
+  matched = 0;
 
   constructor(
     filter: Filter,
@@ -93,12 +115,14 @@ export class LogRing {
 
   add(lines: readonly LogLine[]): void {
     for (const line of lines) {
-      const one: Kept = { ...line, number: this.next, level: level(line.text) };
+      const one = new Kept(line, this.next);
       this.next += 1;
       this.characters += line.text.length;
-      this.perBlock.set(line.block, (this.perBlock.get(line.block) ?? 0) + 1);
       this.kept.push(one);
-      if (matches(this.filter, one)) this.shown.push(one);
+      if (matches(this.filter, one)) {
+        this.shown.push(one);
+        this.matched += 1;
+      }
     }
     this.shrink();
   }

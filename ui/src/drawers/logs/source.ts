@@ -28,7 +28,7 @@ export interface Listener {
 }
 
 /** A batch is handed over so often. */
-const BATCH_MS = 60;
+const BATCH_MS = 100;
 /** A text without a line end longer than this is cut. */
 const LINE_LIMIT = 1_000_000;
 
@@ -83,19 +83,33 @@ function read(text: string): LogLine | null {
   }
 }
 
+/** The newest moment of one stream, and what was written in it. */
+interface Seen {
+  at: string;
+  text: string;
+  more: Set<string> | null;
+}
+
 /** Lets each line through once, although after a break the server begins a little earlier. */
 export class Once {
-  private readonly last = new Map<string, { at: string; texts: Set<string> }>();
+  private readonly last = new Map<string, Seen>();
 
   fresh(line: LogLine): boolean {
     const key = `${line.pod}/${line.container}/${line.stream}`;
     const seen = this.last.get(key);
-    if (seen === undefined || line.at > seen.at) {
-      this.last.set(key, { at: line.at, texts: new Set([line.text]) });
+    if (seen === undefined) {
+      this.last.set(key, { at: line.at, text: line.text, more: null });
       return true;
     }
-    if (line.at < seen.at || seen.texts.has(line.text)) return false;
-    seen.texts.add(line.text);
+    if (line.at > seen.at) {
+      seen.at = line.at;
+      seen.text = line.text;
+      seen.more = null;
+      return true;
+    }
+    if (line.at < seen.at || line.text === seen.text || seen.more?.has(line.text)) return false;
+    seen.more ??= new Set();
+    seen.more.add(line.text);
     return true;
   }
 
