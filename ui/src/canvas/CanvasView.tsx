@@ -335,6 +335,21 @@ function useViewWishes(app: string, frame: React.RefObject<HTMLElement | null>):
     attempt();
     return () => clearTimeout(timer);
   }, [toFocus, flow, frame]);
+  // What opens beside the canvas must not push the block it is about out of sight.
+  const inspector = useCanvas((it) => it.inspector);
+  const last = useCanvas((it) => it.selected.at(-1));
+  useEffect(() => {
+    if (!inspector || !last) return;
+    const timer = setTimeout(() => {
+      const node = flow.getNode(last);
+      const box = frame.current?.getBoundingClientRect();
+      if (!node || !box) return;
+      const at = flow.flowToScreenPosition(node.position);
+      if (at.x + 240 * flow.getZoom() <= box.right && at.x >= box.x) return;
+      void flow.setCenter(node.position.x + 120, node.position.y + 80, { zoom: flow.getZoom(), ...glide() });
+    }, 60);
+    return () => clearTimeout(timer);
+  }, [inspector, last, flow, frame]);
   useEffect(() => {
     if (view === null) return;
     const { selected } = useCanvas.getState();

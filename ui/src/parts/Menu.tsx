@@ -197,7 +197,7 @@ export function RightClickMenu({ entries, label, children }: RightClickProps) {
           label={label}
           at={open.at}
           align="start"
-          hang={document.body}
+          hang={hangIn(null)}
           onClose={(back) => {
             if (back && open.back instanceof HTMLElement) open.back.focus({ preventScroll: true });
             setOpen(null);

@@ -2,7 +2,7 @@
 // button nothing. Never the only place where something is said. Where next: beside.ts.
 import { cloneElement, type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
-import { floatBeside, raise, type SideOf } from "./beside";
+import { floatBeside, hangIn, raise, type SideOf } from "./beside";
 
 interface Props {
   text: string;
@@ -36,9 +36,16 @@ function Layer() {
       hide();
       if (it) timer = window.setTimeout(() => setOf(it), Date.now() < warmUntil ? 60 : wait);
     };
-    const over = (event: PointerEvent) => {
-      if (event.pointerType !== "touch") later(event.target, DELAY_MS);
+    // What appears under a pointer that rests since its last press is not being pointed at.
+    let pressed = "";
+    const at = (event: PointerEvent) => `${event.clientX} ${event.clientY}`;
+    const press = (event: Event) => {
+      pressed = at(event as PointerEvent);
     };
+    const over = (event: PointerEvent) => {
+      if (event.pointerType !== "touch" && at(event) !== pressed) later(event.target, DELAY_MS);
+    };
+    document.addEventListener("pointerdown", press, true);
     const focus = (event: FocusEvent) => {
       if ((event.target as HTMLElement).matches?.(":focus-visible")) later(event.target, DELAY_MS);
     };
@@ -50,6 +57,7 @@ function Layer() {
     document.addEventListener("keydown", key, true);
     return () => {
       clearTimeout(timer);
+      document.removeEventListener("pointerdown", press, true);
       document.removeEventListener("pointerover", over);
       document.removeEventListener("focusin", focus);
       for (const name of ["pointerdown", "focusout", "scroll", "wheel"])
@@ -72,7 +80,7 @@ function Layer() {
     <div ref={ref} className="tip" popover="manual" role="tooltip">
       {of.dataset.tip}
     </div>,
-    document.body,
+    hangIn(of),
   );
 }
 

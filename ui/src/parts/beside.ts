@@ -66,4 +66,5 @@ export function raise(it: HTMLElement): void {
 }
 
 /** Where something that floats over `anchor` has to hang: inside its dialog, or it would be inert. */
-export const hangIn = (anchor: Element | null): Element => anchor?.closest("dialog") ?? document.body;
+export const hangIn = (anchor: Element | null): Element =>
+  anchor?.closest("dialog") ?? document.querySelector("main") ?? document.body;
