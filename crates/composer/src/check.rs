@@ -4,13 +4,18 @@
 //! blocks and their settings, offers, wires, start order, then values that refer to wires.
 //! Where next: `check/wires.rs`.
 
+mod assumptions;
 mod blocks;
 mod deliver;
 mod disks;
+mod explain;
+mod extend;
 mod external;
 pub(crate) mod limits;
 mod names;
 mod order;
+mod patches;
+mod rung;
 mod sketch;
 mod values;
 mod wires;
@@ -23,6 +28,7 @@ use crate::module::Module;
 use crate::shape::{Assumption, Copies, Disk, Shape};
 use crate::source::Spanned;
 
+pub(crate) use assumptions::settle;
 pub(crate) use sketch::{Sketch, sketch};
 
 /// Checks an app against what is on the shelf.
@@ -49,13 +55,25 @@ pub(crate) fn as_far_as_possible(app: &App, catalogue: &Catalogue) -> (Graph, Ve
     let mut parts = Vec::new();
     for (node, level) in nodes.iter().zip(levels) {
         let own: Vec<&Wire> = wires.iter().filter(|wire| wire.consumer == node.name()).collect();
-        parts.push(values::part(node, level, &nodes, &own, &mut found));
+        let mut part = values::part(node, level, &nodes, &own, &mut found);
+        let extended = extend::all(app, node, &mut found);
+        part.extend = extended.files;
+        part.env.extend(extended.env);
+        part.assumes = assumptions::of(node);
+        part.rung = rung::of(node);
+        part.explained = explain::of(app, node, &part, &own);
+        parts.push(part);
+    }
+    parts.sort_by_key(|part| part.level);
+    let assumptions = nodes.iter().flat_map(assumption_lines).collect();
+    let urls = app.urls.iter().map(|url| url.value.clone()).collect();
+    let mut graph = Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions, urls };
+    assumptions::judge(&mut graph);
+    if found.is_empty() {
+        patches::all(&nodes, &mut graph, &mut found);
     }
     found.sort_by_key(|one| one.span.as_ref().map(|span| (span.file.clone(), span.line)));
-    parts.sort_by_key(|part| part.level);
-    let assumptions = nodes.iter().flat_map(assumptions).collect();
-    let urls = app.urls.iter().map(|url| url.value.clone()).collect();
-    (Graph { app: app.name.value.clone(), blocks: parts, wires, assumptions, urls }, found)
+    (graph, found)
 }
 
 /// A block with what it comes from, before its references are resolved.
@@ -104,7 +122,7 @@ impl Node<'_> {
     }
 }
 
-fn assumptions(node: &Node<'_>) -> Vec<String> {
+fn assumption_lines(node: &Node<'_>) -> Vec<String> {
     let line = |one: &Assumption| {
         format!("{}.{}: {}  if not: {}", node.name(), one.name.value, one.says, one.if_not)
     };

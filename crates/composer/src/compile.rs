@@ -8,9 +8,11 @@
 mod beyond;
 mod disks;
 mod environment;
+mod extend;
 mod jobs;
 mod meta;
 mod network;
+pub(crate) mod patch;
 mod scale;
 mod secrets;
 mod template;
@@ -130,6 +132,7 @@ pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
     }
     phases.push(Phase { kind: PhaseKind::Front, objects: network::ingress(&input) });
     phases.retain(|phase| !phase.objects.is_empty());
+    patch::all(&input, phases.iter_mut().flat_map(|phase| &mut phase.objects));
     let release = seal(&mut phases, &secrets);
     Compiled {
         app: graph.app.clone(),
@@ -141,6 +144,20 @@ pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
     }
 }
 
+/// The objects that a graph becomes somewhere: with images and facts of no real target.
+pub(crate) fn trial(graph: &Graph) -> Vec<Value> {
+    let nothing = format!("sha256:{}", "0".repeat(64));
+    let image = |block: String| (block.clone(), format!("trial/{block}@{nothing}"));
+    let images = graph.builds().into_iter().map(|build| image(build.block)).collect();
+    let facts = Facts {
+        host: "trial.localhost".to_owned(),
+        url: "http://trial.localhost".to_owned(),
+        shared_storage: true,
+        ..Facts::default()
+    };
+    compile(graph, &images, &facts).phases.into_iter().flat_map(|phase| phase.objects).collect()
+}
+
 fn base(input: &Input<'_>) -> Vec<Value> {
     let labels = meta::app_labels(input);
     let mut objects = vec![json!({
@@ -149,6 +166,7 @@ fn base(input: &Input<'_>) -> Vec<Value> {
         "metadata": { "name": input.graph.app, "labels": labels },
     })];
     objects.extend(input.graph.blocks.iter().filter_map(|part| workload::settings(input, part)));
+    objects.extend(input.graph.blocks.iter().filter_map(|part| extend::config_map(input, part)));
     objects.extend(input.graph.blocks.iter().flat_map(|part| disks::claims(input, part)));
     objects.extend(input.graph.blocks.iter().flat_map(|part| network::services(input, part)));
     objects.extend(network::policies(input));

@@ -2,9 +2,18 @@
 //!
 //! This is what plans, canvases and the compiler read. Where next: `compile.rs`.
 
+pub mod draw;
+mod part;
+
 use serde::Serialize;
 
-use crate::secret::{Recipe, SecretValue};
+use crate::secret::SecretValue;
+
+pub(crate) use part::claim;
+pub use part::{
+    Assumption, Disk, Explained, Extension, From, Part, Patch, Piece, Process, Ready, Rung, Secret,
+    Source, Standing, Step, Value,
+};
 
 /// An app that passed every check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,234 +29,6 @@ pub struct Graph {
     /// The addresses the app asks for, the first being `{url}`; the target's own if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
-}
-
-/// A block of a checked app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Part {
-    /// Its name.
-    pub name: String,
-    /// Where it comes from.
-    pub from: From,
-    /// How many `before-start` wires lie below it at most; level 0 starts first.
-    pub level: usize,
-    /// The user its processes run as, if the file says so.
-    pub user: Option<i64>,
-    /// Settings with the values they have.
-    pub settings: Vec<(String, String)>,
-    /// Generated values.
-    pub secrets: Vec<Secret>,
-    /// Environment of every process and step.
-    pub env: Vec<(String, Value)>,
-    /// Private disks.
-    pub disks: Vec<Disk>,
-    /// Steps before new copies start, in order.
-    pub before: Vec<Step>,
-    /// Processes; at least one, unless the block is only a disk.
-    pub processes: Vec<Process>,
-    /// Offers of the block itself, not those of its processes.
-    pub offers: Vec<Offer>,
-    /// Seconds a copy gets to end by itself.
-    pub stop_within: i64,
-}
-
-/// Where a block comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum From {
-    /// A module of the shelf.
-    Module {
-        /// Its name.
-        name: String,
-        /// Its version.
-        version: String,
-        /// The folder of its Dockerfile, relative to the module's folder; none if the module is
-        /// only a disk.
-        build: Option<String>,
-    },
-    /// A module in the app's own folder.
-    Local {
-        /// The folder, relative to the app file's.
-        path: String,
-        /// Its name.
-        name: String,
-        /// Its version.
-        version: String,
-        /// The folder of its Dockerfile, relative to the module's folder; none if it is only a
-        /// disk.
-        build: Option<String>,
-    },
-    /// A service from outside; all its wires share one login.
-    External {
-        /// The interface it gives.
-        interface: String,
-        /// The Secret its login is in, or the claim it is.
-        held_in: String,
-    },
-    /// A folder beside the app file.
-    Source {
-        /// The folder, relative to the app file's.
-        path: String,
-    },
-}
-
-impl From {
-    /// Whether there is an image to run: a module may be only a disk.
-    pub fn has_image(&self) -> bool {
-        match self {
-            Self::Module { build, .. } | Self::Local { build, .. } => build.is_some(),
-            Self::External { .. } => false,
-            Self::Source { .. } => true,
-        }
-    }
-}
-
-impl std::fmt::Display for From {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Module { name, version, .. } => write!(out, "{name} {version}"),
-            Self::Local { path, .. } => write!(out, "{path} (yours)"),
-            Self::External { interface, held_in } => write!(out, "external {interface}, {held_in}"),
-            Self::Source { path } => out.write_str(path),
-        }
-    }
-}
-
-/// A generated value of a block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Secret {
-    /// Its name.
-    pub name: String,
-    /// How it is made.
-    pub recipe: Recipe,
-    /// The block whose disk it was born with, if it was.
-    pub keep_with: Option<String>,
-    /// Whether it is printed once, after the go that made it.
-    pub show_after_go: bool,
-    /// The file it is put into.
-    pub at: Option<String>,
-}
-
-/// A value put together from pieces that are known at different times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Value(pub Vec<Piece>);
-
-/// A piece of a [`Value`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Piece {
-    /// Text as it is.
-    Text(String),
-    /// The app's address, known when the target is.
-    Url,
-    /// A secret field of a wire, by binding and field.
-    Field(String, String),
-    /// A generated value of this block.
-    Secret(String),
-}
-
-impl Value {
-    /// Whether a secret is part of it.
-    pub fn is_secret(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Field(..) | Piece::Secret(_)))
-    }
-}
-
-/// A disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Disk {
-    /// Its name.
-    pub name: String,
-    /// Where it is mounted; a disk that is given to other blocks by wires has no place of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// Its size as a Kubernetes quantity.
-    pub size: String,
-    /// Whether many copies may use it at once.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub shared: bool,
-    /// Whether it has a claim of its own, because it is shared or given to other blocks; a private
-    /// disk belongs to the one copy of its block.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub claimed: bool,
-}
-
-impl Part {
-    /// Its offers and those of its processes.
-    pub fn all_offers(&self) -> Vec<Offer> {
-        let own = self.offers.iter().cloned();
-        let http = self.processes.iter().filter(|process| process.command.is_some());
-        let http = http.filter_map(|process| {
-            Some(Offer::http(&process.name, &process.workload, process.port?))
-        });
-        let mut all: Vec<Offer> = own.collect();
-        for offer in http {
-            if !all.contains(&offer) {
-                all.push(offer);
-            }
-        }
-        all
-    }
-
-    /// The claim of a disk that has one of its own.
-    pub fn claim(&self, disk: &str) -> String {
-        claim(&self.name, disk)
-    }
-}
-
-pub(crate) fn claim(block: &str, disk: &str) -> String {
-    format!("{block}-{disk}")
-}
-
-/// A step before the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// Its name.
-    pub name: String,
-    /// The command, word by word.
-    pub command: Vec<Value>,
-    /// Environment of its own.
-    pub env: Vec<(String, Value)>,
-}
-
-/// A process of a block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Process {
-    /// Its name.
-    pub name: String,
-    /// The name of its workload and, if it has a port, of its service.
-    pub workload: String,
-    /// The command, word by word; the image's own if absent.
-    pub command: Option<Vec<Value>>,
-    /// The port it listens on.
-    pub port: Option<i64>,
-    /// Paths of the app's address that lead to it.
-    pub paths: Vec<String>,
-    /// How many copies, at least.
-    pub copies: i64,
-    /// How many copies at most, if as many run as the load asks for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub copies_at_most: Option<i64>,
-    /// How to see that it is ready.
-    pub ready: Ready,
-    /// A schedule, for a process that runs and ends.
-    pub every: Option<String>,
-    /// Environment of its own.
-    pub env: Vec<(String, Value)>,
-}
-
-/// How to see that a process is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ready {
-    /// It runs.
-    Started,
-    /// Its port takes a connection.
-    Port,
-    /// Its port answers this path with success.
-    Http(String),
-    /// This command, run inside, ends with 0.
-    Command(Vec<String>),
 }
 
 /// Something a block gives.
@@ -411,6 +192,20 @@ impl Graph {
     pub fn builds(&self) -> Vec<Build> {
         let build = |part: &Part| Build { block: part.name.clone(), from: part.from.clone() };
         self.blocks.iter().filter(|part| part.from.has_image()).map(build).collect()
+    }
+
+    /// Says which assumptions hold on a target, beside those that the app alone shows.
+    pub fn judge(&mut self, facts: &crate::Facts) {
+        let wired = !self.wires.is_empty();
+        let network = (wired && !facts.enforces_network_policy)
+            .then(|| "this target does not enforce network policies".to_owned());
+        let storage = (!facts.shared_storage)
+            .then(|| "this target has no storage that every node reaches".to_owned());
+        let mut facts = vec![("no-network-policy", network), ("no-shared-storage", storage)];
+        facts.retain(|(name, _)| *name != "no-network-policy" || wired);
+        for one in self.blocks.iter_mut().flat_map(|part| &mut part.assumes) {
+            crate::check::settle(one, &facts);
+        }
     }
 
     /// The block of this name.

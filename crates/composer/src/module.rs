@@ -46,8 +46,8 @@ pub struct Upgrade {
 }
 
 /// Facts that show by themselves whether an assumption holds; see `check/assumptions.rs`.
-pub(crate) const FACTS: [&str; 6] =
-    ["copies>1", "no-shared-storage", "no-network-policy", "several-nodes", "public", "no-backup"];
+pub(crate) const FACTS: [&str; 4] =
+    ["copies>1", "public", "no-shared-storage", "no-network-policy"];
 
 const OWN: [&str; 10] = [
     "module", "version", "summary", "build", "data", "assumes", "extend", "aliases", "group",

@@ -4,10 +4,12 @@
 mod compile;
 mod edits;
 mod errors;
+mod explain;
 mod guide;
 mod modules;
 mod outside;
 mod pulp;
+mod rungs;
 mod shelf;
 mod targets;
 mod wires;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Node, names};
 use crate::command;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Disk, Part, Piece, Process, Ready, Secret, Step, Value, Wire};
+use crate::graph::{Disk, Part, Piece, Process, Ready, Rung, Secret, Step, Value, Wire};
 use crate::quantity;
 use crate::secret::SecretValue;
 use crate::shape;
@@ -51,6 +51,11 @@ pub(super) fn part(
         processes: scope.processes(found),
         offers: node.offers.iter().filter(|offer| offer.service == node.name()).cloned().collect(),
         stop_within: shape.stop_within.as_ref().map_or(30, |seconds| seconds.value),
+        extend: Vec::new(),
+        patches: Vec::new(),
+        assumes: Vec::new(),
+        rung: Rung::AsIs,
+        explained: Vec::new(),
     }
 }
 

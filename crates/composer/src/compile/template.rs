@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Input, disks, environment, meta, scale, secrets};
+use super::{Input, disks, environment, extend, meta, scale, secrets};
 use crate::graph::{Part, Ready, Wire};
 use crate::names;
 
@@ -66,8 +66,12 @@ pub(super) fn annotations(input: &Input<'_>, part: &Part) -> Value {
     let wires: Vec<Value> =
         input.graph.wires_of(&part.name).map(|wire| json!(wire.fields)).collect();
     let mut annotations = json!({});
-    if !part.settings.is_empty() || !wires.is_empty() {
-        let hash = meta::short_hash(&json!([part.settings, wires]));
+    if !part.settings.is_empty() || !wires.is_empty() || !part.extend.is_empty() {
+        let mut all = json!([part.settings, wires]);
+        if let Some(list) = all.as_array_mut().filter(|_| !part.extend.is_empty()) {
+            list.push(json!(part.extend));
+        }
+        let hash = meta::short_hash(&all);
         annotations["shelf.dev/config-hash"] = hash.into();
     }
     annotations
@@ -148,6 +152,7 @@ fn mounts(input: &Input<'_>, part: &Part, private: bool) -> Vec<Value> {
             "readOnly": true,
         }));
     }
+    mounts.extend(extend::mounts(part));
     for secret in &part.secrets {
         let Some(at) = &secret.at else { continue };
         mounts.push(json!({
@@ -165,6 +170,7 @@ fn volumes(input: &Input<'_>, part: &Part) -> Vec<Value> {
     volumes.extend(disks::mounted(input, part).into_iter().map(
         |one| json!({ "name": one.volume, "persistentVolumeClaim": { "claimName": one.claim } }),
     ));
+    volumes.extend(extend::volumes(part));
     if part.secrets.iter().any(|secret| secret.at.is_some()) {
         let name = secrets::block_secret(&part.name);
         volumes.push(json!({ "name": "secrets", "secret": { "secretName": name } }));
