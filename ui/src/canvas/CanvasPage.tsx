@@ -2,7 +2,7 @@
 // Where next: CanvasView.tsx (the canvas), keysOn.ts (every key), state/canvas.ts (what is open).
 import { useQuery } from "@tanstack/react-query";
 import { FileWarning, ListTree, PanelLeftClose, PanelLeftOpen } from "lucide-react";
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { Link, useSearch } from "wouter";
 import { appPath, post, type Refusal } from "../api/client";
 import { queries } from "../api/queries";
@@ -11,6 +11,7 @@ import { useDrawers } from "../drawers/state";
 import { useOperation } from "../go/operations";
 import { Button, IconButton } from "../parts/Button";
 import { Loading, Problem } from "../parts/Empty";
+import { lazily } from "../parts/lazily";
 import { Tabs } from "../parts/Tabs";
 import { useNarrow } from "../phone/narrow";
 import { to } from "../routes";
@@ -25,12 +26,12 @@ import { Toolbar } from "./Toolbar";
 import { WireHint } from "./WireHint";
 import { WirePanel } from "./WirePanel";
 
-const CanvasDialogs = lazy(() => import("./Dialogs").then((it) => ({ default: it.CanvasDialogs })));
-const Drawers = lazy(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
-const GoPanel = lazy(() => import("../go/GoPanel").then((it) => ({ default: it.GoPanel })));
-const Inspector = lazy(() => import("../inspector/Inspector").then((it) => ({ default: it.Inspector })));
-const Outline = lazy(() => import("../outline/Outline").then((it) => ({ default: it.Outline })));
-const PhoneApp = lazy(() => import("../phone/PhoneApp").then((it) => ({ default: it.PhoneApp })));
+const CanvasDialogs = lazily(() => import("./Dialogs").then((it) => ({ default: it.CanvasDialogs })));
+const Drawers = lazily(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
+const GoPanel = lazily(() => import("../go/GoPanel").then((it) => ({ default: it.GoPanel })));
+const Inspector = lazily(() => import("../inspector/Inspector").then((it) => ({ default: it.Inspector })));
+const Outline = lazily(() => import("../outline/Outline").then((it) => ({ default: it.Outline })));
+const PhoneApp = lazily(() => import("../phone/PhoneApp").then((it) => ({ default: it.PhoneApp })));
 
 function Side({ app }: { app: string }) {
   const outline = useCanvas((it) => it.outline);

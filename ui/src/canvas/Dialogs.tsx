@@ -1,9 +1,10 @@
 // The lists and sheets that open over the canvas: connect, add beside, palette, keys, what was dropped.
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo } from "react";
+import { Suspense, useMemo } from "react";
 import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { InterfaceMark } from "../parts/Interface";
+import { lazily } from "../parts/lazily";
 import { type Choice, Picker } from "../parts/Picker";
 import { newest } from "../shelf/Shelf";
 import { useCanvas, type WireStart } from "../state/canvas";
@@ -12,9 +13,9 @@ import { addModule } from "./add";
 import { GroupIcon } from "./icons";
 import { tie } from "./tie";
 
-const Palette = lazy(() => import("../palette/Palette").then((it) => ({ default: it.Palette })));
-const KeysSheet = lazy(() => import("../palette/KeysSheet").then((it) => ({ default: it.KeysSheet })));
-const ImportDialog = lazy(() => import("./ImportDialog").then((it) => ({ default: it.ImportDialog })));
+const Palette = lazily(() => import("../palette/Palette").then((it) => ({ default: it.Palette })));
+const KeysSheet = lazily(() => import("../palette/KeysSheet").then((it) => ({ default: it.KeysSheet })));
+const ImportDialog = lazily(() => import("./ImportDialog").then((it) => ({ default: it.ImportDialog })));
 
 function Connect({ app, model, name }: { app: string; model: Model; name: string }) {
   const { data: catalogue } = useQuery(queries.catalogue());
