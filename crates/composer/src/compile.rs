@@ -13,6 +13,7 @@ mod jobs;
 mod meta;
 mod network;
 pub(crate) mod patch;
+mod rotate;
 mod scale;
 mod secrets;
 mod template;
@@ -26,6 +27,8 @@ use serde_json::{Value, json};
 use crate::graph::{Graph, Part};
 use crate::names;
 use crate::secret::GeneratedSecret;
+
+pub use rotate::Turn;
 
 /// The image of each block, by digest.
 pub type Images = BTreeMap<String, String>;
@@ -44,6 +47,8 @@ pub struct Facts {
     pub shared_storage: bool,
     /// The class of shared disks; the target's default if absent.
     pub shared_storage_class: Option<String>,
+    /// Wires whose login is not in the first slot, or moves, by the wire's plain name (`web-db`).
+    pub turns: BTreeMap<String, Turn>,
     /// Whether pods get a user namespace of their own.
     pub user_namespaces: bool,
     /// Whether the target measures load and makes more copies by it.
@@ -117,6 +122,8 @@ impl Input<'_> {
 /// Compiles an app. `images` must hold every block of [`Graph::builds`], and, as `app/block`, each
 /// provider in another app.
 pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
+    let turned = rotate::turned(graph, facts);
+    let graph = turned.as_ref().unwrap_or(graph);
     let input = Input { graph, images, facts };
     let secrets = secrets::all(&input);
     let mut phases = vec![Phase { kind: PhaseKind::Base, objects: base(&input) }];
@@ -130,6 +137,8 @@ pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
         phases.push(Phase { kind: PhaseKind::Before, objects: before });
         phases.push(Phase { kind: PhaseKind::Workloads, objects: workloads });
     }
+    let revoked = graph.wires.iter().filter_map(|wire| jobs::revoke(&input, wire)).collect();
+    phases.push(Phase { kind: PhaseKind::Grants, objects: revoked });
     phases.push(Phase { kind: PhaseKind::Front, objects: network::ingress(&input) });
     phases.retain(|phase| !phase.objects.is_empty());
     patch::all(&input, phases.iter_mut().flat_map(|phase| &mut phase.objects));

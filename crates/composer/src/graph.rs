@@ -107,9 +107,38 @@ pub struct Wire {
     pub probe: Option<String>,
     /// The values it delivers.
     pub fields: Vec<WireField>,
+    /// The field that names its login, if the login can be rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// The slot its login is in.
+    pub slot: Slot,
     /// The disk it mounts, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
+}
+
+/// One of the two places a wire's login can be in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Slot {
+    /// The first, where every wire begins.
+    #[default]
+    A,
+    /// The second.
+    B,
+}
+
+impl Slot {
+    /// What a login of the second slot has behind its name.
+    pub(crate) const SUFFIX: &'static str = "_b";
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
 }
 
 /// A provider in another app, as that app last came up.
@@ -141,7 +170,20 @@ pub struct Mount {
 impl Wire {
     /// The name of the Secret with its values.
     pub fn secret_name(&self) -> String {
+        match self.slot {
+            Slot::A => self.plain_name(),
+            Slot::B => format!("{}.b", self.plain_name()),
+        }
+    }
+
+    /// The wire's name among objects, whatever slot its login is in.
+    pub fn plain_name(&self) -> String {
         format!("{}-{}", self.consumer, self.binding)
+    }
+
+    /// Whether its login can be rotated.
+    pub fn rotates(&self) -> bool {
+        self.login.is_some()
     }
 
     /// The environment variable a field arrives in, such as `DB_URL`.

@@ -23,6 +23,8 @@ pub struct Interface {
     pub attributes: Vec<Attribute>,
     /// How many logins work at the same time during a rotation; 0 if there is nothing to rotate.
     pub rotate_slots: i64,
+    /// The field that names the login, which differs between the slots.
+    pub login: Option<String>,
     /// What the provider's probe runs over the wire.
     pub probe: Option<String>,
 }
@@ -130,7 +132,7 @@ impl Interface {
             test.only(&["probe"], "[test]");
         }
         if let Some(rotate) = rotate {
-            rotate.only(&["slots"], "[rotate]");
+            rotate.only(&["slots", "login"], "[rotate]");
         }
         let interface = Self {
             name: name.value,
@@ -139,6 +141,7 @@ impl Interface {
             fields,
             attributes: root.entries_of("attributes").iter().filter_map(read_attribute).collect(),
             rotate_slots: rotate.and_then(|t| t.integer("slots")).map_or(0, |slots| slots.value),
+            login: rotate.and_then(|t| t.string("login")).map(|login| login.value),
             probe: test.and_then(|test| test.string("probe")).map(|probe| probe.value),
         };
         reader.finish(Some(interface))

@@ -6,6 +6,7 @@ mod edits;
 mod errors;
 mod explain;
 mod guide;
+mod keeping;
 mod modules;
 mod outside;
 mod pulp;

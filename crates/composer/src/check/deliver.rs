@@ -4,7 +4,7 @@
 use super::Node;
 use super::limits;
 use super::wires::{Reach, Tied};
-use crate::graph::{Mount, Wire, WireField};
+use crate::graph::{Mount, Slot, Wire, WireField};
 use crate::interface::{Field, FieldKind, Interface};
 use crate::secret::{Recipe, SecretValue, Taken};
 use crate::shape::Need;
@@ -45,6 +45,8 @@ pub(super) fn wire(
             },
             shared: tied.offer.fact("access") == Some("shared"),
         }),
+        login: login(interface, &tied),
+        slot: Slot::A,
         socket,
         binding,
         provider: tied.name,
@@ -54,6 +56,15 @@ pub(super) fn wire(
             _ => None,
         },
     }
+}
+
+/// The field that names the login, if a second one can be made beside it.
+fn login(interface: &Interface, tied: &Tied) -> Option<String> {
+    let made = matches!(tied.reach, Reach::Here) && tied.offer.grant.is_some();
+    let login = interface.login.clone().unwrap_or_else(|| "username".to_owned());
+    let named = interface.field(&login).is_some_and(|field| field.kind == FieldKind::Name);
+    let free = tied.offer.fact(&login).is_none();
+    (made && named && free && interface.rotate_slots >= 2).then_some(login)
 }
 
 /// A value of a wire that has a login of its own.

@@ -51,6 +51,17 @@ pub(super) fn of_wire(wire: &Wire, secret: &str) -> Vec<Json> {
     list
 }
 
+/// `WIRE_NEXT_<FIELD>` for a program that makes a second login: what differs from the first.
+pub(super) fn of_next(wire: &Wire) -> Vec<Json> {
+    let mut next = wire.clone();
+    let differs = |field: &crate::graph::WireField| {
+        Some(&field.name) == wire.login.as_ref()
+            || matches!(field.value, crate::secret::SecretValue::Generated(_))
+    };
+    next.fields.retain(differs);
+    fields_of(&next, "WIRE_NEXT", &wire.secret_name())
+}
+
 /// The text of a value that holds no secret.
 pub(super) fn plain(input: &Input<'_>, value: &Value) -> String {
     let text = |piece: &Piece| match piece {

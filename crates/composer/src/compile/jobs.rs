@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::template::{self, Run};
-use super::{Input, beyond, disks, environment, meta, secrets};
+use super::{Input, beyond, disks, environment, meta, rotate, secrets};
 use crate::graph::{Part, Step, Wire};
 use crate::names;
 
@@ -14,6 +14,26 @@ pub(super) fn grants(input: &Input<'_>, part: &Part) -> Vec<Value> {
 }
 
 fn grant(input: &Input<'_>, part: &Part, wire: &Wire) -> Option<Value> {
+    match rotate::left_behind(wire, input.facts) {
+        // The second login is made beside the first, by the first one's wire.
+        Some(before) => program(input, part, &before, ("rotate", environment::of_next(wire))),
+        None => program(input, part, wire, ("grant", Vec::new())),
+    }
+}
+
+/// Takes a login away whose consumers have all moved to the other slot.
+pub(super) fn revoke(input: &Input<'_>, wire: &Wire) -> Option<Value> {
+    let before = rotate::left_behind(wire, input.facts)?;
+    let part = input.graph.block(&wire.consumer)?;
+    program(input, part, &before, ("revoke", Vec::new()))
+}
+
+fn program(
+    input: &Input<'_>,
+    part: &Part,
+    wire: &Wire,
+    (verb, more): (&str, Vec<Value>),
+) -> Option<Value> {
     let program = wire.offer.grant.as_ref()?;
     let (user, names): (_, Vec<&str>) = match &wire.beyond {
         Some(beyond) => (beyond.user, beyond.secrets.iter().map(String::as_str).collect()),
@@ -31,6 +51,7 @@ fn grant(input: &Input<'_>, part: &Part, wire: &Wire) -> Option<Value> {
             } },
         })
     }));
+    env.extend(more);
     let mut spec = json!({
         "restartPolicy": "Never",
         "automountServiceAccountToken": false,
@@ -46,11 +67,11 @@ fn grant(input: &Input<'_>, part: &Part, wire: &Wire) -> Option<Value> {
         "name": "grant",
         "image": input.image(&wire.provider_name()),
         "imagePullPolicy": "IfNotPresent",
-        "command": [format!("/module/{program}"), "grant"],
+        "command": [format!("/module/{program}"), verb],
         "env": env,
         "securityContext": { "allowPrivilegeEscalation": false },
     }]);
-    let name = format!("{}-grant", beyond::secret_name(input, wire));
+    let name = format!("{}-{verb}", beyond::secret_name(input, wire).replace('.', "-"));
     let mut object = job(input, part, (&name, "grant"), spec, &json!(wire.fields));
     if let Some(beyond) = &wire.beyond {
         object["metadata"]["namespace"] = beyond.app.as_str().into();

@@ -54,7 +54,7 @@ fn policy(input: &Input<'_>, wire: &Wire) -> Option<Value> {
         return None;
     }
     let kind = ("networking.k8s.io/v1", "NetworkPolicy");
-    let mut object = meta::object(input, consumer, kind, &wire.secret_name());
+    let mut object = meta::object(input, consumer, kind, &wire.plain_name());
     let from = |more: &[(&str, &str)], port: i64| {
         let mut labels = json!({
             "app.kubernetes.io/part-of": input.graph.app,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Input, beyond, meta};
+use super::{Input, beyond, meta, rotate};
 use crate::graph::{Part, Wire};
 use crate::secret::{GeneratedSecret, SecretKey, SecretValue};
 
@@ -19,7 +19,9 @@ pub(super) fn all(input: &Input<'_>) -> Vec<GeneratedSecret> {
         let part = input.graph.block(&wire.consumer)?;
         let own = wire_secret(input, part, wire);
         let copy = beyond::copy(input, part, wire, &own);
-        Some(std::iter::once(own).chain(copy))
+        let before = rotate::left_behind(wire, input.facts);
+        let before = before.map(|wire| wire_secret(input, part, &wire));
+        Some(std::iter::once(own).chain(copy).chain(before))
     });
     blocks.map(|part| own_secret(input, part)).chain(wires.flatten()).collect()
 }

@@ -1,0 +1,136 @@
+//! `app.lock`: which module, from which folder, and which image each block had when the app last
+//! came up, so that the same file gives the same app elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::compile::Images;
+use crate::diagnostic::Diagnostic;
+use crate::graph::{From, Graph};
+use crate::read::Reader;
+
+/// The pins of an app, by block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// Block to its pin.
+    pub blocks: BTreeMap<String, Pin>,
+}
+
+/// What a block is pinned to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// Its module with its exact version, such as `postgres@15.1.0`, if it comes from one.
+    pub module: Option<String>,
+    /// The hash of the folder that it is built from.
+    pub folder: Option<String>,
+    /// Its image by digest.
+    pub image: Option<String>,
+}
+
+/// A pin that is no longer what the app would become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// The block.
+    pub block: String,
+    /// `module`, `folder`, `image` or `block`.
+    pub what: &'static str,
+    /// The pin.
+    pub locked: String,
+    /// What it would be now.
+    pub now: String,
+}
+
+const HEAD: &str =
+    "# Written by shelf: what each block was when the app last came up. Keep it with the app.\n";
+
+impl Lock {
+    /// The pins of an app as it is: `folders` holds the hash of what each block is built from.
+    pub fn of(graph: &Graph, folders: &BTreeMap<String, String>, images: &Images) -> Self {
+        let pin = |part: &crate::graph::Part| {
+            let module = match &part.from {
+                From::Module { name, version, .. } | From::Local { name, version, .. } => {
+                    Some(format!("{name}@{version}"))
+                }
+                From::External { .. } | From::Source { .. } => None,
+            };
+            let image = images.get(&part.name).filter(|_| part.from.has_image()).cloned();
+            let folder = folders.get(&part.name).cloned();
+            (part.name.clone(), Pin { module, folder, image })
+        };
+        Self { blocks: graph.blocks.iter().map(pin).collect() }
+    }
+
+    /// The text of `app.lock`; the same lock gives the same text.
+    pub fn to_text(&self) -> String {
+        let mut text = HEAD.to_owned();
+        for (block, pin) in &self.blocks {
+            text.push_str(&format!("\n[{block}]\n"));
+            let lines = [("module", &pin.module), ("folder", &pin.folder), ("image", &pin.image)];
+            for (key, value) in lines {
+                if let Some(value) = value {
+                    text.push_str(&format!("{key:6} = \"{value}\"\n"));
+                }
+            }
+        }
+        text
+    }
+
+    /// Reads `app.lock`. `path` is only used in messages.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let reader = Reader::new(path, text);
+        let document = reader.document()?;
+        let mut blocks = BTreeMap::new();
+        for entry in reader.root(&document).entries() {
+            let Some(table) = entry.table() else { continue };
+            table.only(&["module", "folder", "image"], "a pin");
+            let text = |key| table.string(key).map(|text| text.value);
+            let pin = Pin { module: text("module"), folder: text("folder"), image: text("image") };
+            if let Some(image) = table.string("image").filter(|one| !is_pinned(&one.value)) {
+                reader.refuse(
+                    Diagnostic::new("lock/image", &image.span, "an image is pinned by its digest")
+                        .side("found", &image.value)
+                        .help("write the lock anew", "shelf go"),
+                );
+            }
+            blocks.insert(entry.key.value.clone(), pin);
+        }
+        reader.finish(Some(Self { blocks }))
+    }
+
+    /// What differs between this lock and `now`, block by block. What `now` does not know, such as
+    /// an image that is not built, is not compared.
+    pub fn stale(&self, now: &Self) -> Vec<Stale> {
+        let mut stale = Vec::new();
+        let names: std::collections::BTreeSet<&String> =
+            self.blocks.keys().chain(now.blocks.keys()).collect();
+        for block in names {
+            let mut differs = |what, locked: &str, now: &str| {
+                let (locked, now) = (locked.to_owned(), now.to_owned());
+                stale.push(Stale { block: block.clone(), what, locked, now });
+            };
+            match (self.blocks.get(block), now.blocks.get(block)) {
+                (Some(locked), Some(now)) => {
+                    let pairs = [
+                        ("module", &locked.module, &now.module),
+                        ("folder", &locked.folder, &now.folder),
+                        ("image", &locked.image, &now.image),
+                    ];
+                    for (what, locked, now) in pairs {
+                        if now.is_some() && locked != now {
+                            let text = |one: &Option<String>| one.clone().unwrap_or_default();
+                            differs(what, &text(locked), &text(now));
+                        }
+                    }
+                }
+                (Some(_), None) => differs("block", block, ""),
+                (None, _) => differs("block", "", block),
+            }
+        }
+        stale
+    }
+}
+
+fn is_pinned(image: &str) -> bool {
+    image.rsplit_once("@sha256:").is_some_and(|(_, digest)| {
+        digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit())
+    })
+}
