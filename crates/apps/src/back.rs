@@ -84,10 +84,13 @@ pub(crate) async fn return_to(
         }
     }
     let built = images::build_missing(target, &loaded, known, false, &clock, events).await?;
-    let sources = release.sources.clone();
-    let settled = Settled { loaded: &loaded, built, sources, renewed: Vec::new() };
-    let options =
-        GoOptions { timeout: options.timeout, by: options.by.clone(), ..GoOptions::default() };
+    let settled = Settled::new(&loaded, built, release.sources.clone());
+    let options = GoOptions {
+        timeout: options.timeout,
+        by: options.by.clone(),
+        snapshot: false,
+        ..GoOptions::default()
+    };
     go::settle(target, settled, &options, &clock, events).await
 }
 

@@ -240,6 +240,56 @@ pub enum Error {
         #[source]
         source: Box<pod::Error>,
     },
+    /// A file of ours could not be read or written.
+    #[error("cannot {what}")]
+    File {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A program that says or takes a block's data failed.
+    #[error("{verb} of {block} failed: {why}")]
+    Program {
+        /// The block.
+        block: String,
+        /// `backup`, `restore`, `measure` or `mount`.
+        verb: &'static str,
+        /// How it failed.
+        why: String,
+        /// The last lines it printed.
+        lines: Vec<String>,
+    },
+    /// A backup cannot be used.
+    #[error("the backup {name} cannot be used; nothing was changed")]
+    Backup {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: crate::data::Damage,
+    },
+    /// Something about data that is refused before anything is changed.
+    #[error("{message}")]
+    Data {
+        /// A stable code.
+        code: &'static str,
+        /// What, and why not.
+        message: String,
+        /// What next.
+        hint: Option<String>,
+    },
+    /// A restore failed after it had begun; what was there before is kept.
+    #[error("{cause}; {app} is half restored")]
+    Half {
+        /// What failed.
+        cause: Box<Error>,
+        /// The app.
+        app: String,
+        /// The backup of what was there.
+        kept: String,
+    },
     /// A task of ours ended badly; this is a bug.
     #[error("a task of {what} ended badly")]
     Task {
@@ -344,6 +394,12 @@ impl Error {
             Self::WentBack { .. } => "push/back",
             Self::Stuck { .. } => "push/stuck",
             Self::Shell { .. } => "copy/shell",
+            Self::File { .. } => "data/file",
+            Self::Program { .. } => "data/program",
+            Self::Backup { source: crate::data::Damage::Key(_), .. } => "backup/key",
+            Self::Backup { .. } => "backup/damaged",
+            Self::Data { code, .. } => code,
+            Self::Half { .. } => "restore/half",
             Self::Task { .. } => "internal/task",
         }
     }
@@ -352,10 +408,12 @@ impl Error {
         match self {
             // A failed step's own message ends with them already.
             Self::Build { source, .. } if matches!(**source, build::Error::Failed { .. }) => &[],
+            Self::Half { cause, .. } => cause.lines(),
             Self::Build { lines, .. }
             | Self::Start { lines, .. }
             | Self::Step { lines, .. }
             | Self::Grant { lines, .. }
+            | Self::Program { lines, .. }
             | Self::Timeout { lines, .. } => lines,
             _ => &[],
         }
@@ -411,6 +469,15 @@ impl Error {
                 "it goes on starting; look:  shelf status        wait longer:  shelf go".into()
             }
             Self::Source { .. } => "give it a Dockerfile".into(),
+            Self::Data { hint, .. } => return hint.clone(),
+            Self::Half { app, kept, .. } => format!(
+                "what was there:  shelf -a {app} restore {kept} --no-backup        or once more what you wanted"
+            ),
+            Self::Backup { source: crate::data::Damage::Key(_), .. } => {
+                "give its key:  --key-file FILE, or - for standard input".into()
+            }
+            Self::Backup { .. } => "use another:  shelf backup list".into(),
+            Self::Program { block, .. } => format!("look:  shelf logs {block}"),
             Self::NoRelease { known, .. } if known.is_empty() => {
                 "nothing was released yet:  shelf go".into()
             }

@@ -21,7 +21,7 @@ use crate::observe::{self, Observer, Verdict, Waited, World};
 use crate::progress::{self, Clock, Probes};
 use crate::release::{self, Release};
 use crate::report::{ChangeKind, GoReport};
-use crate::{Error, Result, Target, address, apply, images, plan, scale, secrets};
+use crate::{Error, Result, Target, address, apply, data, images, plan, scale, secrets};
 
 /// How a go is done.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct GoOptions {
     pub text: Option<String>,
     /// Who says so; kept with the release.
     pub by: String,
+    /// Makes a snapshot first if data is touched.
+    pub snapshot: bool,
 }
 
 impl Default for GoOptions {
@@ -46,6 +48,7 @@ impl Default for GoOptions {
             only: None,
             text: None,
             by: String::new(),
+            snapshot: true,
         }
     }
 }
@@ -78,7 +81,7 @@ pub async fn go(
     };
     let built =
         images::build_missing(target, &loaded, known, options.no_cache, &clock, events).await?;
-    let settled = Settled { loaded: &loaded, built, sources, renewed: Vec::new() };
+    let settled = Settled::new(&loaded, built, sources);
     settle(target, settled, options, &clock, events).await
 }
 
@@ -90,6 +93,21 @@ pub(crate) struct Settled<'a> {
     pub(crate) sources: BTreeMap<String, String>,
     /// Secrets that were given other values already; what uses them is started again.
     pub(crate) renewed: Vec<String>,
+    /// Runs the steps before the start once more, though the same ones ran already.
+    pub(crate) again: bool,
+    /// Whether it becomes a release that can be returned to.
+    pub(crate) record: bool,
+}
+
+impl<'a> Settled<'a> {
+    /// An app as a go settles it.
+    pub(crate) fn new(
+        loaded: &'a Loaded,
+        built: images::Built,
+        sources: BTreeMap<String, String>,
+    ) -> Self {
+        Self { loaded, built, sources, renewed: Vec::new(), again: false, record: true }
+    }
 }
 
 /// Writes what differs, waits for it and records the release.
@@ -100,7 +118,7 @@ pub(crate) async fn settle(
     clock: &Clock,
     events: Events<'_>,
 ) -> Result<GoReport> {
-    let Settled { loaded, built, sources, renewed } = settled;
+    let Settled { loaded, built, sources, renewed, again, record } = settled;
     let app = loaded.graph.app.clone();
     let mut live = live::list(target, &app).await?;
     let recorded = release::read(&live);
@@ -109,12 +127,19 @@ pub(crate) async fn settle(
     secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
     let same_release = recorded.as_ref().is_some_and(|one| one.release == compiled.release);
-    let changed =
-        !changes.is_empty() || !incomplete.is_empty() || !same_release || !renewed.is_empty();
+    let changed = !changes.is_empty()
+        || !incomplete.is_empty()
+        || !same_release
+        || !renewed.is_empty()
+        || again;
     if changed {
         for line in plan::lines(&loaded.graph, &compiled, &changes, &incomplete) {
             events(Event::Plan { line });
         }
+    }
+    if changed && options.snapshot {
+        let (wanted, found) = ((&loaded.graph, &compiled), (&changes, &live));
+        data::before_go(target, recorded.as_ref(), wanted, found, events).await;
     }
     let deadline = Instant::now() + options.timeout;
     let observer = Observer::start(target, &app).await?;
@@ -131,6 +156,7 @@ pub(crate) async fn settle(
         deadline,
         seconds: options.timeout.as_secs(),
         woken: BTreeMap::new(),
+        again,
         events,
     };
     let shown = run.all(changed, renewed).await?;
@@ -145,7 +171,7 @@ pub(crate) async fn settle(
     };
     let stale = recorded.is_none_or(|one| Release { at: one.at.clone(), ..release.clone() } != one);
     let seconds = clock.seconds();
-    if changed || stale {
+    if record && (changed || stale) {
         let summary = changes.summary();
         let story = release::Story { by: options.by.clone(), seconds, summary };
         release::write(target, &app, &live, &release, &story).await?;
@@ -191,6 +217,8 @@ struct Run<'a, 'e> {
     seconds: u64,
     /// Workloads that were stopped, with the generation that gave them their copies back.
     woken: BTreeMap<Key, i64>,
+    /// Whether steps that ran already run again.
+    again: bool,
     events: Events<'e>,
 }
 
@@ -293,7 +321,7 @@ impl Run<'_, '_> {
         for object in &phase.objects {
             let block = changes::component(object).cloned().unwrap_or_default();
             let step = changes::annotation(object, "shelf.dev/step").unwrap_or_default().to_owned();
-            if self.job(object, false).await? {
+            if self.job(object, self.again).await? {
                 let event = self.clock.block(&block, BlockState::Preparing, &step);
                 (self.events)(event);
             }

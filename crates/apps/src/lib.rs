@@ -12,6 +12,7 @@ mod address;
 mod apply;
 mod back;
 mod changes;
+mod data;
 mod destroy;
 mod edit;
 mod error;
@@ -50,6 +51,11 @@ mod terminal;
 
 pub use back::{BackOptions, back};
 pub use composer::Edit;
+pub use data::{
+    BackupOptions, BackupReport, CopyReport, Damage, From, Kept, LeftOut, Passphrase,
+    RestoreOptions, RestoreReport, Schedule, TakenIn, backup, backup_file, backups, copy, forget,
+    restore, schedule, schedules, set_schedule, sweep, take_in, taken_in, undo_go, was_made,
+};
 pub use destroy::{DestroyOptions, destroy};
 pub use edit::{
     EditReport, edit, formatted, history, mark_released, redo, text_with, try_edit, undo,

@@ -25,16 +25,7 @@ pub async fn stop(target: &Target, app: &str, events: Events<'_>) -> Result<Scal
     let live = existing(target, app).await?;
     let mut changed = Vec::new();
     for (key, object) in workloads(&live) {
-        if changes::annotation(object, STOPPED).is_some() {
-            continue;
-        }
-        let copies = object["spec"]["replicas"].as_i64().unwrap_or(1).to_string();
-        let patch = match key.kind.as_str() {
-            "CronJob" => json!({ "spec": { "suspend": true } }),
-            _ => json!({ "spec": { "replicas": 0 } }),
-        };
-        let patch = marked(patch, &json!(copies));
-        if apply::merge(target, app, key, &patch).await?.is_some() {
+        if sleep(target, app, key, object).await? {
             changed.push(key.name.clone());
         }
     }
@@ -56,6 +47,46 @@ pub async fn stop(target: &Target, app: &str, events: Events<'_>) -> Result<Scal
         events(clock.block(&block, BlockState::Stopped, "its data stays"));
     }
     Ok(report(app, changed, None, &clock, events))
+}
+
+/// Stops the copies of the blocks that are not `free`, and waits for their end; `wake` brings them
+/// back.
+pub(crate) async fn rest(
+    target: &Target,
+    app: &str,
+    live: &Live,
+    free: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<()> {
+    for (key, object) in workloads(live) {
+        if changes::component(object).is_some_and(|block| !free(block)) {
+            sleep(target, app, key, object).await?;
+        }
+    }
+    let mut observer = Observer::start(target, app).await?;
+    let gone = |world: &World| {
+        let stays = |pod: &k8s_openapi::api::core::v1::Pod| observe::block_of(pod).is_none_or(free);
+        let left = world.pods.iter().filter(|(_, pod)| lasting(pod) && !stays(pod));
+        let left: Vec<&str> = left.map(|(name, _)| name.as_str()).collect();
+        Ok(match left.is_empty() {
+            true => Verdict::Done,
+            false => Verdict::Waiting(format!("end of {}", left.join(", "))),
+        })
+    };
+    wait(target, app, &mut observer, gone).await
+}
+
+/// Takes the copies of a workload away and remembers how many there were; whether it had any.
+async fn sleep(target: &Target, app: &str, key: &Key, object: &Value) -> Result<bool> {
+    if changes::annotation(object, STOPPED).is_some() {
+        return Ok(false);
+    }
+    let copies = object["spec"]["replicas"].as_i64().unwrap_or(1).to_string();
+    let patch = match key.kind.as_str() {
+        "CronJob" => json!({ "spec": { "suspend": true } }),
+        _ => json!({ "spec": { "replicas": 0 } }),
+    };
+    let patch = marked(patch, &json!(copies));
+    Ok(apply::merge(target, app, key, &patch).await?.is_some())
 }
 
 /// Starts an app again that was stopped, with as many copies as it had.

@@ -58,6 +58,14 @@ pub(crate) enum Command {
     Start,
     /// Remove the app; asks, and keeps the data unless told otherwise
     Destroy(Destroy),
+    /// Data in a file: now, list, schedule, delete
+    Backup(Backup),
+    /// A backup back into its app, or with --as into a new one
+    Restore(Restore),
+    /// What a go keeps before it touches data: list, now, back
+    Snapshot(Snapshot),
+    /// The app with its data once more, for a preview
+    Copy(Copy),
     /// Build an image from a Dockerfile
     Build(Build),
     /// Images in the store
@@ -176,6 +184,118 @@ pub(crate) struct Destroy {
     /// Delete the disks and their passwords too: give the app's name
     #[arg(long, value_name = "APP")]
     pub(crate) delete_data: Option<String>,
+}
+
+/// Options of `shelf backup`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Backup {
+    #[command(subcommand)]
+    pub(crate) verb: Option<BackupVerb>,
+    #[command(flatten)]
+    pub(crate) now: BackupNow,
+}
+
+/// What is done with backups.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupVerb {
+    /// Make one now
+    Now(BackupNow),
+    /// Those that are kept, and the schedule
+    List,
+    /// Make them by themselves
+    Schedule(BackupSchedule),
+    /// Delete one
+    Delete {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Options of `shelf backup now`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupNow {
+    /// Write it to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// Seal it with the passphrase in this file; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Options of `shelf backup schedule`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupSchedule {
+    /// Five fields as cron has them, in UTC: "0 3 * * *" [default: show what is set]
+    pub(crate) every: Option<String>,
+    /// How many scheduled ones are kept
+    #[arg(long, value_name = "COUNT", default_value_t = 7)]
+    pub(crate) keep: usize,
+    /// End it; the backups stay
+    #[arg(long, conflicts_with = "every")]
+    pub(crate) off: bool,
+}
+
+/// Options of `shelf snapshot`.
+#[derive(Debug, Args)]
+pub(crate) struct Snapshot {
+    #[command(subcommand)]
+    pub(crate) verb: Option<SnapshotVerb>,
+}
+
+/// What is done with snapshots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotVerb {
+    /// Those that are kept
+    List,
+    /// Make one now
+    Now,
+    /// Code, wiring, secrets and rows as they were then
+    Back {
+        /// Its name [default: the newest]
+        name: Option<String>,
+        /// The app's name: its data is replaced
+        #[arg(long, value_name = "APP")]
+        confirm: Option<String>,
+        /// Keep nothing of what is there now
+        #[arg(long)]
+        no_backup: bool,
+    },
+}
+
+/// Options of `shelf restore`.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The name of a backup (shelf backup list), or a file
+    pub(crate) backup: String,
+    /// Into a new app of this name, with the code it had then
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) into: Option<String>,
+    /// The app's name: its data is replaced
+    #[arg(long, value_name = "APP")]
+    pub(crate) confirm: Option<String>,
+    /// The code it had then, too
+    #[arg(long)]
+    pub(crate) with_code: bool,
+    /// Keep nothing of what is there now
+    #[arg(long)]
+    pub(crate) no_backup: bool,
+    /// The passphrase is in this file; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Options of `shelf copy`.
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// The app [default: the one in this folder]
+    pub(crate) from: Option<String>,
+    /// The new app's name
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) into: String,
 }
 
 /// Options of `shelf build`.

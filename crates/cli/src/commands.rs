@@ -1,5 +1,6 @@
 //! From a command's arguments to its function: one file each.
 
+mod backup;
 mod build;
 mod destroy;
 mod dev;
@@ -12,6 +13,7 @@ mod logs;
 mod open;
 mod plan;
 mod push;
+mod restore;
 mod scale;
 mod status;
 mod version;
@@ -47,6 +49,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Stop => scale::scale(global, "stop").await,
         Command::Start => scale::scale(global, "start").await,
         Command::Destroy(options) => destroy::destroy(global, &options).await,
+        Command::Backup(options) => backup::backup(global, &options).await,
+        Command::Restore(options) => restore::restore(global, &options).await,
+        Command::Snapshot(options) => backup::snapshot(global, &options).await,
+        Command::Copy(options) => restore::copy(global, &options).await,
         Command::Build(options) => build::build(global, &options).await,
         Command::Images => images::images(global).await,
         Command::Open(options) => open::open(global, &options).await,

@@ -8,6 +8,7 @@
 //! Started bottom up and stopped top down. Containers, the front door and the name server live in
 //! processes of their own: ending or killing this one ends none of them.
 
+mod backups;
 mod canvas;
 mod ground;
 mod running;
@@ -96,6 +97,10 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         keep: make_private_dir(&data_dir.join("kept"))?,
     };
     let (ask_end, asked) = tokio::sync::mpsc::channel(1);
+    if let Err(error) = apps::sweep(&target) {
+        tracing::warn!(%error, "what was left over stays");
+    }
+    let backups = tokio::spawn(backups::run(target.clone(), told(ended.clone())));
     let web = canvas::open(target, &data_dir, about, canvas.as_ref(), &net)?;
     let verbs = web.socket_router().merge(running::router(ask_end));
     sockets::serve(&global.socket(), verbs, told(ended.clone()))?;
@@ -116,6 +121,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     node.stop().await;
     join("control", control).await;
     join("api", tls).await;
+    join("backups", backups).await;
     join("canvas", page).await;
     if ending == Ending::WithContainers {
         end_containers(&pods).await;

@@ -12,7 +12,7 @@ use crate::replica_set::same_status;
 use crate::resource::{CRON_JOB, JOB};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleError};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;

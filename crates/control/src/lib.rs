@@ -41,5 +41,6 @@ mod stateful_set;
 mod volume;
 mod watch;
 
+pub use cron_job::{Schedule, ScheduleError};
 pub use error::Error;
 pub use start::{Settings, run};

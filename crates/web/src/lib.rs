@@ -13,6 +13,7 @@ mod answer;
 mod app;
 mod asset;
 mod code;
+mod data;
 mod edits;
 mod error;
 mod guard;

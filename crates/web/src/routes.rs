@@ -16,7 +16,9 @@ use serde_json::json;
 use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
-use crate::{Door, Error, app, asset, code, edits, guard, inside, life, stream, terminal, verbs};
+use crate::{
+    Door, Error, app, asset, code, data, edits, guard, inside, life, stream, terminal, verbs,
+};
 
 /// A request's body; the largest is an app file with its JSON around it.
 const MOST_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -31,6 +33,7 @@ fn table() -> Router<Door> {
         .route("/v1/images", get(verbs::images))
         .route("/v1/apps", get(app::list).post(app::make))
         .route("/v1/apps/{app}/releases", get(code::releases))
+        .route("/v1/apps/{app}/backups", get(data::list))
         .route("/v1/apps/{app}/status", get(verbs::status))
         .route("/v1/catalogue", get(app::catalogue))
         .route("/v1/catalogue/{module}/icon.svg", get(app::icon))
@@ -74,7 +77,14 @@ pub(crate) fn socket(door: &Door) -> Router {
         .route("/v1/verbs/destroy", post(verbs::destroy))
         .route("/v1/verbs/build", post(verbs::build))
         .route("/v1/verbs/back", post(code::back))
-        .route("/v1/apps/{app}/push", post(code::push));
+        .route("/v1/apps/{app}/push", post(code::push))
+        .route("/v1/verbs/backup", post(data::backup))
+        .route("/v1/verbs/restore", post(data::restore))
+        .route("/v1/verbs/copy", post(data::copy))
+        .route("/v1/verbs/undo-go", post(data::undo))
+        .route("/v1/backups", post(data::take_in))
+        .route("/v1/apps/{app}/backups/schedule", put(data::schedule))
+        .route("/v1/apps/{app}/backups/{name}", get(data::fetch).delete(data::forget));
     table()
         .merge(own)
         .layer(middleware::from_fn_with_state(door.clone(), owner))

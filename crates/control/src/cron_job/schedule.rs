@@ -14,7 +14,7 @@ const YEARS_AHEAD: i16 = 9;
 
 /// When something is due: one bit per allowed value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Schedule {
+pub struct Schedule {
     minutes: u64,
     hours: u64,
     days: u64,
@@ -26,15 +26,21 @@ pub(super) struct Schedule {
 
 /// Why a text is no schedule.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ScheduleError {
+pub enum ScheduleError {
+    /// It does not have five fields.
     #[error("schedule {0:?} does not have five fields")]
     Fields(String),
+    /// A field is no value, range or step; the least and the most it may be.
     #[error("{0:?} in the schedule is not a value, range or step from {1} to {2}")]
     Value(String, u32, u32),
 }
 
 impl Schedule {
-    pub(super) fn parse(text: &str) -> Result<Self, ScheduleError> {
+    /// Reads five fields or `@daily` and its kin.
+    ///
+    /// # Errors
+    /// The text is no schedule.
+    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
         let text = match text.trim() {
             "@yearly" | "@annually" => "0 0 1 1 *",
             "@monthly" => "0 0 1 * *",
@@ -59,6 +65,11 @@ impl Schedule {
             any_day: days.starts_with(['*', '?']),
             any_weekday: weekdays.starts_with(['*', '?']),
         })
+    }
+
+    /// The first time after `after`, in UTC; `None` when there is none (30 February).
+    pub fn next_utc(&self, after: Timestamp) -> Option<Timestamp> {
+        self.next(after, &TimeZone::UTC)
     }
 
     /// The first time after `after`, in a time zone; `None` when there is none (30 February).

@@ -1,0 +1,30 @@
+//! The data of an app: backups, what is restored from them, and when they are made by themselves.
+//!
+//! A backup is one file (`docs/formats/backup.md`): what the modules' own programs say of their
+//! data, the files of plain disks, the secrets that were born with them, and the release they
+//! belong to. Where next: `backup.rs` (written), `restore.rs` (brought back), `archive.rs` (the
+//! file), `inside.rs` (programs in a block).
+
+mod archive;
+mod backup;
+mod copy;
+mod files;
+mod inside;
+mod parts;
+mod restore;
+mod schedule;
+mod seal;
+mod snapshot;
+mod store;
+mod unpack;
+
+pub use archive::LeftOut;
+pub use backup::{BackupOptions, BackupReport, Passphrase, backup};
+pub use copy::{CopyReport, copy};
+pub use restore::{From, RestoreOptions, RestoreReport, restore};
+pub use schedule::{Schedule, schedule, schedules, set_schedule, was_made};
+pub use snapshot::undo_go;
+pub use store::{Kept, TakenIn, backup_file, backups, forget, sweep, take_in, taken_in};
+pub use unpack::Damage;
+
+pub(crate) use snapshot::before_go;
