@@ -33,16 +33,17 @@ export function PlanPage({ app }: { app: string }) {
   const connected = useLive((state) => state.connected);
   const changes: readonly Staged[] = useMemo(() => model.data?.changes ?? [], [model.data]);
   const ids = chosen(changes, ticks);
+  const running = operation?.running === true;
   const plan = useQuery({
     queryKey: [...keys.plan(app, ids ?? "all"), model.data?.revision],
-    enabled: model.data !== undefined,
+    // In the middle of a Go a plan would tell of what is half done.
+    enabled: model.data !== undefined && !running,
     placeholderData: keepPreviousData,
     staleTime: 5_000,
     queryFn: () => wanted(post<PlanReport>(appPath(app, "/plan"), ids === undefined ? {} : { changes: ids })),
   });
 
   const guarded = me.data?.target.protected === true;
-  const running = operation?.running === true;
   const nothing = plan.data !== undefined && !plan.data.has_changes;
   const refusal = plan.error instanceof Refusal ? plan.error : null;
   const why = running
@@ -120,7 +121,7 @@ export function PlanPage({ app }: { app: string }) {
           </div>
         </header>
         <GoPanel app={app} place="page" />
-        {refusal !== null ? (
+        {running ? null : refusal !== null ? (
           <Wrong app={app} error={refusal} retry={() => void plan.refetch()} />
         ) : plan.error ? (
           <Problem error={plan.error} what="The plan could not be made" retry={() => void plan.refetch()} />

@@ -18,7 +18,7 @@ describe("facts", () => {
       { name: "A b", value: "C 2.0 KiB" },
       { name: "List", value: "x, y" },
     ]);
-    expect(facts({ bytes: 2048 }, true)).toEqual([{ name: "All", value: "2.0 KiB" }]);
+    expect(facts({ bytes: 2048 }, true)).toEqual([{ name: "Disk, all of it", value: "2.0 KiB" }]);
     expect(titleCase("data_dir")).toBe("Data dir");
   });
   it("reads quantities as Kubernetes writes them", () => {

@@ -13,7 +13,7 @@ export function titleCase(key: string): string {
     .replace(/[_-]+/g, " ")
     .trim();
   return words === "" || /^(bytes|seconds)$/.test(words)
-    ? "All"
+    ? "Disk, all of it"
     : words.charAt(0).toUpperCase() + words.slice(1).replace(/\bcpus\b/, "cores");
 }
 
@@ -23,7 +23,8 @@ function wordsOf(key: string, value: unknown, sizes: boolean): string | null {
   if (typeof value === "number") {
     if (sizes || key === "bytes" || key.endsWith("_bytes")) return bytes(value);
     if (key.endsWith("_seconds")) return seconds(value);
-    return value.toLocaleString("en");
+    // Numbers that are names have no thousands.
+    return /(^|_)(pid|id|port)$/.test(key) ? String(value) : value.toLocaleString("en");
   }
   if (typeof value === "string") {
     return /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value).toLocaleString("en-GB") : value;

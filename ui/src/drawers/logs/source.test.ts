@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { lineLink, readLineLink } from "../state";
-import { address, Once, Splitter } from "./source";
+import { address, inOrder, Once, Splitter } from "./source";
 
 const wish = { app: "shop", block: "web", pod: null, previous: false, tail: 200, since: null };
 const line = (at: string, text: string, pod = "web-1") => ({
@@ -35,6 +35,10 @@ describe("log source", () => {
     expect(once.fresh(line("2", "b"))).toBe(false);
     expect(once.fresh(line("1", "a", "web-2"))).toBe(true);
     expect(once.newest()).toBe("2");
+  });
+  it("puts lines of several copies in order of time, those of one moment as they came", () => {
+    const lines = [line("2", "c"), line("3", "d"), line("1", "a", "web-2"), line("2", "b", "web-2")];
+    expect(inOrder(lines).map((one) => one.text)).toEqual(["a", "c", "b", "d"]);
   });
   it("a link to a line is read back, and a broken one is none", () => {
     const one = { at: "2026-01-01T00:00:00.5Z", block: "web", pod: "web-1" };

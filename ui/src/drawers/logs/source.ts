@@ -29,6 +29,8 @@ export interface Listener {
 
 /** A batch is handed over so often. */
 const BATCH_MS = 100;
+/** What is there already comes copy by copy; so long it is gathered and put in order of time. */
+const FIRST_MS = 350;
 /** A text without a line end longer than this is cut. */
 const LINE_LIMIT = 1_000_000;
 
@@ -175,17 +177,29 @@ async function refusal(answer: Response): Promise<string> {
   }
 }
 
+/** By time; lines of one moment stay as they came. */
+export function inOrder(lines: LogLine[]): LogLine[] {
+  for (let at = 1; at < lines.length; at += 1) {
+    if ((lines[at]?.at ?? "") < (lines[at - 1]?.at ?? "")) {
+      return lines.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+    }
+  }
+  return lines;
+}
+
 async function drain(body: ReadableStream<Uint8Array>, hand: (lines: LogLine[]) => void): Promise<boolean> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   const splitter = new Splitter();
   let waiting: LogLine[] = [];
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let first = true;
   const flush = () => {
     timer = null;
     if (waiting.length === 0) return;
-    const batch = waiting;
+    const batch = inOrder(waiting);
     waiting = [];
+    first = false;
     hand(batch);
   };
   try {
@@ -193,7 +207,7 @@ async function drain(body: ReadableStream<Uint8Array>, hand: (lines: LogLine[]) 
       const { done, value } = await reader.read();
       if (done) return true;
       for (const line of splitter.push(decoder.decode(value, { stream: true }))) waiting.push(line);
-      timer ??= setTimeout(flush, BATCH_MS);
+      timer ??= setTimeout(flush, first ? FIRST_MS : BATCH_MS);
     }
   } finally {
     if (timer !== null) clearTimeout(timer);
