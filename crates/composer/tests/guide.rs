@@ -1,13 +1,15 @@
 //! Every example of the guide is right: what it shows is what the language is.
 
-use composer::{App, Catalogue, Diagnostic, Module};
+use composer::{App, Catalogue, Diagnostic};
 
-use crate::shelf::{repository, stock};
+use crate::shelf::{graph, repository, shop, small};
 
 #[test]
 fn every_example_in_the_guide_is_right() {
     let text = std::fs::read_to_string(repository().join("docs/guide/app-language.md")).unwrap();
-    let mut catalogue = stock();
+    let mut catalogue = small();
+    let billing = "app = \"billing\"\n[db]\nuse = \"postgres@15\"\n";
+    catalogue.add_app(graph(billing, &catalogue).unwrap());
     let mut count = 0;
     for rest in text.split("\n```toml ").skip(1) {
         let (kind, rest) = rest.split_once('\n').unwrap();
@@ -26,11 +28,18 @@ fn try_example(
     catalogue: &mut Catalogue,
 ) -> Result<(), Vec<Diagnostic>> {
     let check = |text: &str, catalogue: &Catalogue| {
-        composer::check(&App::parse("guide", text)?, catalogue).map(|_| ())
+        let mut app = App::parse("guide", text)?;
+        let named: Vec<String> = app.named_files().into_iter().map(str::to_owned).collect();
+        named.iter().for_each(|path| app.give_file(path, "text"));
+        composer::check(&app, catalogue).map(|_| ())
     };
     match kind {
         "interface" => catalogue.add_interface("guide", example),
-        "module" => Module::parse("guide", example).map(|_| ()),
+        "module" => catalogue.add_module("guide", example),
+        "overlay" => {
+            let app = App::parse("app.toml", &shop())?.lay_over("app.prod.toml", example)?;
+            composer::check(&app, catalogue).map(|_| ())
+        }
         "app" => check(example, catalogue),
         // A part of an app: completed with a name, a database and a broker.
         "block" => {
