@@ -37,13 +37,24 @@ const NOTE: &str = "sources.sha256";
 /// # Errors
 /// Node is missing and cannot be installed, or the build fails.
 pub(crate) fn build() -> Result<()> {
-    install(NEEDS)?;
-    let ui = root().join("ui");
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&ui))?;
+    let ui = fetch()?;
     run(Command::new("npm").args(["run", "build"]).current_dir(&ui))?;
     let note = ui.join("dist").join(NOTE);
     std::fs::write(&note, format!("{}\n", sources()?))
         .with_context(|| format!("writing {}", note.display()))
+}
+
+/// Fetches what `package-lock.json` names; the folder. Not `npm ci`: that refuses a lock made
+/// where a registry does not hold the packages of other platforms.
+///
+/// # Errors
+/// Node is missing and cannot be installed, or a package cannot be had.
+pub(crate) fn fetch() -> Result<PathBuf> {
+    install(NEEDS)?;
+    let ui = root().join("ui");
+    let install = ["install", "--no-save", "--include=dev", "--no-audit", "--no-fund"];
+    run(Command::new("npm").args(install).current_dir(&ui))?;
+    Ok(ui)
 }
 
 /// The hash of everything that the built canvas depends on.
