@@ -11,6 +11,7 @@ import { Button } from "../parts/Button";
 import { toast } from "../parts/Live";
 import { Status } from "../parts/Status";
 import { Tip } from "../parts/Tip";
+import { chosen } from "../plan/ticks";
 import { to } from "../routes";
 import { sentences } from "../state/edits";
 import { useLive } from "../state/live";
@@ -55,10 +56,9 @@ export function AppActions({ app, me }: { app: string; me: Me }) {
       return;
     }
     setAsking(true);
-    const others = model.changes.some((it) => !it.mine);
-    const mine = model.changes.filter((it) => it.mine).map((it) => it.id);
+    const ids = chosen(model.changes);
     // Other people's changes are theirs to release: they go along only where the plan has their tick.
-    const answer = await startGo(app, others && mine.length > 0 ? { changes: mine } : {});
+    const answer = await startGo(app, ids === undefined ? {} : { changes: ids });
     setAsking(false);
     if (!answer.ok) {
       toast(sentences(answer.error).join(" "), {

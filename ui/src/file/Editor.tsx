@@ -114,6 +114,8 @@ function textOf(one: Diagnostic): string {
 
 export interface EditorProps {
   text: string;
+  /** Grows when `text` changed by another way than typing here. */
+  outside: number;
   diagnostics: readonly Diagnostic[];
   flash: { from: number; to: number; mark: number } | null;
   /** The line (from 1) to bring the caret to; `mark` grows with each wish. */
@@ -189,7 +191,9 @@ export default function Editor(props: EditorProps) {
     };
   }, [dark]);
 
-  const { text, flash, caret, diagnostics } = props;
+  const { text, outside, flash, caret, diagnostics } = props;
+  // Not on each `text`: what is typed here comes back a moment later, when more may have been typed.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     const it = view.current;
     if (it === null) return;
@@ -206,7 +210,7 @@ export default function Editor(props: EditorProps) {
       changes: { from, to: now.length - tail, insert: text.slice(from, text.length - tail) },
       effects: lines ? setFlash.of(lines) : [],
     });
-  }, [text]);
+  }, [outside]);
 
   useEffect(() => {
     if (flash === null || view.current === null) return;

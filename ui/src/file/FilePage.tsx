@@ -166,6 +166,7 @@ function TextPane(props: { file: EditedFile; wrong: readonly Diagnostic[]; broke
           <Suspense fallback={<Loading what="the editor" lines={9} />}>
             <Editor
               text={text}
+              outside={file.outside}
               diagnostics={wrong}
               flash={file.flash}
               caret={caret}

@@ -21,6 +21,8 @@ export interface EditedFile {
   buffer: Buffer | null;
   state: SaveState;
   error: Error | null;
+  /** Grows whenever the text changed by another way than typing: only then the editor takes it over. */
+  outside: number;
   /** Lines that somebody else changed just now; `mark` grows with each. */
   flash: { from: number; to: number; mark: number } | null;
   type(text: string): void;
@@ -39,6 +41,7 @@ export function useFile(app: string): EditedFile {
   const [buffer, setBuffer] = useState<Buffer | null>(null);
   const [state, setState] = useState<SaveState>({ kind: "saved" });
   const [flash, setFlash] = useState<EditedFile["flash"]>(null);
+  const [outside, setOutside] = useState(0);
   const current = useRef(buffer);
   current.current = buffer;
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -55,6 +58,7 @@ export function useFile(app: string): EditedFile {
       const next = before === null ? open(text, revision) : arrived(before, text, revision);
       if (before !== null && next.text !== before.text) {
         const lines = changedLines(before.text, next.text);
+        setOutside((number) => number + 1);
         if (lines !== null) setFlash((last) => ({ ...lines, mark: (last?.mark ?? 0) + 1 }));
       }
       change(next);
@@ -131,6 +135,7 @@ export function useFile(app: string): EditedFile {
   const after = useCallback(
     (next: Buffer) => {
       change(next);
+      setOutside((number) => number + 1);
       if (!dirty(next)) setState({ kind: "saved" });
       else void saveNow.current();
     },
@@ -140,6 +145,7 @@ export function useFile(app: string): EditedFile {
     buffer,
     state,
     error: file.error,
+    outside,
     flash,
     type: (text) => {
       if (buffer === null || text === current.current?.text) return;

@@ -20,7 +20,17 @@ import { useLive } from "../state/live";
 import { useNow } from "../system/useNow";
 import { ago, count } from "../system/words";
 import "./plan.css";
-import { byAuthor, chosen, draftWords, type Staged, type Ticks, tick, tickAll, ticked } from "./ticks";
+import {
+  BY_FILE,
+  byAuthor,
+  chosen,
+  draftWords,
+  type Staged,
+  type Ticks,
+  tick,
+  tickAll,
+  ticked,
+} from "./ticks";
 import { addresses, blockLines, duration, type Line, restarts, sum, wireLines } from "./view";
 
 export function PlanPage({ app }: { app: string }) {
@@ -327,7 +337,7 @@ function Draft(props: {
         return (
           <fieldset key={group.by} className="plan-author">
             <legend>
-              {group.mine ? "Yours" : group.by}
+              {group.mine ? "Yours" : group.by === BY_FILE ? "In the file" : group.by}
               <button
                 type="button"
                 className="plan-all"
@@ -342,7 +352,7 @@ function Draft(props: {
                 </span>
               </button>
             </legend>
-            {!group.mine && on === 0 && (
+            {!group.mine && group.by !== BY_FILE && on === 0 && (
               <p className="muted small">Off, because they are not yours. Tick what should go along.</p>
             )}
             {group.changes.map((change) => (

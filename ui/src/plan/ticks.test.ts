@@ -12,9 +12,14 @@ describe("ticks", () => {
     expect(changes.map((change) => ticked(change, new Map()))).toEqual([false, true, true]);
     expect(chosen(changes, new Map())).toEqual(["2", "3"]);
   });
-  it("sends no list when everything goes", () => {
-    expect(chosen(changes, tick(new Map(), "1", true))).toBeUndefined();
+  it("names every change that goes, and nothing if there is none to choose", () => {
+    expect(chosen(changes, tick(new Map(), "1", true))).toEqual(["1", "2", "3"]);
     expect(chosen([], new Map())).toBeUndefined();
+  });
+  it("what an editor wrote into the file goes along", () => {
+    const all = [...changes, { id: "9", by: "file", summary: "edit app.toml", mine: false }];
+    expect(chosen(all)).toEqual(["2", "3", "9"]);
+    expect(draftWords(all)).toBe("4 changes · yours 2, Ana 1, in the file 1");
   });
   it("what was set by hand stays when new changes arrive", () => {
     const ticks = tick(new Map(), "2", false);

@@ -15,8 +15,12 @@ export interface Staged {
 /** The ticks of one plan page: what the person set by hand; everything else is the default. */
 export type Ticks = ReadonlyMap<string, boolean>;
 
+/** Who the server names for what was changed in the file by an editor or by git: nobody else's draft. */
+export const BY_FILE = "file";
+
+/** One's own, and what is in the file already, go along unless taken out; others' only when ticked. */
 export function ticked(change: Staged, ticks: Ticks): boolean {
-  return ticks.get(change.id) ?? change.mine;
+  return ticks.get(change.id) ?? (change.mine || change.by === BY_FILE);
 }
 
 export function tick(ticks: Ticks, id: string, on: boolean): Ticks {
@@ -30,10 +34,10 @@ export function tickAll(changes: readonly Staged[], ticks: Ticks, by: string, on
   return after;
 }
 
-/** The ids to send, in the order of the draft; undefined if all go (the server's default). */
-export function chosen(changes: readonly Staged[], ticks: Ticks): string[] | undefined {
-  const ids = changes.filter((change) => ticked(change, ticks)).map((change) => change.id);
-  return ids.length === changes.length ? undefined : ids;
+/** The ids to send, in the order of the draft; undefined if there is nothing to choose from. */
+export function chosen(changes: readonly Staged[], ticks: Ticks = new Map()): string[] | undefined {
+  if (changes.length === 0) return undefined;
+  return changes.filter((change) => ticked(change, ticks)).map((change) => change.id);
 }
 
 export interface Group {
@@ -53,11 +57,11 @@ export function byAuthor(changes: readonly Staged[]): Group[] {
   return [...groups.values()].sort((a, b) => Number(b.mine) - Number(a.mine) || a.by.localeCompare(b.by));
 }
 
+const nameOf = (group: Group) => (group.mine ? "yours" : group.by === BY_FILE ? "in the file" : group.by);
+
 /** `3 changes · yours 2, Ana 1` as the header has it. */
 export function draftWords(changes: readonly Staged[]): string {
   if (changes.length === 0) return "no changes";
-  const groups = byAuthor(changes).map(
-    (group) => `${group.mine ? "yours" : group.by} ${group.changes.length}`,
-  );
+  const groups = byAuthor(changes).map((group) => `${nameOf(group)} ${group.changes.length}`);
   return `${changes.length} ${changes.length === 1 ? "change" : "changes"} · ${groups.join(", ")}`;
 }
