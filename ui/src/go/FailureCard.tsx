@@ -10,6 +10,7 @@ import { firstError } from "../drawers/logs/level";
 import { useDrawers } from "../drawers/state";
 import { Button, IconButton } from "../parts/Button";
 import { announce, toast } from "../parts/Live";
+import { chosen } from "../plan/ticks";
 import { to } from "../routes";
 import { useCanvas } from "../state/canvas";
 import { type Action, failure } from "./failure";
@@ -79,7 +80,8 @@ export function FailureCard({ operation }: { operation: Operation }) {
         break;
       case "retry":
         if (verb === "go" || verb === "stop" || verb === "start") {
-          const started = await startVerb(app, verb);
+          const changes = verb === "go" ? chosen(model.data?.changes ?? []) : undefined;
+          const started = await startVerb(app, verb, changes === undefined ? {} : { changes });
           if (!started.ok) toast(started.error.message, { tone: "bad" });
         } else go(to.plan(app));
     }

@@ -114,6 +114,8 @@ export function failure(verb: string, app: string, error: VerbError, blocks: rea
 
 /** A hint is laid out for a terminal; here it is a sentence. */
 function tidy(hint: string): string {
-  const text = hint.replace(/\s{2,}/g, " ").trim();
+  // Two hints stand side by side there, far apart.
+  const parts = hint.trim().split(/\s{4,}|\n/);
+  const text = parts.map((part) => part.replace(/\s{2,}/g, " ").trim()).join("; ");
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

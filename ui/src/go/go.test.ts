@@ -85,7 +85,7 @@ describe("failure", () => {
     const told = failure("go", "shop", error, ["db", "web"]);
     expect(told.tried).toBe("Tried to bring the app up as the file says (shop).");
     expect(told.why).toBe("web stopped 3 times, exit code 1 (web-web-7f-abc).");
-    expect(told.next).toBe("Look: shelf logs web correct it, then shelf go.");
+    expect(told.next).toBe("Look: shelf logs web; correct it, then shelf go.");
     expect(told.actions.map((one) => one.do)).toEqual(["logs", "settings", "file", "retry"]);
     expect(told.actions[0]).toMatchObject({ block: "web", previous: true });
   });
