@@ -6,6 +6,7 @@
 //! `cargo test -p end-to-end -- NAME`. While working on one, `SHELF_TEST_IMAGES=FOLDER` starts with
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
+mod canvas;
 mod docker;
 mod drills;
 mod go;
@@ -34,6 +35,8 @@ const PROMISES: &[Promise] = &[
     ("an_order_goes_through_database_and_broker", go::order),
     ("go_twice_changes_nothing", go::twice),
     ("the_command_line_looks_inside", go::look),
+    ("a_browser_draws_edits_and_goes", canvas::works),
+    ("a_browser_looks_inside", canvas::looks_inside),
     ("kubectl_sees_the_same", kubernetes::kubectl),
     ("kubectl_writes_too", kubernetes::writes),
     ("an_edit_rolls_without_a_failed_request", roll::edit),

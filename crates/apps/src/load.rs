@@ -59,7 +59,7 @@ pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
 }
 
 /// The shelf with the modules of the app's own folder; the app gets the files it names.
-fn beside(dir: &Path, app: &mut App) -> Result<Catalogue> {
+pub(crate) fn beside(dir: &Path, app: &mut App) -> Result<Catalogue> {
     let mut catalogue = stock::catalogue()?;
     let text = |path: PathBuf| match fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text)),

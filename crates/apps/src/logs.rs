@@ -59,6 +59,20 @@ pub struct LogLine {
     pub text: String,
 }
 
+impl LogQuery {
+    /// Refuses numbers that mean nothing.
+    ///
+    /// # Errors
+    /// A number is negative.
+    pub fn check(&self) -> Result<()> {
+        if [self.tail, self.since].iter().flatten().any(|number| *number < 0) {
+            let message = "tail and since are whole numbers from 0".to_owned();
+            return Err(Error::Unfit { code: "logs/query", message });
+        }
+        Ok(())
+    }
+}
+
 /// One container whose lines are read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
@@ -77,11 +91,7 @@ pub async fn logs(
     query: &LogQuery,
     lines: mpsc::Sender<LogLine>,
 ) -> Result<()> {
-    let negative = [query.tail, query.since].iter().flatten().any(|number| *number < 0);
-    if negative {
-        let message = "tail and since are whole numbers from 0".to_owned();
-        return Err(Error::Unfit { code: "logs/query", message });
-    }
+    query.check()?;
     let mut seen: BTreeSet<Source> = BTreeSet::new();
     let mut readers = tokio::task::JoinSet::new();
     loop {

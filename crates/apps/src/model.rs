@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use composer::graph::{From, Part, Piece, Ready, Value as Text, Wire};
-use composer::{Compiled, Draft, Facts, Images, Sketch};
+use composer::{App, Catalogue, Compiled, Draft, Facts, Images, Sketch};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, Layout, Result, diagnostics_value, layout, load, stock};
+use crate::{Error, Layout, Result, diagnostics_value, layout, load};
 
 /// An app as it is drawn.
 #[derive(Debug, Clone)]
@@ -40,13 +40,17 @@ pub fn model(dir: &Path) -> Result<Model> {
 /// # Errors
 /// The text is no app file at all.
 pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
-    let catalogue = stock::catalogue()?;
-    let sketch = composer::sketch("app.toml", text, &catalogue).map_err(Error::Wrong)?;
+    let mut app = App::parse("app.toml", text).map_err(Error::Wrong)?;
+    let catalogue = load::beside(dir, &mut app)?;
+    let sketch = composer::sketch(&app, &catalogue);
     let revision = load::revision(text);
     let compiled = compile(&sketch);
     let places = layout(dir);
-    let blocks: Vec<Value> =
-        sketch.blocks.iter().map(|draft| block(dir, draft, &sketch, &places)).collect();
+    let blocks: Vec<Value> = sketch
+        .blocks
+        .iter()
+        .map(|draft| block((dir, &catalogue), draft, &sketch, &places))
+        .collect();
     let wires: Vec<Value> = sketch.graph.wires.iter().map(|one| wire(one, &compiled)).collect();
     let valid = sketch.diagnostics.is_empty();
     let value = json!({
@@ -77,12 +81,17 @@ fn compile(sketch: &Sketch) -> Compiled {
     composer::compile(&sketch.graph, &images, &facts)
 }
 
-fn block(dir: &Path, draft: &Draft, sketch: &Sketch, places: &Layout) -> Value {
+fn block(
+    (dir, catalogue): (&Path, &Catalogue),
+    draft: &Draft,
+    sketch: &Sketch,
+    places: &Layout,
+) -> Value {
     let part = sketch.graph.block(&draft.name);
     let place = places.get(&draft.name);
     let mut value = json!({
         "name": draft.name,
-        "from": origin(dir, draft, part),
+        "from": origin(dir, draft, part, catalogue),
         "rung": rung(draft),
         "line": draft.line,
         "x": place.map(|place| place.x),
@@ -98,7 +107,7 @@ fn block(dir: &Path, draft: &Draft, sketch: &Sketch, places: &Layout) -> Value {
     if let Some(module) = module_name(draft) {
         value["icon"] = format!("/v1/catalogue/{module}/icon.svg").into();
     }
-    let known = part.map(facts_of).unwrap_or_else(|| {
+    let known = part.map(|part| facts_of(draft, part)).unwrap_or_else(|| {
         let none = ["offers", "processes", "disks", "secrets", "env", "before"];
         none.iter().map(|key| ((*key).to_owned(), json!([]))).collect()
     });
@@ -109,11 +118,11 @@ fn block(dir: &Path, draft: &Draft, sketch: &Sketch, places: &Layout) -> Value {
 }
 
 /// What only a block of the graph has.
-fn facts_of(part: &Part) -> Map<String, Value> {
+fn facts_of(draft: &Draft, part: &Part) -> Map<String, Value> {
     let mut facts = Map::new();
     let disk = |one: &composer::graph::Disk| json!({ "name": one.name, "at": one.at, "size": one.size, "shared": one.shared });
     let env = |(name, value): &(String, Text)| json!({ "name": name, "value": shown(value), "secret": value.is_secret() });
-    facts.insert("offers".into(), offers(part));
+    facts.insert("offers".into(), offers(draft, part));
     facts.insert("processes".into(), part.processes.iter().map(process).collect());
     facts.insert("disks".into(), part.disks.iter().map(disk).collect());
     facts.insert(
@@ -129,7 +138,7 @@ fn module_name(draft: &Draft) -> Option<&str> {
     draft.module.as_deref().map(|used| used.split('@').next().unwrap_or(used))
 }
 
-fn origin(dir: &Path, draft: &Draft, part: Option<&Part>) -> Value {
+fn origin(dir: &Path, draft: &Draft, part: Option<&Part>, catalogue: &Catalogue) -> Value {
     if let Some(path) = &draft.source {
         return json!({ "kind": "source", "path": path, "folder": dir.join(path) });
     }
@@ -140,9 +149,12 @@ fn origin(dir: &Path, draft: &Draft, part: Option<&Part>) -> Value {
     let (name, asked) = used.split_once('@').map_or((used, None), |(a, b)| (a, Some(b)));
     let mut value = json!({ "kind": "module", "module": name, "version": asked });
     if let Some(From::Module { version, .. }) = part.map(|part| &part.from) {
-        // The shelf has one version of each module: what runs is the newest.
         value["version"] = version.clone().into();
-        value["newest"] = version.clone().into();
+        value["newest"] = json!(catalogue.module(name).map(|module| module.version.clone()));
+    }
+    if let Some(From::Local { path, name, version, .. }) = part.map(|part| &part.from) {
+        value = json!({ "kind": "module", "module": name, "version": version, "path": path,
+            "folder": dir.join(path) });
     }
     value
 }
@@ -181,9 +193,9 @@ fn assumption(premise: &composer::Premise) -> Value {
 fn sockets(draft: &Draft, sketch: &Sketch) -> Vec<Value> {
     let one = |socket: &composer::Socket| {
         let wires = sketch.graph.wires.iter();
-        let providers: Vec<&str> = wires
+        let providers: Vec<String> = wires
             .filter(|wire| wire.consumer == draft.name && wire.socket == socket.name)
-            .map(|wire| wire.provider.as_str())
+            .map(Wire::provider_name)
             .collect();
         json!({
             "name": socket.name,
@@ -198,19 +210,25 @@ fn sockets(draft: &Draft, sketch: &Sketch) -> Vec<Value> {
     draft.sockets.iter().map(one).collect()
 }
 
-fn offers(part: &Part) -> Value {
+fn offers(draft: &Draft, part: &Part) -> Value {
     let facts = |facts: &[(String, String)]| -> Map<String, Value> {
         facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
     };
-    let own = part.offers.iter().map(|offer| {
+    let process = |offer: &composer::graph::Offer| {
+        let found = part.processes.iter().find(|one| one.workload == offer.service);
+        found.map(|process| process.name.clone())
+    };
+    let one = |offer: &composer::graph::Offer| {
         json!({ "name": offer.name, "interface": offer.interface, "facts": facts(&offer.facts),
-            "port": offer.port, "max": offer.max })
-    });
-    let listening = part.processes.iter().filter_map(|process| {
-        Some(json!({ "name": process.name, "interface": "http/1", "facts": {},
-            "port": process.port?, "process": process.name }))
-    });
-    own.chain(listening).collect()
+            "port": offer.port, "max": offer.max, "process": process(offer) })
+    };
+    let listening =
+        part.processes.iter().filter(|one| draft.listening.contains(&one.name)).map(|one| {
+            json!({ "name": one.name, "interface": "http/1", "facts": {}, "port": one.port,
+            "max": null, "process": one.name })
+        });
+    let own = part.offers.iter().filter(|offer| !draft.listening.contains(&offer.name));
+    own.map(one).chain(listening).collect()
 }
 
 fn process(process: &composer::graph::Process) -> Value {
@@ -221,6 +239,7 @@ fn process(process: &composer::graph::Process) -> Value {
         "port": process.port,
         "paths": process.paths,
         "copies": process.copies,
+        "copies_at_most": process.copies_at_most,
         "every": process.every,
         "ready": match &process.ready {
             Ready::Started => "started".to_owned(),
@@ -251,7 +270,7 @@ fn wire(wire: &Wire, compiled: &Compiled) -> Value {
         "consumer": wire.consumer,
         "socket": wire.socket,
         "binding": wire.binding,
-        "provider": wire.provider,
+        "provider": wire.provider_name(),
         "offer": wire.offer.name,
         "interface": wire.offer.interface,
         "before_start": wire.before_start,

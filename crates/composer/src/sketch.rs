@@ -44,6 +44,8 @@ pub struct Draft {
     pub settings: Vec<Knob>,
     /// Its sockets.
     pub sockets: Vec<Socket>,
+    /// Its processes that give http/1 under their own names.
+    pub listening: Vec<String>,
     /// What it takes for granted.
     pub assumptions: Vec<Premise>,
 }
@@ -93,22 +95,19 @@ pub struct Premise {
     pub if_not: String,
 }
 
-/// Reads an app file as far as it can be understood. `path` is only used in messages.
-///
-/// # Errors
-/// The text is no app file at all; then there is nothing to draw.
+/// Understands an app as far as it can be understood.
 ///
 /// ```
 /// let text = "app = \"shop\"\n[web]\nsource = \"./web\"\nneeds = { db = \"postgres/1\" }\n";
-/// let sketch = composer::sketch("app.toml", text, &composer::Catalogue::default()).unwrap();
+/// let app = composer::App::parse("app.toml", text).unwrap();
+/// let sketch = composer::sketch(&app, &composer::Catalogue::default());
 /// assert_eq!(sketch.blocks[0].sockets[0].interface, "postgres/1");
 /// assert!(!sketch.diagnostics.is_empty(), "no such interface is on this empty shelf");
 /// ```
-pub fn sketch(path: &str, text: &str, catalogue: &Catalogue) -> Result<Sketch, Vec<Diagnostic>> {
-    let app = App::parse(path, text)?;
-    let (graph, diagnostics) = check::as_far_as_possible(&app, catalogue);
+pub fn sketch(app: &App, catalogue: &Catalogue) -> Sketch {
+    let (graph, diagnostics) = check::as_far_as_possible(app, catalogue);
     let blocks = app.blocks.iter().map(|block| draft(block, catalogue)).collect();
-    Ok(Sketch { app: app.name().to_owned(), blocks, graph, diagnostics })
+    Sketch { app: app.name().to_owned(), blocks, graph, diagnostics }
 }
 
 fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
@@ -120,6 +119,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
         summary: String::new(),
         settings: Vec::new(),
         sockets: Vec::new(),
+        listening: Vec::new(),
         assumptions: Vec::new(),
     };
     let shape: Option<&Shape> = match &block.from {
@@ -158,6 +158,9 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
     let own = draft.source.is_some();
     if let Some(shape) = shape {
         draft.settings = shape.settings.iter().map(|setting| knob(block, setting)).collect();
+        let listens = |process: &&crate::shape::Process| process.port.is_some();
+        let listening = shape.run.iter().filter(listens);
+        draft.listening = listening.map(|process| process.name.value.clone()).collect();
         draft.sockets = shape.needs.iter().map(|need| socket(need, own)).collect();
     }
     draft
@@ -216,12 +219,16 @@ mod tests {
         catalogue
     }
 
+    fn parse(text: &str) -> App {
+        App::parse("app.toml", text).unwrap()
+    }
+
     const TEXT: &str = "app = \"shop\"\n\n[web]\nsource = \"./web\"\nneeds = { api = \"http/1\" }\n\
         run = { web = { port = 80 } }\n\n[db]\nuse = \"postgres@15\"\n";
 
     #[test]
     fn what_is_wrong_does_not_hide_the_rest() {
-        let sketch = sketch("app.toml", TEXT, &shelf()).unwrap();
+        let sketch = sketch(&parse(TEXT), &shelf());
         let names: Vec<&str> = sketch.blocks.iter().map(|block| block.name.as_str()).collect();
         assert_eq!(names, ["web", "db"], "also the block whose module is not on the shelf");
         assert_eq!((sketch.blocks[0].line, sketch.blocks[1].line), (3, 8));
@@ -236,16 +243,15 @@ mod tests {
     #[test]
     fn a_socket_without_a_wire_is_drawn_and_said() {
         let text = TEXT.split("\n[db]").next().unwrap();
-        let sketch = sketch("app.toml", text, &shelf()).unwrap();
+        let sketch = sketch(&parse(text), &shelf());
         assert_eq!(sketch.graph.blocks.len(), 1);
         assert_eq!(sketch.diagnostics[0].code, "wire/missing");
-        let app = App::parse("app.toml", text).unwrap();
-        assert_eq!(crate::check(&app, &shelf()).unwrap_err(), sketch.diagnostics);
+        assert_eq!(crate::check(&parse(text), &shelf()).unwrap_err(), sketch.diagnostics);
     }
 
     #[test]
     fn an_empty_app_is_a_sketch() {
-        let sketch = sketch("app.toml", "app = \"shop\"\n", &shelf()).unwrap();
+        let sketch = sketch(&parse("app = \"shop\"\n"), &shelf());
         assert!(sketch.blocks.is_empty());
     }
 }

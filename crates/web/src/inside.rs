@@ -30,6 +30,7 @@ pub(crate) async fn logs(
     Path(app): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Result<Response, Refusal> {
+    query.check()?;
     // An app that never ran has written nothing; one that nobody knows is an error.
     if door.registry.dir(&app).is_err() {
         apps::status(&door.target, &app).await?;

@@ -35,9 +35,11 @@ impl Door {
     pub(crate) async fn model_news(&self, app: &str) -> Option<Value> {
         let dir = self.registry.dir(app).ok()?;
         let (models, name) = (self.models.clone(), app.to_owned());
-        let news = match blocking(move || models.sketch(&name, &dir)).await {
-            Ok(model) => json!({ "app": app, "revision": model["revision"],
-                "valid": model["valid"], "error": model["diagnostics"][0]["message"] }),
+        let looked = move || Ok((edits::changes_of(&dir), models.sketch(&name, &dir)?));
+        let news = match blocking(looked).await {
+            Ok((changes, model)) => json!({ "app": app, "revision": model["revision"],
+                "valid": model["valid"], "error": model["diagnostics"][0]["message"],
+                "changes": changes }),
             Err(refusal) => json!({ "app": app, "revision": null, "valid": false,
                 "error": refusal.message() }),
         };

@@ -127,6 +127,10 @@ pub(crate) async fn stream(
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     // While this lives, files and copies of the app are looked at, and the person is present.
     let looking = query.app.as_ref().map(|app| door.looking(app, &caller));
+    if let Some(app) = &query.app {
+        // What happened while nobody looked is told now, and counts as told.
+        door.tell_model(app).await;
+    }
     let (start, receiver) = door.hub.follow(last);
     let first = match start {
         Start::Missed(missed) => {
@@ -195,9 +199,11 @@ async fn fresh(door: &Door, app: Option<&str>, id: u64) -> Vec<Event> {
         if let Some(news) = door.model_news(app).await {
             events.push(event("model", &news));
         }
-        // An app that was never started has no status yet.
-        if let Ok(status) = apps::status(&door.target, app).await {
-            events.push(event("status", &json!(status)));
+        match apps::status(&door.target, app).await {
+            Ok(status) => events.push(event("status", &json!(status))),
+            Err(apps::Error::Absent(_)) => events.push(event("status", &json!(apps::draft(app)))),
+            // The page shows no state until the target answers again.
+            Err(error) => tracing::debug!(%error, app, "no status for a page"),
         }
         events.push(event("people", &json!({ "people": door.watch.people(app) })));
     }

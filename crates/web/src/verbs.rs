@@ -221,7 +221,11 @@ where
         // The teller ends by itself once the verb's sender is gone; a panic in it loses news only.
         let _told = telling.await;
         operations.end(id, line.clone());
-        door.tell_model(&app, true).await;
+        door.tell_model(&app).await;
+        // The release is part of the status, and no copy changes with it.
+        if let Ok(status) = apps::status(&door.target, &app).await {
+            door.hub.tell(&app, "status", &json!(status));
+        }
         // Nobody may be listening any more; the work is done all the same.
         let _gone = lines.send(line);
     });

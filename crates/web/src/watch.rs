@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(300);
 #[derive(Default)]
 pub(crate) struct Watch {
     apps: Mutex<HashMap<String, Looked>>,
+    /// What was told of each app's model last, so that no news is told twice.
+    told: Mutex<HashMap<String, Value>>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -27,8 +30,6 @@ struct Looked {
     /// By session.
     people: BTreeMap<String, Present>,
     tasks: Vec<AbortHandle>,
-    /// What was told of the model last, so that no news is told twice.
-    told: Option<Value>,
 }
 
 struct Present {
@@ -67,13 +68,8 @@ impl Watch {
 
     /// Whether this news of the model is any.
     fn is_news(&self, app: &str, news: &Value) -> bool {
-        let mut apps = self.apps();
-        let Some(looked) = apps.get_mut(app) else { return true };
-        if looked.told.as_ref() == Some(news) {
-            return false;
-        }
-        looked.told = Some(news.clone());
-        true
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(app.to_owned(), news.clone()).as_ref() != Some(news)
     }
 }
 
@@ -111,10 +107,12 @@ impl Door {
         self.hub.tell(app, "people", &json!({ "app": app, "people": self.watch.people(app) }));
     }
 
-    /// Tells what became of the model; the same news only once unless something else changed.
-    pub(crate) async fn tell_model(&self, app: &str, always: bool) {
+    /// Tells what became of the model, if that was not told already.
+    pub(crate) async fn tell_model(&self, app: &str) {
+        // One at a time from the reading to the telling, or the older of two could be told last.
+        let _turn = self.watch.turn.lock().await;
         let Some(news) = self.model_news(app).await else { return };
-        if self.watch.is_news(app, &news) || always {
+        if self.watch.is_news(app, &news) {
             self.hub.tell(app, "model", &news);
         }
     }
@@ -150,13 +148,13 @@ async fn files(door: Door, app: String) {
             let now = [mark(&dir.join("app.toml")), mark(&dir.join("app.layout.toml"))];
             if let Some([file, layout]) = &last {
                 if *file != now[0] {
-                    door.tell_model(&app, false).await;
+                    door.tell_model(&app).await;
                 }
                 if *layout != now[1] {
                     door.hub.tell(&app, "layout", &json!({ "app": app }));
                 }
             } else {
-                door.tell_model(&app, false).await;
+                door.tell_model(&app).await;
             }
             last = Some(now);
         }

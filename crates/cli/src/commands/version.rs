@@ -25,6 +25,7 @@ const EXIT_CODES: &str = "\
 const ENVIRONMENT: &str = "\
 SHELF_RUN_DIR   run directory of the server to talk to     /run/shelf
 SHELF_DATA_DIR  data directory of `shelf serve`            /var/lib/shelf
+SHELF_CANVAS    where the canvas listens, or off           127.0.0.1:7433
 SHELF_LOG       what `shelf serve` logs, as in RUST_LOG    info
 NO_COLOR        no colour, no redraw
 CI              as NO_COLOR";
