@@ -7,7 +7,7 @@ import { useEffect, useRef, useState } from "react";
 import { useTheme } from "../../state/theme";
 import { useNow } from "../../system/useNow";
 import { TerminalConnection, type TerminalState, terminalAddress } from "./connection";
-import { documentWithSheets } from "./styles";
+import { documentWithSheets, withSheets } from "./styles";
 
 export interface TerminalPaneProps {
   app: string;
@@ -79,7 +79,7 @@ export default function TerminalPane({ app, block, pod }: TerminalPaneProps) {
     });
     const fit = new FitAddon();
     it.loadAddon(fit);
-    it.open(box);
+    withSheets(() => it.open(box));
     fit.fit();
     terminal.current = it;
     const wire = new TerminalConnection(

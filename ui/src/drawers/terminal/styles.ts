@@ -40,3 +40,19 @@ function sheetElement(real: Document): HTMLElement {
   });
   return element;
 }
+
+/**
+ * Runs what asks the page's own document for `<style>`, as xterm's scroll bar does, with the same
+ * elements handed out meanwhile.
+ */
+export function withSheets<T>(run: () => T, real: Document = document): T {
+  const make = real.createElement;
+  const patched = (name: string, options?: ElementCreationOptions) =>
+    name.toLowerCase() === "style" ? sheetElement(real) : make.call(real, name, options);
+  real.createElement = patched as typeof real.createElement;
+  try {
+    return run();
+  } finally {
+    real.createElement = make;
+  }
+}
