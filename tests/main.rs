@@ -14,6 +14,7 @@ mod kubernetes;
 mod leave;
 mod leftovers;
 mod life;
+mod modules;
 mod page;
 mod push;
 mod refuse;
@@ -54,6 +55,11 @@ const PROMISES: &[Promise] = &[
     ("a_killed_server_stops_nothing", life::killed_server),
     ("a_power_cut_loses_nothing", life::power_cut),
     ("stop_and_start_keep_the_data", life::stop_start),
+    ("the_shelf_serves_every_wire", modules::wires),
+    ("a_wire_has_no_more_than_its_own", modules::separate),
+    ("a_login_rotates_without_a_gap", modules::rotate),
+    ("a_module_keeps_what_it_was_given", modules::survive),
+    ("a_backup_makes_a_fresh_app_the_same", modules::backup),
     ("destroy_keeps_the_data_until_told", leave::destroy),
     ("nothing_is_left_behind", leave::nothing),
 ];

@@ -22,6 +22,16 @@ buffers_kb() {
     echo "$kb"
 }
 
+# Data of a newer version cannot be read by this one, and must not be mistaken for an empty disk.
+for other in "$(dirname "$PGDATA")"/[0-9]*; do
+    version=$(basename "$other")
+    case $version in *[!0-9]*) continue ;; esac
+    [ "$version" -le "$(basename "$PGDATA")" ] || {
+        echo "this disk holds data of PostgreSQL $version: use = \"postgres@$version\"" >&2
+        exit 1
+    }
+done
+
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     # Made beside its final place and renamed when complete: a start that was cut off leaves
     # nothing that looks like a cluster.

@@ -118,7 +118,9 @@ impl Job {
     fn new(target: &Target, loaded: &Loaded, one: &Build, no_cache: bool) -> Self {
         let name = format!("shelf.local/{}/{}", loaded.graph.app, one.block);
         let (module, context) = match &one.from {
-            From::Module { name, .. } => (Some(name.clone()), PathBuf::new()),
+            From::Module { name, version, .. } => {
+                (Some(stock::folder(name, version)), PathBuf::new())
+            }
             From::Local { path, build, .. } => {
                 let folder = loaded.dir.join(path).join(build.as_deref().unwrap_or("."));
                 (None, folder.components().collect())

@@ -183,7 +183,7 @@ pub(crate) fn source_hashes(
             continue;
         }
         let hash = match &part.from {
-            From::Module { name, .. } => stock::hash(name),
+            From::Module { name, version, .. } => stock::hash(&stock::folder(name, version)),
             From::External { .. } => continue,
             From::Source { path } | From::Local { path, .. } => {
                 let path = loaded.dir.join(path);

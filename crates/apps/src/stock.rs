@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use composer::Catalogue;
+use composer::{Catalogue, Module};
 use fs_err as fs;
 use include_dir::{Dir, include_dir};
 
@@ -28,6 +28,20 @@ pub(crate) fn catalogue() -> Result<Catalogue> {
             .map_err(Error::Wrong)?;
     }
     Ok(catalogue)
+}
+
+/// The folder of a module in this version: that of its name, or, where several versions are on the
+/// shelf, one that begins with its name.
+pub(crate) fn folder(module: &str, version: &str) -> String {
+    let this = |folder: &&Dir<'_>| {
+        let file = folder.get_file(folder.path().join("module.toml"));
+        let text = file.and_then(include_dir::File::contents_utf8).unwrap_or_default();
+        folder.path().to_string_lossy().starts_with(module)
+            && Module::parse("module.toml", text)
+                .is_ok_and(|found| found.name == module && found.version == version)
+    };
+    let found = MODULES.dirs().find(this);
+    found.map_or_else(|| module.to_owned(), |folder| folder.path().display().to_string())
 }
 
 /// Writes a module's folder to disk as a build context. Scripts are executable there, since a
@@ -101,5 +115,20 @@ mod tests {
         let mode = fs::metadata(dir.path().join("grant.sh")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
         assert_ne!(hash("postgres"), hash("rabbitmq"));
+    }
+
+    #[test]
+    fn each_version_of_a_module_has_its_folder() {
+        let catalogue = catalogue().map_err(|error| error.report().rendered).unwrap();
+        for module in catalogue.modules() {
+            let folder = folder(&module.name, &module.version);
+            let text = file(&folder, "module.toml").map(String::from_utf8_lossy).unwrap();
+            assert!(text.contains(&module.version), "{folder} is not {}", module.version);
+            let image = file(&folder, "Dockerfile").is_some();
+            assert_eq!(image, module.build.is_some(), "{folder}: a Dockerfile");
+            assert!(file(&folder, "icon.svg").is_some(), "{folder} has no icon");
+        }
+        let used = catalogue.module_version("postgres", "15").unwrap();
+        assert_eq!(folder("postgres", &used.version), "postgres");
     }
 }

@@ -57,3 +57,46 @@ fn the_guide_fits_on_four_pages() {
     let lines = text.lines().count();
     assert!(lines <= 240, "{lines} lines are more than four pages");
 }
+
+/// The page of the shelf lists every stock module, as its file describes it, and no other.
+#[test]
+fn the_page_of_the_shelf_is_the_shelf() {
+    let page = std::fs::read_to_string(repository().join("docs/guide/shelf.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let mut count = 0;
+    for entry in std::fs::read_dir(repository().join("modules")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path().join("module.toml")).unwrap();
+        let row = row(&text.parse().unwrap());
+        assert!(rows.contains(&row.as_str()), "docs/guide/shelf.md lacks this line:\n{row}");
+        count += 1;
+    }
+    assert_eq!(rows.len(), count, "docs/guide/shelf.md has lines of modules that do not exist");
+}
+
+/// A module's line in the table of the page.
+fn row(module: &toml_edit::DocumentMut) -> String {
+    let text = |key: &str| module[key].as_str().unwrap().to_owned();
+    let listed = |items: Vec<String>| match items.is_empty() {
+        true => "–".to_owned(),
+        false => items.join(" "),
+    };
+    let named = |item: &str| format!("`{item}`");
+    let typed = |key: &str| {
+        let table = module.get(key).and_then(|item| item.as_table_like());
+        let types = table.into_iter().flat_map(|table| table.iter()).map(|(_, item)| {
+            named(item.as_str().or_else(|| item["type"].as_str()).unwrap_or_default())
+        });
+        listed(types.collect())
+    };
+    let settings = module.get("settings").and_then(|item| item.as_table_like());
+    let settings = settings.into_iter().flat_map(|table| table.iter());
+    format!(
+        "| {} | {} | {} | {} | {} | {} |",
+        named(&text("module")),
+        text("version").rsplit_once('.').unwrap().0,
+        typed("provides"),
+        typed("needs"),
+        listed(settings.map(|(name, _)| named(name)).collect()),
+        text("summary")
+    )
+}
