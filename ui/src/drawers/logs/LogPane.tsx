@@ -2,6 +2,7 @@
 // back, filters, copies, downloads, and links to a line. Every line is hostile text and is only
 // ever put into text nodes. Where next: useLog.ts (what fills it), Lines.tsx (how lines are drawn).
 import { useDeferredValue, useMemo, useState } from "react";
+import { useLive } from "../../state/live";
 import { useNow } from "../../system/useNow";
 import { ago, count } from "../../system/words";
 import { lineLink } from "../state";
@@ -256,6 +257,11 @@ function Toggle(props: {
 function Connection(props: { log: ReturnType<typeof useLog>; previous: boolean; onRetry(): void }) {
   const { state } = props.log;
   const now = useNow(1000);
+  // A network that went silent ends no request; the event stream knows it first.
+  const connected = useLive((live) => live.connected || live.heardAt === 0);
+  if (!connected && state.kind === "open") {
+    return <p className="log-problem">No new lines: the server cannot be reached. What is here stays.</p>;
+  }
   if (state.kind === "broken") {
     const left = Math.max(0, Math.ceil((state.retryAt - now) / 1000));
     return (
