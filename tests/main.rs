@@ -7,6 +7,7 @@
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
 mod canvas;
+mod data;
 mod docker;
 mod drills;
 mod go;
@@ -49,6 +50,11 @@ const PROMISES: &[Promise] = &[
     ("a_push_is_live_without_a_failed_request", push::live),
     ("a_broken_push_goes_back_by_itself", push::back),
     ("dev_pushes_on_every_save", push::dev),
+    ("a_backup_brings_rows_and_passwords_back", data::backup),
+    ("a_damaged_backup_changes_nothing", data::damaged),
+    ("a_copy_has_the_data_and_goes_its_own_way", data::copy),
+    ("undo_brings_back_code_and_rows", data::undo),
+    ("a_login_is_rotated_without_a_failed_request", data::rotate),
     ("docker_builds_and_runs", docker::run),
     ("docker_is_refused_what_it_cannot_have", docker::refusals),
     ("docker_containers_outlive_the_server", docker::detached),

@@ -21,7 +21,7 @@ use crate::observe::{self, Observer, Verdict, Waited, World};
 use crate::progress::{self, Clock, Probes};
 use crate::release::{self, Release};
 use crate::report::{ChangeKind, GoReport};
-use crate::{Error, Result, Target, address, apply, data, images, plan, scale, secrets};
+use crate::{Error, Result, Target, address, apply, data, images, plan, rotate, scale, secrets};
 
 /// How a go is done.
 #[derive(Debug, Clone)]
@@ -97,6 +97,8 @@ pub(crate) struct Settled<'a> {
     pub(crate) again: bool,
     /// Whether it becomes a release that can be returned to.
     pub(crate) record: bool,
+    /// A wire's plain name, and where its login goes or is.
+    pub(crate) turn: Option<(String, composer::Turn)>,
 }
 
 impl<'a> Settled<'a> {
@@ -106,7 +108,7 @@ impl<'a> Settled<'a> {
         built: images::Built,
         sources: BTreeMap<String, String>,
     ) -> Self {
-        Self { loaded, built, sources, renewed: Vec::new(), again: false, record: true }
+        Self { loaded, built, sources, renewed: Vec::new(), again: false, record: true, turn: None }
     }
 }
 
@@ -118,11 +120,13 @@ pub(crate) async fn settle(
     clock: &Clock,
     events: Events<'_>,
 ) -> Result<GoReport> {
-    let Settled { loaded, built, sources, renewed, again, record } = settled;
+    let Settled { loaded, built, sources, renewed, again, record, turn } = settled;
     let app = loaded.graph.app.clone();
     let mut live = live::list(target, &app).await?;
     let recorded = release::read(&live);
-    let compiled = composer::compile(&loaded.graph, &built.images, &facts(target, &app));
+    let mut facts = rotate::stay(facts(target, &app), recorded.as_ref());
+    facts.turns.extend(turn);
+    let compiled = composer::compile(&loaded.graph, &built.images, &facts);
     let changes = changes::find(&loaded.graph, &compiled, &live);
     secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
@@ -168,6 +172,7 @@ pub(crate) async fn settle(
         sources,
         from: loaded.graph.blocks.iter().map(|p| (p.name.clone(), p.from.to_string())).collect(),
         text: loaded.text.clone(),
+        second: rotate::second(&facts),
     };
     let stale = recorded.is_none_or(|one| Release { at: one.at.clone(), ..release.clone() } != one);
     let seconds = clock.seconds();

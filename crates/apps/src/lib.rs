@@ -40,6 +40,7 @@ mod registry;
 mod release;
 mod report;
 mod restart;
+mod rotate;
 mod scale;
 mod secrets;
 mod shelf;
@@ -84,6 +85,7 @@ pub use report::{
     ReleaseReport, ScaleReport, StatusReport,
 };
 pub use restart::restart;
+pub use rotate::{RotateReport, SecretReport, rotate, secret_list};
 pub use scale::{start, stop};
 pub use shelf::{catalogue, icon};
 pub use status::{apps, status, url};

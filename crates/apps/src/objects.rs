@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{Error, Result, Target, go, images, live, load, release};
+use crate::{Error, Result, Target, go, images, live, load, release, rotate};
 
 /// The objects of the app in `dir`, or of `text` as if it stood there, in the order in which they
 /// are applied.
@@ -21,14 +21,18 @@ pub async fn objects(target: &Target, dir: &Path, text: Option<String>) -> Resul
     let app = loaded.graph.app.clone();
     let live = live::list(target, &app).await?;
     // Images that are not built yet are named without a digest; the rest run as they are here.
-    let recorded = release::read(&live).map(|release| release.images).unwrap_or_default();
+    let recorded = release::read(&live);
     let image = |build: composer::graph::Build| {
-        let known = recorded.get(&build.block).cloned();
+        let known = recorded.as_ref().and_then(|one| one.images.get(&build.block).cloned());
         let image = known.unwrap_or_else(|| images::reference(&app, &build.block, "unbuilt"));
         (build.block, image)
     };
     let images = loaded.graph.builds().into_iter().map(image).collect();
-    let compiled = composer::compile(&loaded.graph, &images, &go::facts(target, &app));
+    let compiled = composer::compile(
+        &loaded.graph,
+        &images,
+        &rotate::stay(go::facts(target, &app), recorded.as_ref()),
+    );
     let mut documents: Vec<Value> =
         compiled.phases.into_iter().flat_map(|phase| phase.objects).collect();
     // Secrets stand where they are made: after the namespace. Values are made then, not here.

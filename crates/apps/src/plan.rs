@@ -6,7 +6,7 @@ use composer::{Compiled, Graph, Images};
 
 use crate::changes::{self, Changes};
 use crate::report::{ChangeKind, PlanReport};
-use crate::{Result, Target, go, images, live, load, release, secrets};
+use crate::{Result, Target, go, images, live, load, release, rotate, secrets};
 
 /// Says what `go` would change.
 ///
@@ -35,7 +35,11 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
         .filter(|block| !known.contains_key(block))
         .collect();
     mark_unbuilt(&app, &unbuilt, &mut known);
-    let compiled = composer::compile(&loaded.graph, &known, &go::facts(target, &app));
+    let compiled = composer::compile(
+        &loaded.graph,
+        &known,
+        &rotate::stay(go::facts(target, &app), recorded.as_ref()),
+    );
     let mut changes = changes::find(&loaded.graph, &compiled, &live);
     for change in changes.blocks.iter_mut().filter(|change| unbuilt.contains(&change.block)) {
         change.reasons.retain(|reason| !reason.starts_with("image "));

@@ -35,6 +35,9 @@ pub(crate) struct Release {
     /// The app file it was made from; empty in records of older versions.
     #[serde(default)]
     pub(crate) text: String,
+    /// Wires whose login is in the second slot, by their plain names.
+    #[serde(default)]
+    pub(crate) second: Vec<String>,
 }
 
 /// What a release was, beside itself.
@@ -151,6 +154,7 @@ mod tests {
             sources: BTreeMap::new(),
             from: BTreeMap::new(),
             text: "app = \"x\"".into(),
+            second: Vec::new(),
         };
         let key = Key { kind: "ConfigMap".into(), name: format!("{PAST}{name}") };
         let text = serde_json::to_string(&release).unwrap();

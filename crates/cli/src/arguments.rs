@@ -66,6 +66,9 @@ pub(crate) enum Command {
     Snapshot(Snapshot),
     /// The app with its data once more, for a preview
     Copy(Copy),
+    /// Generated values: list (never shown), rotate
+    #[command(subcommand)]
+    Secret(SecretVerb),
     /// Build an image from a Dockerfile
     Build(Build),
     /// Images in the store
@@ -263,6 +266,18 @@ pub(crate) enum SnapshotVerb {
         /// Keep nothing of what is there now
         #[arg(long)]
         no_backup: bool,
+    },
+}
+
+/// What is done with secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretVerb {
+    /// Names and ages; values are never shown
+    List,
+    /// A new login for a wire; the old one works until every copy has moved
+    Rotate {
+        /// The wire: block.socket
+        wire: String,
     },
 }
 

@@ -15,6 +15,7 @@ mod plan;
 mod push;
 mod restore;
 mod scale;
+mod secrets;
 mod status;
 mod version;
 
@@ -52,6 +53,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Backup(options) => backup::backup(global, &options).await,
         Command::Restore(options) => restore::restore(global, &options).await,
         Command::Snapshot(options) => backup::snapshot(global, &options).await,
+        Command::Secret(verb) => secrets::secret(global, &verb).await,
         Command::Copy(options) => restore::copy(global, &options).await,
         Command::Build(options) => build::build(global, &options).await,
         Command::Images => images::images(global).await,

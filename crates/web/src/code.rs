@@ -107,6 +107,35 @@ pub(crate) async fn releases(State(door): State<Door>, Path(app): Path<String>) 
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateRequest {
+    app: String,
+    wire: String,
+}
+
+/// `POST /v1/verbs/rotate`.
+pub(crate) async fn rotate(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<RotateRequest>,
+) -> Response {
+    let target = door.target.clone();
+    let by = caller.person.name.clone();
+    let app = request.app.clone();
+    lines(&door, "rotate", &request.app, &caller, move |events| async move {
+        apps::rotate(&target, &app, &request.wire, &by, &mut report(events)).await
+    })
+}
+
+/// `GET /v1/apps/{app}/secrets`: names, never values.
+pub(crate) async fn secrets(State(door): State<Door>, Path(app): Path<String>) -> Response {
+    match apps::secret_list(&door.target, &app).await {
+        Ok(secrets) => Json(serde_json::json!({ "secrets": secrets })).into_response(),
+        Err(error) => refuse(error),
+    }
+}
+
 fn refuse(error: apps::Error) -> Response {
     Refusal::from(error).into_response()
 }

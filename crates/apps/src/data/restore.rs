@@ -27,7 +27,7 @@ use crate::live::Live;
 use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::release::{self, Release};
-use crate::{Error, Result, Target, apply, back, live, load, scale};
+use crate::{Error, Result, Target, apply, back, live, load, rotate, scale};
 
 /// How many backups made before a restore are kept.
 const KEPT_BEFORE: usize = 3;
@@ -159,7 +159,8 @@ impl<'a> Work<'a> {
         app: &'a str,
         live: &'a Live,
     ) -> Result<Self> {
-        let running = release::read(live).filter(|one| !one.text.is_empty());
+        let recorded = release::read(live);
+        let running = recorded.clone().filter(|one| !one.text.is_empty());
         if options.into.is_some() && !live.is_empty() {
             return Err(refuse(
                 "restore/taken",
@@ -187,7 +188,11 @@ impl<'a> Work<'a> {
         }
         let loaded = load::from_text(Path::new(""), release.text.clone())?;
         let images = images(target, &loaded.graph, &release)?;
-        let compiled = composer::compile(&loaded.graph, &images, &go::facts(target, app));
+        let compiled = composer::compile(
+            &loaded.graph,
+            &images,
+            &rotate::stay(go::facts(target, app), recorded.as_ref()),
+        );
         let parts = fit(opened, &loaded.graph)?;
         let mut secrets: BTreeMap<String, BTreeMap<String, String>> =
             read_json(opened, &What::Secrets)?;

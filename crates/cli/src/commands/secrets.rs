@@ -1,0 +1,58 @@
+//! `shelf secret`: list and rotate. Values are never shown; `shelf set BLOCK --secret` gives one.
+
+use std::process::ExitCode;
+
+use http::Method;
+use serde_json::json;
+
+use super::{Outcome, decode, go, say};
+use crate::app;
+use crate::arguments::SecretVerb;
+use crate::client::Client;
+use crate::settings::Global;
+use crate::table;
+
+/// Runs a subcommand.
+pub(crate) async fn secret(global: &Global, verb: &SecretVerb) -> Outcome {
+    match verb {
+        SecretVerb::List => list(global).await,
+        SecretVerb::Rotate { wire } => rotate(global, wire).await,
+    }
+}
+
+async fn list(global: &Global) -> Outcome {
+    let app = app::name(global)?;
+    let client = Client::new(global.socket());
+    let mut value = client.json(Method::GET, &format!("/v1/apps/{app}/secrets"), None).await?;
+    if global.json {
+        say(&json!({"schema": "shelf/secrets/1", "result": value}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let secrets: Vec<apps::SecretReport> = decode(value["secrets"].take())?;
+    let row = |one: apps::SecretReport| {
+        let of = match (one.wire, one.keep_with) {
+            (Some(wire), _) => format!("login of {wire}"),
+            (None, Some(block)) => format!("born with the data of {block}"),
+            (None, None) => String::new(),
+        };
+        let since = one.since.map(|since| table::age(&since)).unwrap_or_default();
+        vec![one.name, since, of, one.keys.join(" ")]
+    };
+    let rows: Vec<Vec<String>> = secrets.into_iter().map(row).collect();
+    say(&table::draw(&["SECRET", "AGE", "OF", "VALUES"], &rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rotate(global: &Global, wire: &str) -> Outcome {
+    let body = json!({"app": app::name(global)?, "wire": wire});
+    let report: apps::RotateReport = decode(go::verb(global, "rotate", &body).await?)?;
+    if global.json {
+        say(&json!({"schema": "shelf/rotate/1", "result": report}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&format!(
+        "{} has a new login on {}; the old one is gone   (Secret {})",
+        report.wire, report.provider, report.secret
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
