@@ -12,6 +12,7 @@ import type {
   Metrics,
   Model,
   OperationRow,
+  Positions,
   Release,
   StatusReport,
   SystemReport,
@@ -47,6 +48,22 @@ export const keys = {
   plan: (app: string, changes: readonly string[] | "all") => ["app", app, "plan", changes] as const,
 };
 
+/** Where blocks were put that the server does not know to be placed yet, by app. */
+const wished: Record<string, Positions> = {};
+
+/** Remembers places until the server has them: a model may be read between an edit and its layout. */
+export function wishPlaces(app: string, places: Positions): void {
+  wished[app] = { ...wished[app], ...places };
+}
+
+/** A model with the wished places where it has none of its own. */
+export function withWishes(model: Model): Model {
+  const places = wished[model.app];
+  if (!places) return model;
+  const blocks = model.blocks.map((it) => (typeof it.x === "number" ? it : { ...it, ...places[it.name] }));
+  return { ...model, blocks };
+}
+
 export const queries = {
   me: () => queryOptions({ queryKey: keys.me, queryFn: ({ signal }) => wanted(get<Me>("/v1/me", signal)) }),
   apps: () =>
@@ -74,7 +91,7 @@ export const queries = {
   model: (app: string) =>
     queryOptions({
       queryKey: keys.model(app),
-      queryFn: ({ signal }) => wanted(get<Model>(appPath(app, "/model"), signal)),
+      queryFn: ({ signal }) => wanted(get<Model>(appPath(app, "/model"), signal)).then(withWishes),
     }),
   status: (app: string) =>
     queryOptions({

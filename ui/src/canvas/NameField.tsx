@@ -1,8 +1,9 @@
 // The name of a block while it is being changed: Enter keeps, Esc leaves, errors are tied to it.
 import { useState } from "react";
 import { useCanvas } from "../state/canvas";
-import { edit } from "../state/edits";
+import { edit, modelOf } from "../state/edits";
 import { isName } from "../state/names";
+import { placeAll } from "./place";
 
 export function NameField({ app, name }: { app: string; name: string }) {
   const [text, setText] = useState(name);
@@ -11,7 +12,12 @@ export function NameField({ app, name }: { app: string; name: string }) {
   const keep = async () => {
     if (text === name || text === "" || bad) return leave();
     useCanvas.getState().put({ renaming: null });
-    const edited = await edit(app, [{ verb: "rename", block: name, to: text }]);
+    const at = placeAll(modelOf(app) ?? { blocks: [], wires: [] })[name];
+    const edited = await edit(
+      app,
+      [{ verb: "rename", block: name, to: text }],
+      at ? { place: { [text]: at } } : {},
+    );
     if (edited) useCanvas.getState().select([text]);
     useCanvas.getState().put({ toFocus: edited ? text : name });
   };

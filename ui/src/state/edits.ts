@@ -2,7 +2,7 @@
 // is tried once more on what is there now; without a server they wait. Where next: history.ts.
 import { create } from "zustand";
 import { appPath, post, put, type Refusal } from "../api/client";
-import { client, keys, queries } from "../api/queries";
+import { client, keys, queries, wishPlaces, withWishes } from "../api/queries";
 import type { Edit, Edited, Model, Positions } from "../api/types";
 import { announce, clearBad, toast } from "../parts/Live";
 import { addMove, addVerb, emptyHistory, type History, nextRedo, nextUndo, redone, undone } from "./history";
@@ -76,6 +76,7 @@ export interface EditOptions {
 /** Makes edits of an app; answers the new model, or null if they were refused (and said why). */
 export function edit(app: string, edits: Edit[], options: EditOptions = {}): Promise<Edited | null> {
   return inOrder(async () => {
+    if (options.place) wishPlaces(app, options.place);
     const result = await send(app, edits);
     useEdits.setState({ waiting: 0 });
     if (result instanceof Error) {
@@ -84,11 +85,9 @@ export function edit(app: string, edits: Edit[], options: EditOptions = {}): Pro
     }
     if (options.field) clearRefusal(options.field);
     if (options.place) {
-      const placed = await put(appPath(app, "/layout"), { blocks: options.place });
-      if (placed.ok) {
-        const blocks = result.model.blocks.map((it) => ({ ...it, ...(options.place?.[it.name] ?? {}) }));
-        result.model = { ...result.model, blocks };
-      }
+      result.model = withWishes(result.model);
+      const kept = await put(appPath(app, "/layout"), { blocks: options.place });
+      if (!kept.ok) toast(`The layout could not be kept: ${kept.error.message}`, { tone: "bad" });
     }
     setHistory(app, addVerb(historyOf(app), result.summary));
     took(app, result);
@@ -104,8 +103,11 @@ export function clearRefusal(field: string): void {
 export function sentences(error: Refusal): string[] {
   if (error.diagnostics.length === 0) return [error.message, error.hint ?? ""].filter(Boolean);
   return error.diagnostics.map((it) => {
-    const help = it.help[0]?.text;
-    return help ? `${it.message}; ${help}.` : `${it.message}.`;
+    const sides = it.sides.map((side) => `${side.label} ${side.value}`).join(", ");
+    const said = sides === "" ? it.message : `${it.message}: ${sides}`;
+    const help = it.help[0];
+    if (!help) return `${said}.`;
+    return help.command ? `${said}. Try ${help.command}` : `${said}; ${help.text}.`;
   });
 }
 function refuse(error: Refusal, field: string | undefined): void {
