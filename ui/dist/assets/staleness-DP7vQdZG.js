@@ -1,1 +1,0 @@
-import{nt as e}from"./index-DlVRvwFS.js";function t(t,n){if(t===null)return{kind:`stale`,text:`no word yet`};let r=Math.max(0,n-t);if(r<7e3)return{kind:`fresh`};let i=`${e(Math.floor(r/1e3))} old`;return r<15e3?{kind:`aged`,text:i}:{kind:`stale`,text:i}}var n=[1,2,3,5,5,10];function r(e){return(n[Math.min(e,n.length-1)]??10)*1e3}export{r as n,t};
