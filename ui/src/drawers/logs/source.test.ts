@@ -15,7 +15,12 @@ const line = (at: string, text: string, pod = "web-1") => ({
 describe("log source", () => {
   it("asks for the last lines first, and after a break for what is new", () => {
     expect(address(wish, null)).toBe("/v1/apps/shop/logs?block=web&follow=true&tail=200");
-    expect(address(wish, "2026-01-01T00:00:00Z")).toContain("since=2026-01-01T00%3A00%3A00Z");
+    const now = Date.parse("2026-01-01T00:01:00Z");
+    expect(address(wish, "2026-01-01T00:00:00.5Z", now)).toBe(
+      "/v1/apps/shop/logs?block=web&follow=true&since=70",
+    );
+    // A clock that is ahead of ours asks for the last moments, not for the future.
+    expect(address(wish, "2026-01-01T01:00:00Z", now)).toContain("since=1");
     expect(address({ ...wish, previous: true }, null)).not.toContain("follow");
   });
   it("puts lines together that come in parts, and leaves out what is none", () => {

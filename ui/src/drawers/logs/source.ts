@@ -34,15 +34,20 @@ const FIRST_MS = 350;
 /** A text without a line end longer than this is cut. */
 const LINE_LIMIT = 1_000_000;
 
-/** The address of the log. */
-export function address(wish: Wish, since: string | null): string {
+/** The server's clock and ours may differ so much; what comes twice is dropped. */
+const SKEW_SECONDS = 10;
+
+/** The address of the log; the server takes `since` as a number of seconds back from now. */
+export function address(wish: Wish, since: string | null, now = Date.now()): string {
   const query = new URLSearchParams();
   if (wish.block !== null) query.set("block", wish.block);
   if (wish.pod !== null) query.set("pod", wish.pod);
   if (wish.previous) query.set("previous", "true");
   else query.set("follow", "true");
-  if (since !== null) query.set("since", since);
-  else query.set("tail", String(wish.tail));
+  const from = since === null ? Number.NaN : Date.parse(since);
+  if (!Number.isNaN(from)) {
+    query.set("since", String(Math.max(1, Math.ceil((now - from) / 1000) + SKEW_SECONDS)));
+  } else query.set("tail", String(wish.tail));
   return `/v1/apps/${encodeURIComponent(wish.app)}/logs?${query.toString()}`;
 }
 
