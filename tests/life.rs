@@ -54,11 +54,8 @@ pub(crate) fn killed_server(server: &mut Server) -> Result<()> {
     Ok(())
 }
 
-/// Everything dies at once; one command brings all back with data and the same passwords.
-pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
-    let number = place_order(server, "before the power cut")?;
-    let secret = server.object(&["get", "secret", "web-db"])?["data"].clone();
-    ensure!(secret.as_object().is_some_and(|data| data.contains_key("password")), "{secret}");
+/// Kills every process of the server and clears what a reboot clears.
+pub(crate) fn cut_power(server: &mut Server) -> Result<()> {
     let _known = server.instance();
     server.kill()?;
     let mut killed = 0;
@@ -76,7 +73,6 @@ pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
     }
     ensure!(killed >= 8, "only {killed} processes were found to kill");
     ensure!(server.processes().is_empty(), "left: {:?}", server.processes());
-    ensure!(get(server.http_port, "/").is_err(), "the page answers with everything dead");
     // What a reboot clears.
     let run = server.run_dir().to_string_lossy().into_owned();
     for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
@@ -86,6 +82,16 @@ pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
         }
     }
     fs::remove_dir_all(server.run_dir())?;
+    Ok(())
+}
+
+/// Everything dies at once; one command brings all back with data and the same passwords.
+pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
+    let number = place_order(server, "before the power cut")?;
+    let secret = server.object(&["get", "secret", "web-db"])?["data"].clone();
+    ensure!(secret.as_object().is_some_and(|data| data.contains_key("password")), "{secret}");
+    cut_power(server)?;
+    ensure!(get(server.http_port, "/").is_err(), "the page answers with everything dead");
     server.start()?;
     eventually(120, || get(server.http_port, "/"))?;
     let found = orders(server)?;

@@ -1,4 +1,4 @@
-//! End to end: what Shelf promises, driven through the real binary, real PostgreSQL and RabbitMQ,
+//! End to end: what Shelf promises, driven through the real binary, real PostgreSQL, RabbitMQ and Pulp,
 //! real kubectl and a plain HTTP client. One file per promise.
 //!
 //! The promises run one after another on one server with its own data directory, because making
@@ -17,6 +17,7 @@ mod leftovers;
 mod life;
 mod modules;
 mod page;
+mod pulp;
 mod push;
 mod refuse;
 mod roll;
@@ -67,6 +68,16 @@ const PROMISES: &[Promise] = &[
     ("a_module_keeps_what_it_was_given", modules::survive),
     ("a_backup_makes_a_fresh_app_the_same", modules::backup),
     ("destroy_keeps_the_data_until_told", leave::destroy),
+    ("pulp_comes_alive", pulp::alive),
+    ("pulp_serves_files_from_every_copy", pulp::files),
+    ("pulp_copies_from_another_server", pulp::sync),
+    ("pulp_is_a_registry", pulp::registry),
+    ("pulp_workers_come_and_go_with_their_tasks_done", pulp::scale),
+    ("pulp_lives_without_its_cache", pulp::cache_lost),
+    ("pulp_outlives_the_server", pulp::daemon_killed),
+    ("pulp_gets_over_a_lost_worker", pulp::worker_killed),
+    ("pulp_gets_over_a_lost_database", pulp::database_killed),
+    ("pulp_gets_over_a_power_cut", pulp::power_cut),
     ("nothing_is_left_behind", leave::nothing),
 ];
 

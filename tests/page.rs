@@ -64,7 +64,11 @@ fn unchunk(mut rest: &str) -> String {
 
 /// The page, which must answer 200.
 pub(crate) fn get(port: u16, path: &str) -> Result<String> {
-    let answer = request(port, "GET", path, None)?;
+    get_from("shop", port, path)
+}
+
+fn get_from(app: &str, port: u16, path: &str) -> Result<String> {
+    let answer = request_to(app, port, "GET", path, None)?;
     ensure!(answer.status == 200, "GET {path}: {} {}", answer.status, answer.body);
     Ok(answer.body)
 }
@@ -80,6 +84,11 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Starts to look at `path`, some 40 times a second at the most.
     pub(crate) fn come(port: u16, path: &'static str) -> Visitor {
+        Visitor::come_to("shop", port, path)
+    }
+
+    /// The same at another app.
+    pub(crate) fn come_to(app: &'static str, port: u16, path: &'static str) -> Visitor {
         let stop = Arc::new(AtomicBool::new(false));
         let (good, bad) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let thread = std::thread::spawn({
@@ -87,7 +96,7 @@ impl Visitor {
             move || {
                 let mut complaints = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    match get(port, path) {
+                    match get_from(app, port, path) {
                         Ok(_) => good.fetch_add(1, Ordering::Relaxed),
                         Err(error) => {
                             complaints.push(format!("{error:#}"));

@@ -45,7 +45,7 @@ impl Ended {
     }
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout").to_path_buf()
 }
 
@@ -85,6 +85,15 @@ impl Server {
 
     pub(crate) fn shop(&self) -> PathBuf {
         self.folder.path().join("shop")
+    }
+
+    /// A copy of another example, to edit; made once.
+    pub(crate) fn example(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.path().join(name);
+        if !folder.is_dir() {
+            copy_folder(&repository().join("examples").join(name), &folder)?;
+        }
+        Ok(folder)
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -173,6 +182,13 @@ impl Server {
     /// Runs a `shelf` command and returns what it printed.
     pub(crate) fn shelf(&self, arguments: &[&str]) -> Ended {
         Ended::new(&self.command(arguments).output().expect("the binary runs"))
+    }
+
+    /// The same in the folder of another example.
+    pub(crate) fn shelf_in(&self, name: &str, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        let output = command.current_dir(self.folder.path().join(name)).output();
+        Ended::new(&output.expect("the binary runs"))
     }
 
     /// Runs the real kubectl in the shop's namespace.

@@ -17,6 +17,8 @@ const NEEDS: &[Need] = &[
     Need { program: "nft", package: "nftables", why: "oracle for the service rules" },
     Need { program: "ip", package: "iproute2", why: "oracle for links and namespaces" },
     Need { program: "curl", package: "curl", why: "a real HTTP client" },
+    Need { program: "skopeo", package: "skopeo", why: "drives Pulp's registry" },
+    Need { program: "virtualenv", package: "virtualenv", why: "Pulp's own command line" },
 ];
 
 /// Runs all tests, or those of one room (a package's name).

@@ -208,7 +208,7 @@ fn host_state() -> [String; 5] {
 pub(crate) fn root_a_failed_start_leaves_nothing(scene: &Scene) {
     let before = host_state();
     let fails = || {
-        let error = scene.wait(Net::start(scene.settings())).err().expect("it starts all the same");
+        let error = scene.wait(Net::start(scene.settings())).expect_err("it starts all the same");
         assert_eq!(host_state(), before, "after: {error:?}");
         error
     };
