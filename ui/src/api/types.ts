@@ -117,7 +117,8 @@ export interface Offer {
   name: string;
   interface: string;
   facts: Record<string, string>;
-  max?: number;
+  /** How many wires it takes; null or absent: any number. */
+  max?: number | null;
   process?: string;
 }
 export interface Process {

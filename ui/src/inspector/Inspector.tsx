@@ -74,13 +74,13 @@ export function Inspector({ app, model }: { app: string; model: Model }) {
           {
             id: "wires",
             label: "Wires",
-            note: missing > 0 ? `${missing} open` : undefined,
+            note: missing > 0 ? String(missing) : undefined,
             content: <WiresTab {...about} catalogue={catalogue} />,
           },
           {
             id: "assumptions",
             label: "Assumptions",
-            note: broken > 0 ? `${broken} broken` : undefined,
+            note: broken > 0 ? String(broken) : undefined,
             content: <AssumptionsTab {...about} catalogue={catalogue} />,
           },
           { id: "files", label: "Files", content: <FilesTab {...about} /> },

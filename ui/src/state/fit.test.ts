@@ -30,7 +30,7 @@ const socket = (name: string, type: string, limits: string[] = [], providers: st
   providers,
   missing: providers.length === 0,
 });
-const offer = (name: string, type: string, version: string, max?: number) => ({
+const offer = (name: string, type: string, version: string, max?: number | null) => ({
   name,
   interface: type,
   facts: { version },
@@ -136,6 +136,11 @@ describe("tying", () => {
       fits: false,
     });
     expect(mayTie(app, { consumer: "a", socket: "h", provider: "b", offer: "w" }, catalogue).fits).toBe(true);
+  });
+  it("takes an offer without a limit, also where the limit is written as null", () => {
+    const free = block("free", { offers: [offer("sql", "postgres/1", "16", null)] });
+    const pair = { consumer: "web", socket: "db", provider: "free", offer: "sql" };
+    expect(mayTie(model([web, free]), pair).fits).toBe(true);
   });
   it("goes both ways and refuses two of a side", () => {
     const app = model([web, fresh]);

@@ -99,7 +99,7 @@ export function mayTie(model: Model, pair: Pair, catalogue?: Catalogue): Fit {
   const wires = model.wires.filter((it) => it.provider === pair.provider && it.offer === pair.offer);
   if (wires.some((it) => it.consumer === pair.consumer && it.socket === pair.socket))
     return no("is tied already");
-  if (offer.max !== undefined && wires.length >= offer.max)
+  if (typeof offer.max === "number" && wires.length >= offer.max)
     return no(`takes ${offer.max} wires and has them`);
   const before = catalogue?.interfaces.find((it) => it.name === socket.interface)?.order === "before-start";
   if (before && reaches(model, pair.provider, pair.consumer)) {
