@@ -92,7 +92,7 @@ fn block(
     let mut value = json!({
         "name": draft.name,
         "from": origin(dir, draft, part, catalogue),
-        "rung": rung(draft),
+        "rung": rung(draft, part),
         "line": draft.line,
         "x": place.map(|place| place.x),
         "y": place.map(|place| place.y),
@@ -100,8 +100,8 @@ fn block(
         "public": part.is_some_and(|part| part.processes.iter().any(|one| !one.paths.is_empty())),
         "settings": draft.settings.iter().map(setting).collect::<Vec<Value>>(),
         "sockets": sockets(draft, sketch),
-        "assumptions": draft.assumptions.iter().map(assumption).collect::<Vec<Value>>(),
-        "extend": [],
+        "assumptions": draft.assumptions.iter().map(|one| assumption(one, part)).collect::<Vec<Value>>(),
+        "extend": draft.extend,
         "staged": null,
     });
     if let Some(module) = module_name(draft) {
@@ -159,13 +159,12 @@ fn origin(dir: &Path, draft: &Draft, part: Option<&Part>, catalogue: &Catalogue)
     value
 }
 
-/// How far a block is from the stock: as it is (0), with other settings (1), yours (4). Extended
-/// (2) and patched (3) modules are not in the language yet.
-fn rung(draft: &Draft) -> u8 {
-    match (&draft.source, draft.settings.iter().any(|one| one.line.is_some())) {
-        (Some(_), _) => 4,
-        (None, true) => 1,
-        (None, false) => 0,
+/// How far a block is from the stock, from 0 to 4; of a block that is wrong, as far as its file says.
+fn rung(draft: &Draft, part: Option<&Part>) -> u8 {
+    match part {
+        Some(part) => part.rung.number(),
+        None if draft.source.is_some() => composer::graph::Rung::Yours.number(),
+        None => composer::graph::Rung::AsIs.number(),
     }
 }
 
@@ -184,10 +183,12 @@ fn setting(knob: &composer::Knob) -> Value {
     value
 }
 
-/// Whether an assumption holds is found out by checks that modules do not bring yet.
-fn assumption(premise: &composer::Premise) -> Value {
+/// An assumption, and whether it holds as far as the app and its target show.
+fn assumption(premise: &composer::Premise, part: Option<&Part>) -> Value {
+    let known = part.and_then(|part| part.assumes.iter().find(|one| one.name == premise.name));
     json!({ "name": premise.name, "says": premise.says, "if_not": premise.if_not,
-        "state": "unknown" })
+        "state": known.map_or(composer::graph::Standing::Unknown, |one| one.state),
+        "because": known.and_then(|one| one.because.as_ref()) })
 }
 
 fn sockets(draft: &Draft, sketch: &Sketch) -> Vec<Value> {

@@ -41,7 +41,7 @@ mod template;
 mod version;
 
 pub use app::App;
-pub use card::{Card, Choice, Given, cards};
+pub use card::{Card, Choice, Given, Opening, cards};
 pub use catalogue::Catalogue;
 pub use check::check;
 pub use compile::{Compiled, Facts, Images, Phase, PhaseKind, Turn, compile};
@@ -51,5 +51,5 @@ pub use explain::{Field, explain};
 pub use graph::Graph;
 pub use module::Module;
 pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue, Taken};
-pub use sketch::{Draft, Knob, Premise, Sketch, Socket, sketch};
+pub use sketch::{Added, Draft, Knob, Premise, Sketch, Socket, sketch};
 pub use source::Span;

@@ -7,7 +7,8 @@
 
 use serde::Serialize;
 
-use crate::app::{App, Block, Origin};
+use crate::app::{self, App, Block, Origin};
+use crate::card::Opening;
 use crate::catalogue::Catalogue;
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -48,6 +49,18 @@ pub struct Draft {
     pub listening: Vec<String>,
     /// What it takes for granted.
     pub assumptions: Vec<Premise>,
+    /// Where the app may add to it, with what it adds.
+    pub extend: Vec<Added>,
+}
+
+/// An extension point of a block's module, and what the app adds there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Added {
+    /// The point.
+    #[serde(flatten)]
+    pub opening: Opening,
+    /// What the app file says: a text, texts, or keys with values.
+    pub value: Option<serde_json::Value>,
 }
 
 /// A setting: its value, where that comes from, and what it means.
@@ -121,6 +134,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
         sockets: Vec::new(),
         listening: Vec::new(),
         assumptions: Vec::new(),
+        extend: Vec::new(),
     };
     let shape: Option<&Shape> = match &block.from {
         Origin::Module(used) => {
@@ -132,6 +146,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
             if let Some(module) = module {
                 draft.summary.clone_from(&module.summary);
                 draft.assumptions = module.assumes.iter().map(premise).collect();
+                draft.extend = openings(block, module);
             }
             module.map(|module| &module.shape)
         }
@@ -141,6 +156,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
             if let Some(module) = module {
                 draft.summary.clone_from(&module.summary);
                 draft.assumptions = module.assumes.iter().map(premise).collect();
+                draft.extend = openings(block, module);
             }
             module.map(|module| &module.shape)
         }
@@ -164,6 +180,26 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
         draft.sockets = shape.needs.iter().map(|need| socket(need, own)).collect();
     }
     draft
+}
+
+fn openings(block: &Block, module: &crate::Module) -> Vec<Added> {
+    let value = |point: &str| {
+        let found = block.extend.iter().find(|one| one.point.value == point)?;
+        Some(match &found.value {
+            app::Added::Words(words) if words.len() == 1 => words[0].value.as_str().into(),
+            app::Added::Words(words) => words.iter().map(|word| word.value.as_str()).collect(),
+            app::Added::Keys(pairs) => pairs
+                .iter()
+                .map(|(key, value)| (key.value.as_str(), value.value.as_str()))
+                .collect(),
+        })
+    };
+    let one = |point| {
+        let opening = crate::card::opening(point);
+        let value = value(&opening.point);
+        Added { opening, value }
+    };
+    module.extend.iter().map(one).collect()
 }
 
 fn knob(block: &Block, setting: &Setting) -> Knob {

@@ -186,7 +186,7 @@ impl Asked<'_> {
     }
 
     fn denied(&self, key: &Spanned<String>) -> Option<Diagnostic> {
-        let denied = self.point.deny.iter().any(|denied| *denied == key.value);
+        let denied = self.point.deny.contains(&key.value);
         denied.then(|| {
             let message = format!("{} does not take {}", self.end(), key.value);
             Diagnostic::new("extend/deny", &key.span, message)
