@@ -306,7 +306,11 @@ pub fn redo(dir: &Path, by: &str) -> Result<EditReport> {
 /// # Errors
 /// The folder cannot be read or written.
 pub fn history(dir: &Path) -> Result<Vec<HistoryEntry>> {
-    let shown = |entry: Entry| HistoryEntry {
+    Ok(Desk::open(dir)?.journal.entries().into_iter().map(shown).collect())
+}
+
+fn shown(entry: Entry) -> HistoryEntry {
+    HistoryEntry {
         id: entry.change.id,
         at: entry.change.at,
         by: entry.change.by,
@@ -315,8 +319,19 @@ pub fn history(dir: &Path) -> Result<Vec<HistoryEntry>> {
         command: entry.change.command,
         undone: entry.undone,
         released: entry.released,
-    };
-    Ok(Desk::open(dir)?.journal.entries().into_iter().map(shown).collect())
+    }
+}
+
+/// For each line of the app file, the change that put it there; `None` for those that were there
+/// when the history began.
+///
+/// # Errors
+/// The folder cannot be read or written.
+pub fn blame(dir: &Path) -> Result<Vec<Option<HistoryEntry>>> {
+    let desk = Desk::open(dir)?;
+    let entries = desk.journal.entries();
+    let named = |id: String| entries.iter().find(|entry| entry.change.id == id).cloned().map(shown);
+    Ok(desk.journal.blame().into_iter().map(|id| id.and_then(named)).collect())
 }
 
 /// Notes that changes went out with a release.

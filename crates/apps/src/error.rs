@@ -66,6 +66,14 @@ pub enum Error {
         /// Its folder.
         dir: PathBuf,
     },
+    /// A secret that a person has to give was not given.
+    #[error("{block} wants the secret {name}, and nobody gave it")]
+    NotGiven {
+        /// The block.
+        block: String,
+        /// The secret.
+        name: String,
+    },
     /// Something was asked for that cannot be.
     #[error("{message}")]
     Unfit {
@@ -375,6 +383,7 @@ impl Error {
             Self::Wrong(_) => "app/wrong",
             Self::Source { .. } => "block/source",
             Self::Absent(_) => "app/absent",
+            Self::NotGiven { .. } => "secret/given",
             Self::Taken { .. } => "app/taken",
             Self::Unfit { code, .. } => code,
             Self::Build { .. } => "build/failed",
@@ -450,6 +459,9 @@ impl Error {
         Some(match self {
             Self::Stale { .. } => "look at the file as it is now, then say it again".into(),
             Self::NoHistory { .. } => "what was done by whom:  shelf undo --list".into(),
+            Self::NotGiven { block, name } => {
+                format!("shelf set {block} --secret {name}   then   shelf go")
+            }
             Self::Absent(app) => format!("go into the folder of {app} and say:  shelf go"),
             Self::Taken { .. } => "choose another name, or open that folder".into(),
             Self::Build { .. } if self.disk_full() => {

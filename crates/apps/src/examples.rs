@@ -25,6 +25,12 @@ pub(crate) fn find(name: &str) -> Result<&'static Dir<'static>> {
     })
 }
 
+/// The app file of an example under another name.
+pub(crate) fn app_file(example: &Dir<'_>, app: &str) -> String {
+    let file = example.get_file(example.path().join("app.toml"));
+    rename(file.and_then(|file| file.contents_utf8()).unwrap_or_default(), app)
+}
+
 /// Writes an example's folder to disk as the app of another name.
 pub(crate) fn write(example: &Dir<'_>, app: &str, to: &Path) -> Result<()> {
     write_folder(example, example.path(), app, to)

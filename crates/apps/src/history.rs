@@ -263,6 +263,34 @@ impl Journal {
         entries
     }
 
+    /// For each line of the file, the change that put it there; `None` if it was there before.
+    pub(crate) fn blame(&self) -> Vec<Option<String>> {
+        let mut seen: Vec<(&str, Vec<Option<String>>)> = Vec::new();
+        for record in &self.records {
+            let Some(text) = record.text() else { continue };
+            // A text that comes back (undo, redo) has the makers it had.
+            let known = seen.iter().rev().find(|(known, _)| *known == text);
+            let makers = match (known, seen.last()) {
+                (Some((_, makers)), _) => makers.clone(),
+                (None, None) => vec![None; text.lines().count()],
+                (None, Some((old, makers))) => {
+                    let maker = match record {
+                        Record::Edit(change) => Some(change.id.clone()),
+                        Record::Undo { of, .. } | Record::Redo { of, .. } => Some(of.clone()),
+                        _ => None,
+                    };
+                    let from = |old: Option<usize>| match old {
+                        Some(at) => makers.get(at).cloned().flatten(),
+                        None => maker.clone(),
+                    };
+                    composer::kept_lines(old, text).into_iter().map(from).collect()
+                }
+            };
+            seen.push((text, makers));
+        }
+        seen.pop().map(|(_, makers)| makers).unwrap_or_default()
+    }
+
     /// The changes this person may redo, the next one last.
     pub(crate) fn redoable(&self, by: &str) -> Vec<String> {
         let mut stack = Vec::new();

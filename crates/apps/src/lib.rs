@@ -21,9 +21,11 @@ mod examples;
 mod failure;
 mod folder;
 mod follow;
+mod given;
 mod go;
 mod history;
 mod images;
+mod init;
 mod kubernetes_events;
 mod layout;
 mod live;
@@ -59,16 +61,18 @@ pub use data::{
 };
 pub use destroy::{DestroyOptions, destroy};
 pub use edit::{
-    EditReport, edit, formatted, history, mark_released, redo, text_with, try_edit, undo,
+    EditReport, blame, edit, formatted, history, mark_released, redo, text_with, try_edit, undo,
     write_text,
 };
 pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
 pub use examples::examples;
 pub use follow::{draft, follow};
+pub use given::give;
 pub use go::{GoOptions, go};
 pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
+pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Layout, Place, layout, move_blocks};
 pub use load::{app_name, block_names, check, revision, sources, text};

@@ -49,6 +49,14 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
     secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
     let incomplete = secrets::incomplete(&compiled.secrets, &live);
     let has_changes = !changes.is_empty() || !incomplete.is_empty() || !same;
+    let mut lines = if has_changes {
+        lines(&loaded.graph, &compiled, &changes, &incomplete)
+    } else {
+        vec![format!("{app}: nothing to do")]
+    };
+    for (block, name) in secrets::ungiven(&compiled.secrets, &live) {
+        lines.push(format!("! {block}.{name} is not given: shelf set {block} --secret {name}"));
+    }
     Ok(PlanReport {
         object_count: compiled.phases.iter().map(|phase| phase.objects.len()).sum(),
         wires: loaded.graph.wires.iter().map(load::wire_line).collect(),
@@ -56,11 +64,7 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
         data_at_risk: Vec::new(),
         url: compiled.url.clone(),
         has_changes,
-        lines: if has_changes {
-            lines(&loaded.graph, &compiled, &changes, &incomplete)
-        } else {
-            vec![format!("{app}: nothing to do")]
-        },
+        lines,
         changes: changes.blocks,
         app,
     })

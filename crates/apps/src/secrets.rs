@@ -29,6 +29,9 @@ pub(crate) async fn ensure(
     live: &Live,
 ) -> Result<Written> {
     let mut written = Written::default();
+    if let Some((block, name)) = ungiven(secrets, live).into_iter().next() {
+        return Err(Error::NotGiven { block, name });
+    }
     for secret in secrets {
         let existing = existing(live, &secret.name);
         let look = |taken: &Taken| self::existing(live, &taken.secret).remove(&taken.key);
@@ -81,6 +84,17 @@ pub(crate) async fn read_others(
         }
     }
     Ok(())
+}
+
+/// Block and name of every secret that a person has to give and did not.
+pub(crate) fn ungiven(secrets: &[GeneratedSecret], live: &Live) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for secret in secrets {
+        let block = secret.name.strip_suffix("-secrets").unwrap_or(&secret.name);
+        let existing = existing(live, &secret.name);
+        found.extend(secret.wanting(&existing).map(|name| (block.to_owned(), name.to_owned())));
+    }
+    found
 }
 
 /// Names of the Secrets that are missing or not as they should be.

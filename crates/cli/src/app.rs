@@ -56,8 +56,17 @@ pub(crate) fn name(global: &Global) -> Result<String, Failure> {
 /// An error of the apps room, for a person.
 pub(crate) fn failure(error: &apps::Error) -> Failure {
     let report = error.report();
-    let mut failure = Failure::new(Code::Failed, &report.code, report.message);
+    let code = match report.code.as_str() {
+        code if code.ends_with("/absent") => Code::NotFound,
+        "module/unknown" | "interface/unknown" | "example/unknown" => Code::NotFound,
+        _ => Code::Failed,
+    };
+    let mut failure = Failure::new(code, &report.code, report.message);
+    if !report.diagnostics.is_empty() {
+        failure.diagnostics = Some(apps::diagnostics_value(&report.diagnostics));
+    }
     failure.hint = report.hint;
+    failure.cause = report.cause;
     failure.rendered = Some(report.rendered);
     failure
 }

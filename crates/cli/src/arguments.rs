@@ -3,34 +3,74 @@
 //! One file per command in `commands/`. Docker's words where the thing is Docker's, kubectl's
 //! under `shelf kubectl`, ours where it is new.
 
+pub(crate) mod edits;
+pub(crate) mod looks;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings;
 
-const EXAMPLES: &str = "\
-Start here:
-  shelf serve &                the engine, the API and the front door
-  cd examples/shop; shelf go   make it so, print the URL
-  shelf logs -f                watch
-  shelf exec db psql -U postgres
-
-Exit codes: shelf help exit-codes   Docs: docs/ in the source";
-
 /// Put an application together from parts, run it, and get its address.
 #[derive(Debug, Parser)]
-#[command(name = "shelf", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "shelf", version, override_help = crate::commands::welcome::PAGE, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: settings::Global,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start an app here: from this folder, an example, or empty
+    Init(edits::Init),
+    /// Put a module or your source on the canvas
+    Add(edits::Add),
+    /// Take a block away; its data stays
+    #[command(alias = "rm")]
+    Remove(edits::Remove),
+    /// Give a block another name
+    Rename(edits::Rename),
+    /// Tie a need to a block that offers it
+    Wire(edits::Wire),
+    /// Untie
+    Unwire(edits::Unwire),
+    /// Give your source a socket
+    Need(edits::Need),
+    /// Take a socket of your source away
+    Unneed(edits::Unneed),
+    /// Change a setting or a variable (--secret reads its value from the input)
+    Set(edits::Set),
+    /// Take a setting back to its default, or a variable away
+    Unset(edits::Unset),
+    /// How many of a block
+    Copies(edits::Copies),
+    /// Change a block's module or version
+    Use(edits::Use),
+    /// Use a declared extension point
+    Extend(edits::Extend),
+    /// Write app.toml the standard way, wires written out
+    Fmt(edits::Fmt),
+    /// Take back your last edit
+    Undo(edits::Undo),
+    /// Make it again
+    Redo,
+    /// The file against what runs
+    Diff(looks::Diff),
+    /// Why is this value, wire, object or line here?
+    Explain(looks::Explain),
+    /// The app as text, dot or svg
+    Graph(looks::Graph),
+    /// Find modules
+    Search(looks::Search),
+    /// What a module offers, needs, assumes
+    Show(looks::Show),
+    /// The types of wires
+    #[command(subcommand)]
+    Interface(looks::Interface),
     /// Is the app right? Checks the file, types and versions; needs no server
     Check,
     /// What `go` would do, and what it assumes
@@ -49,8 +89,12 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Run a command in a block
     Exec(Exec),
-    /// Where the app lives
-    Url,
+    /// Use of CPU, memory and disk, and requests
+    Top,
+    /// What happened and why
+    Events(looks::Events),
+    /// Where the app lives, or which paths lead to a block
+    Url(edits::Url),
     /// Stop the app; its data stays
     #[command(alias = "down")]
     Stop,
@@ -86,7 +130,9 @@ pub(crate) enum Command {
     Doctor,
     /// What this is
     Version(Version),
-    /// Help on a topic: exit-codes, environment
+    /// What a shell needs to complete commands: bash, zsh, fish
+    Completion(looks::Completion),
+    /// Help on a command or a topic: exit-codes, environment
     Help(Help),
 }
 
@@ -363,8 +409,11 @@ pub(crate) struct Version {
 /// Options of `shelf help`.
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// exit-codes or environment; nothing for the commands
+    /// A command, exit-codes or environment
     pub(crate) topic: Option<String>,
+    /// All commands, one line each
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[cfg(test)]

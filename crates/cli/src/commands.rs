@@ -1,13 +1,22 @@
 //! From a command's arguments to its function: one file each.
 
+mod add;
 mod backup;
 mod build;
+mod completion;
 mod destroy;
 mod dev;
+mod diff;
 mod doctor;
+mod edit;
+mod events;
 mod exec;
+mod explain;
+mod fmt;
 mod go;
+mod graph;
 mod images;
+mod init;
 mod kubectl;
 mod logs;
 mod open;
@@ -16,8 +25,12 @@ mod push;
 mod restore;
 mod scale;
 mod secrets;
+mod secret;
+mod shelf;
 mod status;
+mod undo;
 mod version;
+pub(crate) mod welcome;
 
 use std::process::ExitCode;
 
@@ -37,7 +50,34 @@ pub(crate) type Outcome = Result<ExitCode, Failure>;
 /// Runs the command that was typed.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let global = &arguments.global;
-    match arguments.command {
+    let Some(command) = arguments.command else { return welcome::welcome(global).await };
+    match command {
+        Command::Init(options) => init::init(global, &options),
+        Command::Add(options) => add::add(global, &options),
+        Command::Remove(options) => edit::remove(global, &options),
+        Command::Rename(options) => edit::rename(global, &options),
+        Command::Wire(options) => edit::wire(global, &options),
+        Command::Unwire(options) => edit::unwire(global, &options),
+        Command::Need(options) => edit::need(global, &options),
+        Command::Unneed(options) => edit::unneed(global, &options),
+        Command::Set(options) => match &options.secret {
+            Some(name) => secret::set(global, &options, name).await,
+            None => edit::set(global, &options),
+        },
+        Command::Unset(options) => edit::unset(global, &options),
+        Command::Copies(options) => edit::copies(global, &options),
+        Command::Use(options) => edit::use_(global, &options),
+        Command::Extend(options) => edit::extend(global, &options),
+        Command::Fmt(options) => fmt::fmt(global, &options),
+        Command::Undo(options) => undo::undo(global, &options),
+        Command::Redo => undo::redo(global),
+        Command::Diff(options) => diff::diff(global, &options).await,
+        Command::Explain(options) => explain::explain(global, &options),
+        Command::Graph(options) => graph::graph(global, &options),
+        Command::Search(options) => shelf::search(global, &options),
+        Command::Show(options) => shelf::show(global, &options),
+        Command::Interface(options) => shelf::interface(global, &options),
+        Command::Completion(options) => completion::completion(&options),
         Command::Check => plan::check(global),
         Command::Plan(options) => plan::plan(global, &options).await,
         Command::Go(options) => go::go(global, &options).await,
@@ -45,8 +85,13 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Dev(options) => dev::dev(global, &options).await,
         Command::Status(options) => status::status(global, &options).await,
         Command::Logs(options) => logs::logs(global, &options).await,
+        Command::Top => events::top(global).await,
+        Command::Events(options) => events::events(global, &options).await,
         Command::Exec(options) => exec::exec(global, &options).await,
-        Command::Url => status::url(global).await,
+        Command::Url(options) => match &options.end {
+            Some(target) => edit::url(global, &options, target),
+            None => status::url(global).await,
+        },
         Command::Stop => scale::scale(global, "stop").await,
         Command::Start => scale::scale(global, "start").await,
         Command::Destroy(options) => destroy::destroy(global, &options).await,
@@ -64,7 +109,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Kubectl(options) => kubectl::kubectl(global, &options),
         Command::Doctor => doctor::doctor(global),
         Command::Version(options) => version::version(global, &options).await,
-        Command::Help(options) => version::help(options.topic.as_deref()),
+        Command::Help(options) => version::help(&options),
     }
 }
 

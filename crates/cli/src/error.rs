@@ -33,6 +33,10 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The error as the room below drew it (with source lines), printed instead of the message.
     pub(crate) rendered: Option<String>,
+    /// What lay below it.
+    pub(crate) cause: Option<String>,
+    /// Every diagnostic, if the app itself is wrong.
+    pub(crate) diagnostics: Option<serde_json::Value>,
     /// Nothing is printed: it has been said already.
     pub(crate) silent: bool,
 }
@@ -46,6 +50,8 @@ impl Failure {
             message: message.into(),
             hint: None,
             rendered: None,
+            cause: None,
+            diagnostics: None,
             silent: false,
         }
     }
@@ -67,10 +73,19 @@ impl Failure {
             return ExitCode::from(self.code as u8);
         }
         if as_json {
-            let error = json!({"error": {
+            let mut error = json!({
                 "code": self.name, "message": self.message, "hint": self.hint,
-            }});
-            eprintln!("{error}");
+            });
+            let more = [
+                ("cause", self.cause.clone().map(Into::into)),
+                ("diagnostics", self.diagnostics.clone()),
+            ];
+            for (key, value) in more {
+                if let Some(value) = value {
+                    error[key] = value;
+                }
+            }
+            eprintln!("{}", json!({ "error": error }));
         } else if let Some(rendered) = &self.rendered {
             let rendered = inert(rendered);
             eprint!("{rendered}");

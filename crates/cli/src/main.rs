@@ -33,7 +33,11 @@ fn main() -> ExitCode {
     engine::run_if_asked();
     net::door::run_if_asked();
 
-    let arguments = Arguments::parse();
+    // `shelf --help` shows what `shelf` does: it says how this machine is, too.
+    let typed = std::env::args_os();
+    let asks = typed.len() == 2 && typed.skip(1).all(|word| word == "--help" || word == "-h");
+    let program = std::env::args_os().take(if asks { 1 } else { usize::MAX });
+    let arguments = Arguments::parse_from(program);
     let as_json = arguments.global.json;
     match run(arguments) {
         Ok(code) => code,
@@ -42,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let serves = matches!(&arguments.command, Command::Serve(_));
+    let serves = matches!(&arguments.command, Some(Command::Serve(_)));
     // The server answers many at once; a command waits for one answer.
     let threads = if serves { 2 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread()

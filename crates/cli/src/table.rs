@@ -25,6 +25,13 @@ pub(crate) fn draw(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Rows without a heading, each padded to the widest of its column.
+pub(crate) fn rows(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((first, rest)) = rows.split_first() else { return Vec::new() };
+    let heading: Vec<&str> = first.iter().map(String::as_str).collect();
+    draw(&heading, rest).lines().map(str::to_owned).collect()
+}
+
 /// How long ago an RFC 3339 time was: `12s`, `5m`, `3h`, `2d`.
 pub(crate) fn age(since: &str) -> String {
     let Ok(then) = since.parse::<jiff::Timestamp>() else { return "?".into() };

@@ -40,7 +40,7 @@ use crate::diagnostic::Diagnostic;
 
 pub use field::touched;
 pub use format::format;
-pub use lines::changed as changed_lines;
+pub use lines::{changed as changed_lines, kept as kept_lines};
 
 /// A change to an app file. As JSON: `{"verb":"wire","block":"web","socket":"db","provider":"db"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +175,15 @@ pub enum Edit {
         /// Its value; absent takes it away.
         #[serde(default)]
         value: Option<String>,
+    },
+    /// A secret of a source block whose value a person gives to the server; the file has its name.
+    Secret {
+        /// The block.
+        block: String,
+        /// The secret; in capitals it is a variable as well.
+        name: String,
+        /// False takes it away.
+        given: bool,
     },
     /// Puts a block's text back; the inverse of `remove`.
     Paste {

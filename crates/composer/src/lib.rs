@@ -46,7 +46,7 @@ pub use catalogue::Catalogue;
 pub use check::check;
 pub use compile::{Compiled, Facts, Images, Phase, PhaseKind, Turn, compile};
 pub use diagnostic::{Diagnostic, Help, Side, render};
-pub use edit::{Edit, Edited, Piece, changed_lines, edit, format, touched};
+pub use edit::{Edit, Edited, Piece, changed_lines, edit, format, kept_lines, touched};
 pub use explain::{Field, explain};
 pub use graph::Graph;
 pub use module::Module;

@@ -21,6 +21,8 @@ pub enum Recipe {
     Random(usize),
     /// So many random bytes, as base64url with padding (RFC 4648 section 5).
     Base64Url(usize),
+    /// Not generated: a person gives it, once, to the server.
+    Given,
 }
 
 impl Recipe {
@@ -39,7 +41,7 @@ impl Recipe {
         Ok(recipe(length))
     }
 
-    /// Makes a value. `random` fills a buffer with random bytes.
+    /// Makes a value; an empty one where a person has to give it. `random` fills a buffer with random bytes.
     pub fn make(&self, random: &mut dyn FnMut(&mut [u8])) -> String {
         match self {
             Self::Random(length) => letters(*length, random),
@@ -48,6 +50,7 @@ impl Recipe {
                 random(&mut bytes);
                 base64url(&bytes)
             }
+            Self::Given => String::new(),
         }
     }
 }
@@ -171,6 +174,9 @@ impl GeneratedSecret {
                     Some(value) => value,
                     None => continue,
                 },
+                SecretValue::Generated(Recipe::Given) if !existing.contains_key(&key.name) => {
+                    continue;
+                }
                 SecretValue::Generated(recipe) => {
                     existing.get(&key.name).cloned().unwrap_or_else(|| recipe.make(random))
                 }
@@ -195,6 +201,19 @@ impl GeneratedSecret {
             values.insert(key.name.clone(), filled.unwrap_or_default());
         }
         values
+    }
+}
+
+impl GeneratedSecret {
+    /// The keys that a person has to give and did not.
+    pub fn wanting<'a>(
+        &'a self,
+        existing: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = &'a str> {
+        let wanting = |key: &&SecretKey| {
+            key.value == SecretValue::Generated(Recipe::Given) && !existing.contains_key(&key.name)
+        };
+        self.keys.iter().filter(wanting).map(|key| key.name.as_str())
     }
 }
 
@@ -235,6 +254,17 @@ mod tests {
         assert_eq!(first["url"], format!("x://{}@db", first["password"]));
         let again = wire().fill(&first, &mut |_| panic!("asked for randomness"));
         assert_eq!(again, first);
+    }
+
+    #[test]
+    fn a_given_value_is_never_made_up() {
+        let mut secret = wire();
+        secret.keys[2].value = SecretValue::Generated(Recipe::Given);
+        assert!(!secret.fill(&BTreeMap::new(), &mut counting()).contains_key("password"));
+        assert_eq!(secret.wanting(&BTreeMap::new()).collect::<Vec<_>>(), ["password"]);
+        let given = BTreeMap::from([("password".to_owned(), "mine".to_owned())]);
+        assert_eq!(secret.fill(&given, &mut counting())["password"], "mine");
+        assert_eq!(secret.wanting(&given).count(), 0);
     }
 
     #[test]

@@ -255,6 +255,17 @@ fn copies_and_addresses_find_their_process() {
 }
 
 #[test]
+fn a_secret_that_a_person_gives_is_only_named_in_the_file() {
+    let edited = done(WEB, json!({"verb":"secret","block":"web","name":"STRIPE_KEY","given":true}));
+    let line = "secrets = { STRIPE_KEY = { given = true } }\n";
+    assert!(edited.text.contains(line), "{}", edited.text);
+    assert_eq!(edited.command, "shelf set web --secret STRIPE_KEY");
+    assert_eq!(undone(&edited), WEB);
+    let wrong = refused(WEB, json!({"verb":"secret","block":"db","name":"K","given":true}));
+    assert_eq!(wrong[0].code, "block/module");
+}
+
+#[test]
 fn odd_forms_are_edited_in_their_own_way() {
     let inline =
         "app = \"s\"\r\nc = { use = \"cache\" }\r\nweb.source = \"w\"\r\nweb.needs.c = \"cache/1\"";

@@ -153,3 +153,23 @@ pub(crate) async fn presence(
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretRequest {
+    block: String,
+    name: String,
+    value: String,
+}
+
+/// `POST /v1/apps/{app}/secrets`: a value that a person gives. It is kept in the block's Secret
+/// and never said again.
+pub(crate) async fn secret(
+    State(door): State<Door>,
+    Path(app): Path<String>,
+    Json(request): Json<SecretRequest>,
+) -> Result<Response, Refusal> {
+    let SecretRequest { block, name, value } = request;
+    let rolled = apps::give(&door.target, &app, &block, &name, &value).await?;
+    Ok(Json(json!({ "rolled": rolled })).into_response())
+}

@@ -56,6 +56,7 @@ fn table() -> Router<Door> {
         .route("/v1/apps/{app}/blocks/{block}/terminal", get(terminal::terminal))
         .route("/v1/system", get(inside::system))
         .route("/v1/apps/{app}/layout", put(app::layout))
+        .route("/v1/apps/{app}/secrets", post(app::secret))
         .route("/v1/apps/{app}/presence", post(app::presence))
         .route("/v1/apps/{app}/stop", post(life::stop))
         .route("/v1/apps/{app}/start", post(life::start))

@@ -202,6 +202,24 @@ fn a_part_of_the_changes_goes_out_alone() {
 }
 
 #[test]
+fn each_line_knows_who_put_it_there() {
+    let dir = app();
+    edit(dir.path(), &[size("1Gi")], "ana", None).unwrap();
+    edit(dir.path(), &[size("2Gi")], "ben", None).unwrap();
+    edit(dir.path(), &[copies(2)], "ben", None).unwrap();
+    undo(dir.path(), "ben").unwrap();
+    let who: Vec<String> = blame(dir.path())
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.map(|entry| entry.by).unwrap_or_default())
+        .collect();
+    let at = text(dir.path()).lines().position(|line| line.contains("2Gi")).unwrap();
+    assert_eq!(who.len(), text(dir.path()).lines().count());
+    assert_eq!(who[at], "ben");
+    assert_eq!(who.iter().filter(|by| !by.is_empty()).count(), 1, "{who:?}");
+}
+
+#[test]
 fn what_went_out_is_undone_by_a_new_change() {
     let dir = app();
     edit(dir.path(), &[copies(2)], "ana", None).unwrap();

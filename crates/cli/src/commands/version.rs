@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{Outcome, say};
-use crate::arguments::Version;
+use crate::arguments::{Help, Version};
 use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
@@ -51,18 +51,26 @@ pub(crate) async fn version(global: &Global, options: &Version) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints help on a topic.
-pub(crate) fn help(topic: Option<&str>) -> Outcome {
+/// Prints help on a command or a topic.
+pub(crate) fn help(options: &Help) -> Outcome {
+    let table = <crate::arguments::Arguments as clap::CommandFactory>::command();
+    let topic = match options.topic.as_deref() {
+        _ if options.all => return super::welcome::all(),
+        None => return super::welcome::all(),
+        Some(topic) => topic,
+    };
     match topic {
-        None => {
-            let mut command = <crate::arguments::Arguments as clap::CommandFactory>::command();
+        "exit-codes" => say(EXIT_CODES)?,
+        "environment" => say(ENVIRONMENT)?,
+        other => {
+            let Some(command) = table.find_subcommand(other) else {
+                let message = format!("there is no command and no topic {other}");
+                return Err(Failure::new(Code::Usage, "help", message)
+                    .hint("topics: exit-codes, environment; commands:  shelf help --all"));
+            };
+            let name = format!("shelf {}", command.get_name());
+            let mut command = command.clone().bin_name(name);
             say(&command.render_long_help().to_string())?;
-        }
-        Some("exit-codes") => say(EXIT_CODES)?,
-        Some("environment") => say(ENVIRONMENT)?,
-        Some(other) => {
-            return Err(Failure::new(Code::Usage, "help", format!("there is no topic {other}"))
-                .hint("topics: exit-codes, environment; of a command: shelf COMMAND --help"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -29,6 +29,7 @@ pub(super) fn block_of(edit: &Edit) -> Option<&str> {
         | Edit::Use { block, .. }
         | Edit::Extend { block, .. }
         | Edit::Env { block, .. }
+        | Edit::Secret { block, .. }
         | Edit::Paste { block, .. } => Some(block),
         Edit::Restore { .. } => None,
     }
@@ -161,6 +162,14 @@ fn keys(draft: &mut Draft, edit: &Edit, scene: &Scene<'_>) -> Step {
             draft.put(&[block, "env", name], &toml_string(value))
         }
         Edit::Env { block, name, value: None } => draft.take(&[block, "env", name]),
+        Edit::Secret { block, name, given: false } => draft.take(&[block, "secrets", name]),
+        Edit::Secret { block, name, given: true } => {
+            blocks::must_be_source(draft, block, "its secrets are the module's own")?;
+            match draft.layout()?.item(&[block, "secrets", name]) {
+                Some(_) => Ok(()),
+                None => draft.put(&[block, "secrets", name], "{ given = true }"),
+            }
+        }
         _ => Ok(()),
     }
 }
@@ -257,6 +266,7 @@ fn opposite(old: &str, edit: &Edit) -> Option<Edit> {
             Edit::Use { block, module }
         }
         Edit::Need { block, socket, .. } => Edit::Unneed { block, socket },
+        Edit::Secret { block, name, given } => Edit::Secret { block, name, given: !given },
         Edit::Copies { block, process, .. } => {
             let path: Vec<&str> = match &process {
                 Some(process) => vec![&block, "run", process, "copies"],

@@ -44,6 +44,7 @@ pub fn touched(text: &str, edit: &Edit) -> Option<Vec<Option<String>>> {
         Edit::Use { block, .. } => vec![value(&[block, "use"])],
         Edit::Extend { block, point, .. } => vec![value(&[block, "extend", point])],
         Edit::Env { block, name, .. } => vec![value(&[block, "env", name])],
+        Edit::Secret { block, name, .. } => vec![value(&[block, "secrets", name])],
         // They know themselves whether their lines are still there.
         Edit::Restore { .. } => Vec::new(),
     })

@@ -88,6 +88,13 @@ pub(super) fn old_line(hunks: &[Hunk], line: usize) -> Option<usize> {
     at.checked_add_signed(shift).map(|line| line + 1)
 }
 
+/// For each line of the new text, where it stood in the old one; both count from 0.
+pub fn kept(old: &str, new: &str) -> Vec<Option<usize>> {
+    let hunks = hunks(old, new);
+    let lines = 1..=split(new).len();
+    lines.map(|line| old_line(&hunks, line).map(|line| line - 1)).collect()
+}
+
 /// Pieces that turn `new` back into `old`, the lowest first so that line numbers hold.
 pub(super) fn restoring(old: &str, new: &str) -> Vec<Piece> {
     let hunks = hunks(old, new);
@@ -168,6 +175,7 @@ mod tests {
         assert_eq!(old_line(&hunks, 1), Some(1));
         assert_eq!(old_line(&hunks, 2), None);
         assert_eq!(old_line(&hunks, 5), Some(3));
+        assert_eq!(kept("a\nb\n", "x\nb\n"), [None, Some(1)]);
         assert_eq!(changed("a\nb\nc\n", "a\nx\ny\nb\nc\n"), (2, 3));
         assert_eq!(changed("a\nb\nc\n", "a\nc\n"), (2, 2));
     }

@@ -42,6 +42,8 @@ pub(super) fn summary(edit: &Edit) -> String {
         Edit::Extend { block, point, .. } => format!("{block}: {point} extended"),
         Edit::Env { block, name, value: Some(_) } => format!("{block}: variable {name} set"),
         Edit::Env { block, name, value: None } => format!("{block}: variable {name} taken away"),
+        Edit::Secret { block, name, given: true } => format!("{block}: secret {name} is given"),
+        Edit::Secret { block, name, .. } => format!("{block}: secret {name} taken away"),
         Edit::Paste { block, .. } => format!("{block} put back"),
         Edit::Restore { pieces } => format!("{} put back", lines(pieces.len())),
     }
@@ -101,6 +103,10 @@ pub(super) fn command(edit: &Edit) -> String {
         }
         Edit::Env { block, name, value: None } => {
             vec!["unset".into(), block.clone(), "--env".into(), name.clone()]
+        }
+        Edit::Secret { block, name, given } => {
+            let verb = if *given { "set" } else { "unset" };
+            vec![verb.into(), block.clone(), "--secret".into(), name.clone()]
         }
         Edit::Paste { .. } | Edit::Restore { .. } => vec!["undo".into()],
     };

@@ -125,12 +125,26 @@ fn setting(entry: &Entry<'_>) -> Option<Setting> {
     Some(Setting { name: entry.key.clone(), default: default.value, kind, help })
 }
 
-fn secret(entry: &Entry<'_>) -> Option<Secret> {
-    let table = entry.table()?;
-    table.only(&["generate", "keep-with", "show", "at"], "a secret");
-    let written = required(entry, &table, "generate", "generate = \"random:32\"")?;
-    let recipe = match Recipe::parse(&written.value) {
-        Ok(recipe) => recipe,
+/// How a secret comes about: made here, or `given = true` by a person.
+fn recipe(entry: &Entry<'_>, table: &Table<'_>) -> Option<Recipe> {
+    if let Some(given) = table.entry("given") {
+        let (value, kind) = given.scalar()?;
+        if (value.value.as_str(), kind) == ("true", "truth value")
+            && table.entry("generate").is_none()
+        {
+            return Some(Recipe::Given);
+        }
+        let message = format!("secret \"{}\" is either generated or given", entry.key.value);
+        entry.refuse(
+            Diagnostic::new("secret/recipe", &value.span, message)
+                .help("made once", "generate = \"random:32\"")
+                .help("from a person", "given = true"),
+        );
+        return None;
+    }
+    let written = required(entry, table, "generate", "generate = \"random:32\"")?;
+    match Recipe::parse(&written.value) {
+        Ok(recipe) => Some(recipe),
         Err(why) => {
             let message = format!("cannot generate \"{}\": {why}", written.value);
             entry.refuse(
@@ -138,9 +152,15 @@ fn secret(entry: &Entry<'_>) -> Option<Secret> {
                     .help("letters and digits", "generate = \"random:32\"")
                     .help("bytes as base64url", "generate = \"base64url:32\""),
             );
-            return None;
+            None
         }
-    };
+    }
+}
+
+fn secret(entry: &Entry<'_>) -> Option<Secret> {
+    let table = entry.table()?;
+    table.only(&["generate", "given", "keep-with", "show", "at"], "a secret");
+    let recipe = recipe(entry, &table)?;
     let show = table.string("show");
     if let Some(show) = show.as_ref().filter(|show| show.value != "after-go") {
         let message = format!("a secret cannot be shown \"{}\"", show.value);

@@ -1,0 +1,252 @@
+//! `shelf search`, `shelf show`, `shelf interface`: what is on the shelf. It is in the binary, so
+//! no server is asked.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{Outcome, say};
+use crate::app;
+use crate::arguments::looks::{Interface, Search, Show};
+use crate::error::{Code, Failure};
+use crate::settings::Global;
+use crate::table;
+
+fn catalogue() -> Result<Value, Failure> {
+    apps::catalogue().map_err(|error| app::failure(&error))
+}
+
+/// A member as text; nothing if it is none.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// The members of a list; none if it is none.
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Modules by words of their name, aliases, interfaces, group or description.
+pub(crate) fn search(global: &Global, options: &Search) -> Outcome {
+    let catalogue = catalogue()?;
+    let fits = |module: &&Value| {
+        let interfaces = list(module, "offers").iter().map(|offer| text(offer, "interface"));
+        let aliases = list(module, "aliases").iter().filter_map(Value::as_str);
+        let own = ["name", "summary", "group"].map(|key| text(module, key));
+        let all = own.into_iter().chain(interfaces).chain(aliases).collect::<Vec<_>>().join(" ");
+        let all = all.to_lowercase();
+        options.words.iter().all(|word| all.contains(&word.to_lowercase()))
+    };
+    let found: Vec<&Value> = list(&catalogue, "modules").iter().filter(fits).collect();
+    if global.json {
+        let value = json!({"schema": "shelf/search/1", "result": {"modules": found}});
+        say(&value.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        let all = list(&catalogue, "modules").iter().map(|module| text(module, "name"));
+        return Err(Failure::new(
+            Code::NotFound,
+            "search/none",
+            format!("nothing on the shelf is about {}", options.words.join(" ")),
+        )
+        .hint(format!("what is there: {}", all.collect::<Vec<_>>().join(", "))));
+    }
+    let row = |module: &&Value| {
+        let gives = list(module, "offers").iter().map(|offer| text(offer, "interface"));
+        vec![
+            text(module, "name").to_owned(),
+            text(module, "version").to_owned(),
+            gives.collect::<Vec<_>>().join(", "),
+            text(module, "summary").to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    say(&table::draw(&["MODULE", "VERSION", "GIVES", ""], &rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One module, by its name or by a block of this app that uses it.
+pub(crate) fn show(global: &Global, options: &Show) -> Outcome {
+    let catalogue = catalogue()?;
+    let wanted = options.module.split('@').next().unwrap_or_default();
+    let modules = list(&catalogue, "modules");
+    let named = |name: &str| modules.iter().find(|module| text(module, "name") == name);
+    let module = named(wanted).or_else(|| named(&module_of(global, wanted)?));
+    let Some(module) = module else {
+        let near = modules.iter().filter(|module| {
+            let aliases = list(module, "aliases").iter().filter_map(Value::as_str);
+            aliases.chain([text(module, "name")]).any(|name| alike(name, wanted))
+        });
+        let near: Vec<&str> = near.map(|module| text(module, "name")).collect();
+        let failure = Failure::new(
+            Code::NotFound,
+            "module/unknown",
+            format!("there is no module \"{wanted}\" on the shelf, and no block of this name here"),
+        );
+        return Err(match near.as_slice() {
+            [] => failure.hint("what is there:  shelf search"),
+            near => failure.hint(format!("did you mean: {}", near.join(", "))),
+        });
+    };
+    if global.json {
+        say(&json!({"schema": "shelf/module/1", "result": module}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&card(module))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether two words begin alike or one is in the other.
+fn alike(name: &str, wanted: &str) -> bool {
+    let common = name.chars().zip(wanted.chars()).take_while(|(one, other)| one == other).count();
+    common >= 3 || name.contains(wanted) || wanted.contains(name)
+}
+
+/// The module that a block of the app here uses.
+fn module_of(global: &Global, block: &str) -> Option<String> {
+    let model = apps::model(&app::folder(global).ok()?).ok()?.value;
+    let found = list(&model, "blocks").iter().find(|one| text(one, "name") == block)?;
+    found["from"]["module"]
+        .as_str()
+        .map(|module| module.split('@').next().unwrap_or_default().to_owned())
+}
+
+fn card(module: &Value) -> String {
+    let mut out = format!(
+        "{} {}   {}\n",
+        text(module, "name"),
+        text(module, "version"),
+        text(module, "summary")
+    );
+    let mut section = |title: &str, rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            out.push_str(&format!("\n{title}\n"));
+            for line in table::rows(&rows) {
+                out.push_str(&format!("  {line}\n"));
+            }
+        }
+    };
+    let offer = |offer: &Value| {
+        let facts = offer["facts"].as_object().into_iter().flatten();
+        let facts =
+            facts.map(|(name, fact)| format!("{name} {}", fact.as_str().unwrap_or_default()));
+        let words = |key: &str| text(offer, key).to_owned();
+        vec![words("name"), words("interface"), facts.collect::<Vec<_>>().join(", ")]
+    };
+    section("gives", list(module, "offers").iter().map(offer).collect());
+    let need = |need: &Value| {
+        let limits = list(need, "limits").iter().filter_map(Value::as_str).collect::<Vec<_>>();
+        let words = |key: &str| text(need, key).to_owned();
+        vec![words("socket"), words("interface"), words("cardinality"), limits.join(", ")]
+    };
+    section("needs", list(module, "needs").iter().map(need).collect());
+    let setting = |setting: &Value| {
+        let words = |key: &str| text(setting, key).to_owned();
+        vec![words("name"), words("default"), words("help")]
+    };
+    section(
+        "settings   (shelf set BLOCK NAME=VALUE)",
+        list(module, "settings").iter().map(setting).collect(),
+    );
+    let point = |point: &Value| {
+        let words = |key: &str| text(point, key).to_owned();
+        vec![words("point"), words("kind"), words("help")]
+    };
+    section(
+        "extend   (shelf extend BLOCK POINT …)",
+        list(module, "extend").iter().map(point).collect(),
+    );
+    let assumption = |one: &Value| {
+        let words = |key: &str| text(one, key).to_owned();
+        vec![words("name"), words("says"), format!("if not: {}", words("if_not"))]
+    };
+    section("assumes", list(module, "assumes").iter().map(assumption).collect());
+    out
+}
+
+/// The types of wires.
+pub(crate) fn interface(global: &Global, options: &Interface) -> Outcome {
+    let catalogue = catalogue()?;
+    let interfaces = list(&catalogue, "interfaces");
+    match options {
+        Interface::List if global.json => {
+            let value =
+                json!({"schema": "shelf/interfaces/1", "result": {"interfaces": interfaces}});
+            say(&value.to_string())?;
+        }
+        Interface::List => {
+            let row = |one: &Value| {
+                let words = |key: &str| text(one, key).to_owned();
+                vec![words("name"), givers(&catalogue, text(one, "name")), words("summary")]
+            };
+            let rows: Vec<Vec<String>> = interfaces.iter().map(row).collect();
+            say(&table::draw(&["INTERFACE", "GIVEN BY", ""], &rows))?;
+        }
+        Interface::Show { name } => {
+            let plain = |one: &&Value| text(one, "name").split('/').next() == Some(name);
+            let exact = interfaces.iter().find(|one| text(one, "name") == name);
+            let Some(found) = exact.or_else(|| interfaces.iter().find(plain)) else {
+                let known: Vec<&str> = interfaces.iter().map(|one| text(one, "name")).collect();
+                return Err(Failure::new(
+                    Code::NotFound,
+                    "interface/unknown",
+                    format!("there is no interface {name}"),
+                )
+                .hint(format!("there are {}", known.join(", "))));
+            };
+            if global.json {
+                say(&json!({"schema": "shelf/interface/1", "result": found}).to_string())?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            say(&delivered(found, &givers(&catalogue, text(found, "name"))))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn delivered(interface: &Value, givers: &str) -> String {
+    let waits = text(interface, "order") == "before-start";
+    let order = if waits { "consumers start after it" } else { "in any order" };
+    let mut out = format!(
+        "{}   {}   {order}\n\na wire delivers\n",
+        text(interface, "name"),
+        text(interface, "summary")
+    );
+    let row = |field: &Value| {
+        let optional = if field["optional"] == true { "or none" } else { "" };
+        let name = text(field, "name");
+        vec![
+            name.to_owned(),
+            text(field, "type").to_owned(),
+            format!("<SOCKET>_{}", name.to_uppercase().replace('-', "_")),
+            format!("/bindings/<socket>/{name}"),
+            optional.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = list(interface, "fields").iter().map(row).collect();
+    for line in table::rows(&rows) {
+        out.push_str(&format!("  {line}\n"));
+    }
+    let facts: Vec<&str> = list(interface, "attributes").iter().filter_map(Value::as_str).collect();
+    if !facts.is_empty() {
+        out.push_str(&format!("\nchecked: {}\n", facts.join(", ")));
+    }
+    out.push_str(&format!("\ngiven by: {givers}\n"));
+    out
+}
+
+fn givers(catalogue: &Value, interface: &str) -> String {
+    let gives = |module: &&Value| {
+        list(module, "offers").iter().any(|offer| text(offer, "interface") == interface)
+    };
+    let mut names: Vec<&str> = list(catalogue, "modules")
+        .iter()
+        .filter(gives)
+        .map(|module| text(module, "name"))
+        .collect();
+    if interface.starts_with("http/") {
+        names.push("every process with a port");
+    }
+    if names.is_empty() { "nothing on the shelf".to_owned() } else { names.join(", ") }
+}
