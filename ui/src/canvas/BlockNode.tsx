@@ -151,6 +151,7 @@ function View({ data, selected }: NodeProps<Node>) {
               tabIndex={roving ? 0 : -1}
               aria-label={spokenOf(block, shown, status)}
               aria-pressed={selected}
+              onFocus={() => useCanvas.getState().setFocus(block.name)}
               onDoubleClick={() => !readOnly && useCanvas.getState().put({ renaming: block.name })}
             >
               {block.name}

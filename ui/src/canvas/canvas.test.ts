@@ -11,7 +11,7 @@ import { shownOf, wordOf } from "../state/status";
 import { draftText } from "./AppActions";
 import { imageName, kindOf, servicesOf } from "./drop";
 import { edgesOf, nodesOf, wireStates } from "./graph";
-import { neighbour } from "./keysOn";
+import { aimed, neighbour } from "./keysOn";
 import { freePlace, placeAll } from "./place";
 
 function app(name: string): Model {
@@ -100,6 +100,11 @@ describe("graph", () => {
       wires: [{ consumer: "web.db", provider: "db", interface: "postgres/1", state: "granted" as const }],
     };
     expect(edgesOf(facts(app("shop")), wireStates(progress), [])[0]?.data?.state).toBe("granting");
+  });
+  it("aims a key at the focus, and at the whole selection only from inside it", () => {
+    expect(aimed({ selected: ["db", "web"], focus: "web" })).toEqual(["db", "web"]);
+    expect(aimed({ selected: ["db"], focus: "web" })).toEqual(["web"]);
+    expect(aimed({ selected: ["db"], focus: null })).toEqual(["db"]);
   });
   it("walks along wires before it walks to what is nearer", () => {
     const model = app("shop");

@@ -84,10 +84,15 @@ export async function tidyUp(app: string): Promise<void> {
   announce("Tidied");
 }
 
+/** What a key is meant for: the selection if the focus is in it, else the block that has the focus. */
+export function aimed({ selected, focus }: { selected: string[]; focus: string | null }): string[] {
+  if (focus === null || selected.includes(focus)) return selected;
+  return [focus];
+}
+
 function moveBy(app: string, way: [number, number], far: boolean): void {
   const model = modelOf(app);
-  const { selected, focus } = useCanvas.getState();
-  const names = selected.length > 0 ? selected : focus ? [focus] : [];
+  const names = aimed(useCanvas.getState());
   if (!model || names.length === 0) return;
   const placed = placeAll(model);
   const step = far ? 64 : 8;
@@ -107,7 +112,7 @@ function act(id: KeyId, app: string, event: KeyboardEvent): boolean {
   const canvas = useCanvas.getState();
   const model = modelOf(app);
   const block = canvas.focus ?? canvas.selected.at(-1) ?? null;
-  const names = canvas.selected.length > 0 ? canvas.selected : block ? [block] : [];
+  const names = aimed(canvas);
   const way = WAYS[id];
   if (way && id.startsWith("walk")) {
     const next = model && block ? neighbour(model, placeAll(model), block, way) : null;
@@ -160,7 +165,10 @@ function act(id: KeyId, app: string, event: KeyboardEvent): boolean {
     case "remove": {
       const wire = model?.wires.find((it) => wireId(it) === canvas.wire);
       if (wire) void untie(app, wire);
-      else void removeBlocks(app, names);
+      // After a click on the empty canvas nothing is chosen, though a block still has the roving focus.
+      else if (canvas.selected.length > 0 || document.activeElement?.hasAttribute("data-block-button")) {
+        void removeBlocks(app, names);
+      }
       return true;
     }
     case "next":
