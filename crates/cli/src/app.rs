@@ -62,11 +62,13 @@ pub(crate) fn failure(error: &apps::Error) -> Failure {
         _ => Code::Failed,
     };
     let mut failure = Failure::new(code, &report.code, report.message);
+    let mut more = serde_json::Map::new();
     if !report.diagnostics.is_empty() {
-        failure.diagnostics = Some(apps::diagnostics_value(&report.diagnostics));
+        more.insert("diagnostics".into(), apps::diagnostics_value(&report.diagnostics));
     }
+    more.extend(report.cause.map(|cause| ("cause".to_owned(), cause.into())));
+    failure.more = (!more.is_empty()).then(|| Box::new(more));
     failure.hint = report.hint;
-    failure.cause = report.cause;
     failure.rendered = Some(report.rendered);
     failure
 }

@@ -33,10 +33,8 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The error as the room below drew it (with source lines), printed instead of the message.
     pub(crate) rendered: Option<String>,
-    /// What lay below it.
-    pub(crate) cause: Option<String>,
-    /// Every diagnostic, if the app itself is wrong.
-    pub(crate) diagnostics: Option<serde_json::Value>,
+    /// What only `--json` says: the cause, and every diagnostic if the app itself is wrong.
+    pub(crate) more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     /// Nothing is printed: it has been said already.
     pub(crate) silent: bool,
 }
@@ -50,8 +48,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             rendered: None,
-            cause: None,
-            diagnostics: None,
+            more: None,
             silent: false,
         }
     }
@@ -76,14 +73,8 @@ impl Failure {
             let mut error = json!({
                 "code": self.name, "message": self.message, "hint": self.hint,
             });
-            let more = [
-                ("cause", self.cause.clone().map(Into::into)),
-                ("diagnostics", self.diagnostics.clone()),
-            ];
-            for (key, value) in more {
-                if let Some(value) = value {
-                    error[key] = value;
-                }
+            for (key, value) in self.more.iter().flat_map(|more| more.iter()) {
+                error[key] = value.clone();
             }
             eprintln!("{}", json!({ "error": error }));
         } else if let Some(rendered) = &self.rendered {

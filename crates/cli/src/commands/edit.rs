@@ -49,7 +49,7 @@ pub(crate) fn print(global: &Global, dry_run: bool, report: &EditReport) -> Outc
     for one in report.missing.iter().take(5) {
         say(&format!("! {}", one.message))?;
         for help in one.help.iter().take(2) {
-            say(&format!("  {}: {}", help.text, help.action).trim_end_matches(": ").to_owned())?;
+            say(&format!("  {}: {}", help.text, help.action).trim_end_matches(": "))?;
         }
     }
     match dry_run {
@@ -108,7 +108,6 @@ fn new_socket(
     let offers: Vec<&Value> = named(&provider)?["offers"]
         .as_array()?
         .iter()
-        .filter(|one| one.get("process").is_none())
         .filter(|one| offer.as_deref().is_none_or(|name| one["name"] == name))
         .collect();
     let [offer] = offers.as_slice() else { return None };

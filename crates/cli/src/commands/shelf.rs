@@ -69,10 +69,23 @@ pub(crate) fn search(global: &Global, options: &Search) -> Outcome {
 /// One module, by its name or by a block of this app that uses it.
 pub(crate) fn show(global: &Global, options: &Show) -> Outcome {
     let catalogue = catalogue()?;
-    let wanted = options.module.split('@').next().unwrap_or_default();
+    let (wanted, version) = match options.module.split_once('@') {
+        Some((name, version)) => (name, version),
+        None => (options.module.as_str(), ""),
+    };
     let modules = list(&catalogue, "modules");
-    let named = |name: &str| modules.iter().find(|module| text(module, "name") == name);
-    let module = named(wanted).or_else(|| named(&module_of(global, wanted)?));
+    // The newest of a version such as `15`; they are listed newest first.
+    let named = |name: &str, version: &str| {
+        modules.iter().filter(|module| text(module, "name") == name).find(|module| {
+            let rest = text(module, "version").strip_prefix(version);
+            rest.is_some_and(|rest| version.is_empty() || rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    let of_block = || {
+        let (module, version) = module_of(global, wanted)?;
+        named(&module, &version)
+    };
+    let module = named(wanted, version).or_else(of_block);
     let Some(module) = module else {
         let near = modules.iter().filter(|module| {
             let aliases = list(module, "aliases").iter().filter_map(Value::as_str);
@@ -103,13 +116,12 @@ fn alike(name: &str, wanted: &str) -> bool {
     common >= 3 || name.contains(wanted) || wanted.contains(name)
 }
 
-/// The module that a block of the app here uses.
-fn module_of(global: &Global, block: &str) -> Option<String> {
+/// The module that a block of the app here uses, and its version.
+fn module_of(global: &Global, block: &str) -> Option<(String, String)> {
     let model = apps::model(&app::folder(global).ok()?).ok()?.value;
     let found = list(&model, "blocks").iter().find(|one| text(one, "name") == block)?;
-    found["from"]["module"]
-        .as_str()
-        .map(|module| module.split('@').next().unwrap_or_default().to_owned())
+    let module = found["from"]["module"].as_str()?.split('@').next().unwrap_or_default();
+    Some((module.to_owned(), text(&found["from"], "version").to_owned()))
 }
 
 fn card(module: &Value) -> String {

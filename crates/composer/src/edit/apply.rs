@@ -45,10 +45,10 @@ pub(super) fn completed(edit: &Edit, scene: &Scene<'_>) -> Step<Edit> {
         Edit::Wire { block, socket, provider } if socket.is_empty() => {
             *socket = ties::only_socket(block, provider, scene)?;
         }
-        Edit::Copies { block, process, .. } | Edit::Url { block, process, .. } => {
-            if process.is_none() {
-                *process = blocks::main_process(block, scene)?;
-            }
+        Edit::Copies { block, process, .. } | Edit::Url { block, process, .. }
+            if process.is_none() =>
+        {
+            *process = blocks::main_process(block, scene)?;
         }
         _ => {}
     }
