@@ -1,0 +1,37 @@
+// Debian's Chromium, one context for each person; a page that breaks a promise fails the test:
+// a request off the origin, an error on the console, a violated content policy.
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--font-render-hinting=none", "--force-color-profile=srgb",
+];
+
+export const open = () =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+
+/** A signed-in page. `wrongs` collects what must not happen; check it with `clean`. */
+export async function person(browser, server, options = {}) {
+  const { name = "Ada Lovelace", theme = "light", width = 1440, height = 900, reducedMotion = "reduce" } = options;
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion });
+  const page = await context.newPage();
+  const wrongs = [];
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.protocol !== "data:" && url.origin !== server.origin) wrongs.push(`asked ${url}`);
+  });
+  page.on("console", (message) => {
+    const text = message.text();
+    // An answer other than 200 is part of the protocol; a lost connection is a drill's doing.
+    if (message.type() === "error" && !/Failed to load resource|ERR_/.test(text)) wrongs.push(`console: ${text}`);
+  });
+  page.on("pageerror", (error) => wrongs.push(`page: ${error}`));
+  await page.goto(server.link(name));
+  await page.waitForURL((url) => !url.pathname.startsWith("/open"));
+  return { context, page, wrongs };
+}
+
+/** Throws if something happened that must not. */
+export function clean({ wrongs }) {
+  if (wrongs.length > 0) throw new Error(`the page did what it must not:\n  ${wrongs.join("\n  ")}`);
+}

@@ -1,0 +1,183 @@
+// A person who has never seen it: an empty canvas, modules from the shelf, a folder of their own,
+// wires, Go, the address, a change of code, undo. By mouse, then by keys alone.
+import assert from "node:assert/strict";
+import { clean, person } from "./browser.mjs";
+import { eventually } from "./server.mjs";
+
+const GO = 300_000;
+
+const block = (page, name) => page.locator(`[data-block-button="${name}"]`);
+const card = (page, name) => page.locator(".shelf-card", { hasText: new RegExp(`^${name}`) });
+
+async function newApp(page, name, press) {
+  await page.getByRole("heading", { name: "Apps" }).waitFor();
+  if (press) {
+    await page.getByRole("button", { name: "New app" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Name of the app").waitFor();
+    await page.keyboard.type(name);
+    await page.keyboard.press("Enter");
+  } else {
+    await page.getByRole("button", { name: "New app" }).click();
+    await page.getByLabel("Name of the app").fill(name);
+    await page.getByRole("button", { name: "Make it" }).click();
+  }
+  await page.waitForURL(`**/apps/${name}`);
+}
+
+/** What the page, the file and the server's model say must be one. */
+async function agree(server, page, app) {
+  const model = await page.evaluate(async (app) => (await fetch(`/v1/apps/${app}/model`)).json(), app);
+  const file = await page.evaluate(async (app) => (await fetch(`/v1/apps/${app}/file`)).json(), app);
+  assert.equal(model.revision, file.revision);
+  for (const it of model.blocks) {
+    assert.match(file.text, new RegExp(`^\\[${it.name}\\]`, "m"), `${it.name} is not in app.toml`);
+    await block(page, it.name).waitFor();
+  }
+  return { model, text: file.text };
+}
+
+async function live(server, page, app, words) {
+  await eventually(30, "the page answers", async () => {
+    const answer = await server.page(app);
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(answer.text.includes(words), answer.text);
+  });
+}
+
+export async function byMouse(server, browser) {
+  const one = await person(browser, server);
+  const { page } = one;
+  const app = "mousy";
+  await newApp(page, app, false);
+  server.hello(app);
+  const canvas = page.locator(".react-flow__pane").first();
+  const drop = async (name, x, y) =>
+    card(page, name).first().dragTo(canvas, { targetPosition: { x, y } });
+  await drop("postgres", 760, 160);
+  await block(page, "postgres").waitFor();
+  await drop("rabbitmq", 760, 420);
+  await block(page, "rabbitmq").waitFor();
+  await page.getByRole("button", { name: /Your source/ }).click();
+  await page.getByLabel("Folder").fill("./hello");
+  await page.getByRole("dialog").getByRole("button", { name: /^Add/ }).click();
+  await block(page, "hello").click();
+  await page.getByRole("tab", { name: "Wires" }).click();
+  for (const [type, name] of [["postgres/1", "db"], ["amqp/1", "jobs"]]) {
+    await page.getByRole("button", { name: "Need something" }).click();
+    await page.getByLabel("Interface").selectOption(type);
+    await page.getByLabel("Name of the socket").fill(name);
+    await page.getByRole("button", { name: "Add the socket" }).click();
+    await page.locator(`[data-handleid="need:${name}"]`).first().waitFor();
+  }
+  await agree(server, page, app);
+  // A wire by drag, from the socket to the offer; the one that does not fit says why.
+  const from = page.locator('[data-handleid="need:jobs"] .port-dot').first();
+  const to = page.locator('[data-handleid^="offer:"][data-handleid$="amqp"] .port-dot').first();
+  const [a, b] = [await from.boundingBox(), await to.boundingBox()];
+  await page.mouse.move(a.x + a.width / 2, a.y + a.height / 2);
+  await page.mouse.down();
+  await page.mouse.move((a.x + b.x) / 2, (a.y + b.y) / 2, { steps: 6 });
+  await page.mouse.move(b.x + b.width / 2, b.y + b.height / 2, { steps: 6 });
+  await page.mouse.up();
+  const { text } = await eventually(10, "both wires are in the file", async () => {
+    const now = await agree(server, page, app);
+    assert.equal(now.model.wires.length, 2, now.text);
+    return now;
+  });
+  assert.match(text, /jobs = "rabbitmq/);
+  await page.getByRole("tab", { name: "Access" }).click();
+  await page.getByRole("button", { name: "Make public" }).click();
+  await eventually(10, "the path is in the file", async () => assert.match((await agree(server, page, app)).text, /path/));
+  await page.getByRole("button", { name: "Go", exact: true }).click();
+  await page.locator('.go-panel[data-state="running"]').waitFor();
+  await page.locator('.go-panel[data-state="done"]').waitFor({ timeout: GO });
+  const url = await page.locator(".go-panel a.button").getAttribute("href");
+  assert.equal(url, `http://${app}.localhost:${server.http}`);
+  await live(server, page, app, "first edition; database postgres");
+  // The address opens in a page of its own.
+  const second = await one.context.newPage();
+  await second.goto(url);
+  assert.match(await second.textContent("body"), /first edition/);
+  await second.close();
+  // The code changes; Go takes it; undo of the Go brings the first edition back.
+  server.say(app, "hello from the second edition");
+  server.shelf(["-a", app, "push", "hello"], server.data + `/apps/${app}`);
+  await live(server, page, app, "second edition");
+  one.wrongs.splice(0, one.wrongs.length, ...one.wrongs.filter((it) => !it.startsWith(`asked http://${app}.localhost`)));
+  await page.goto(`${server.origin}/apps/${app}/releases`);
+  await page.getByRole("button", { name: /go back/i }).first().click();
+  const dialog = page.getByRole("dialog");
+  if (await dialog.isVisible().catch(() => false)) await dialog.getByRole("button", { name: /go back/i }).click();
+  await live(server, page, app, "first edition");
+  clean(one);
+  await one.context.close();
+}
+
+export async function byKeys(server, browser) {
+  const one = await person(browser, server, { name: "Karl Keys" });
+  const { page } = one;
+  const app = "keyed";
+  await page.evaluate(() => {
+    // A mouse event in this journey is a failure, whoever makes it.
+    for (const kind of ["mousedown", "pointerdown", "touchstart"])
+      addEventListener(kind, (event) => { if (event.isTrusted) window.moused = kind; }, true);
+  });
+  await newApp(page, app, true);
+  server.hello(app);
+  const type = (text) => page.keyboard.type(text, { delay: 5 });
+  const press = (key) => page.keyboard.press(key);
+  await page.locator('[role="application"], [data-region="canvas"]').first().waitFor();
+  for (const name of ["postgres", "rabbitmq"]) {
+    await page.locator("[data-shelf-search]").focus();
+    await type(name);
+    await card(page, name).first().waitFor();
+    await press("Enter");
+    await block(page, name).waitFor();
+  }
+  await page.getByRole("button", { name: /Your source/ }).focus();
+  await press("Enter");
+  await page.getByLabel("Folder").focus();
+  await type("./hello");
+  await press("Enter");
+  if (await page.getByRole("dialog").isVisible()) {
+    await page.getByRole("dialog").getByRole("button", { name: /^Add/ }).focus();
+    await press("Enter");
+  }
+  await block(page, "hello").focus();
+  await press("Enter");
+  await page.getByRole("tab", { name: "Wires" }).focus();
+  await press("Enter");
+  await page.getByRole("button", { name: "Need something" }).focus();
+  await press("Enter");
+  await page.getByLabel("Interface").focus();
+  await page.getByLabel("Interface").selectOption("postgres/1");
+  await page.getByLabel("Name of the socket").fill("db");
+  await press("Enter");
+  await page.locator('[data-handleid="need:db"]').first().waitFor();
+  await page.getByRole("tab", { name: "Access" }).focus();
+  await press("Enter");
+  await page.getByRole("button", { name: "Make public" }).focus();
+  await press("Enter");
+  // Undo and redo are verbs too.
+  const before = await eventually(10, "the path is in the file", async () => {
+    const now = await agree(server, page, app);
+    assert.match(now.text, /path/);
+    return now;
+  });
+  await block(page, "hello").focus();
+  await press("Control+z");
+  await eventually(10, "undo takes the path away", async () => assert.doesNotMatch((await agree(server, page, app)).text, /path/));
+  await press("Control+Shift+Z");
+  await eventually(10, "redo gives the same bytes", async () => assert.equal((await agree(server, page, app)).text, before.text));
+  await press("Control+Enter");
+  await page.waitForURL(`**/apps/${app}/plan`);
+  await page.getByRole("heading", { name: /plan/i }).first().waitFor();
+  await eventually(20, "the plan is there", async () => assert.ok(await page.getByRole("button", { name: /^Go/ }).first().isEnabled()));
+  await press("Control+Enter");
+  await page.locator('.go-panel[data-state="done"]').waitFor({ timeout: GO });
+  await live(server, page, app, "first edition; database postgres");
+  assert.equal(await page.evaluate(() => window.moused), undefined, "a mouse was used");
+  clean(one);
+  await one.context.close();
+}

@@ -1,0 +1,35 @@
+// The canvas in a real browser against the real binary. One server for all, one test after the
+// other; `node e2e/run.mjs NAME…` runs those whose name contains a word.
+import { after, before, test } from "node:test";
+import { open } from "./browser.mjs";
+import { byKeys, byMouse } from "./journeys.mjs";
+import { hostile, policy, screens } from "./looks.mjs";
+import { together } from "./people.mjs";
+import { Server } from "./server.mjs";
+
+const words = process.argv.slice(2);
+let server;
+let browser;
+
+before(async () => {
+  server = await Server.start();
+  browser = await open();
+});
+after(async () => {
+  await browser?.close();
+  await server?.end();
+});
+
+const promise = (name, work) => {
+  if (words.length > 0 && !words.some((word) => name.includes(word))) return;
+  test(name, { timeout: 600_000 }, () => work(server, browser));
+};
+
+promise("each page comes with its policy, and strangers get nothing", policy);
+promise("two people, an editor and a crash: no verb is lost", together);
+promise("hostile names are text", hostile);
+promise("by mouse: shelf, wires, Go, the address, a push, and back", byMouse);
+promise("by keys alone: shelf, wires, undo, plan, Go", byKeys);
+promise("every screen of a running app, two themes, three widths: no rule broken", (server, browser) =>
+  screens(server, browser, "mousy"));
+promise("every screen of a draft", (server, browser) => screens(server, browser, "shared"));
