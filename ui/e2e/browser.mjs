@@ -31,6 +31,19 @@ export async function person(browser, server, options = {}) {
   return { context, page, wrongs };
 }
 
+/** What the page looked like when a test gave up, for who has to find out why. */
+export async function picture(browser, name) {
+  const folder = process.env.SHELF_SHOTS;
+  if (!folder) return;
+  let number = 0;
+  for (const context of browser.contexts())
+    for (const page of context.pages()) {
+      number += 1;
+      await page.screenshot({ path: `${folder}/failed-${name}-${number}.png` }).catch(() => {});
+      await context.close();
+    }
+}
+
 /** Throws if something happened that must not. */
 export function clean({ wrongs }) {
   if (wrongs.length > 0) throw new Error(`the page did what it must not:\n  ${wrongs.join("\n  ")}`);

@@ -1,7 +1,7 @@
 // The canvas in a real browser against the real binary. One server for all, one test after the
 // other; `node e2e/run.mjs NAME…` runs those whose name contains a word.
 import { after, before, test } from "node:test";
-import { open } from "./browser.mjs";
+import { open, picture } from "./browser.mjs";
 import { byKeys, byMouse } from "./journeys.mjs";
 import { hostile, policy, screens } from "./looks.mjs";
 import { together } from "./people.mjs";
@@ -18,11 +18,20 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.end();
+  // What a person who looks at a failure wants to see.
+  if (process.exitCode) console.error(server?.said);
 });
 
 const promise = (name, work) => {
   if (words.length > 0 && !words.some((word) => name.includes(word))) return;
-  test(name, { timeout: 600_000 }, () => work(server, browser));
+  test(name, { timeout: 600_000 }, async () => {
+    try {
+      await work(server, browser);
+    } catch (error) {
+      await picture(browser, name.replaceAll(/\W+/g, "-").slice(0, 30));
+      throw error;
+    }
+  });
 };
 
 promise("each page comes with its policy, and strangers get nothing", policy);

@@ -1,7 +1,7 @@
 // A Shelf server of our own: real binary, real containers, own directories and ports; ended and
 // removed afterwards. Where next: browser.mjs.
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -40,7 +40,8 @@ export class Server {
     server.run = join(server.folder, "run");
     mkdirSync(server.data);
     const images = process.env.SHELF_TEST_IMAGES;
-    if (images) cpSync(images, join(server.data, "images"), { recursive: true, verbatimSymlinks: true });
+    // Layers hold device files, which only cp -a copies.
+    if (images) execFileSync("cp", ["-a", images, join(server.data, "images")]);
     [server.http, server.api, server.canvas] = [await freePort(), await freePort(), await freePort()];
     await server.up();
     return server;
@@ -87,6 +88,7 @@ export class Server {
   }
 
   async end() {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) await this.up();
     if (this.child.exitCode === null) {
       this.shelf(["serve", "--stop", "--containers"]);
       if (this.child.exitCode === null) await new Promise((done) => this.child.once("exit", done));
