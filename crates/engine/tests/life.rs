@@ -16,7 +16,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("root_a_program_that_cannot_run_says_why", root_a_program_that_cannot_run_says_why),
     ("root_a_signal_ends_a_container", root_a_signal_ends_a_container),
     ("root_stdin_is_kept_open_and_closed", root_stdin_is_kept_open_and_closed),
-    ("root_memory_processor_and_process_limits_hold", root_memory_processor_and_process_limits_hold),
+    (
+        "root_memory_processor_and_process_limits_hold",
+        root_memory_processor_and_process_limits_hold,
+    ),
     ("root_specs_that_make_no_sense_are_refused", root_specs_that_make_no_sense_are_refused),
     ("root_a_loud_container_loses_no_line", root_a_loud_container_loses_no_line),
     ("root_a_keeper_is_small_and_starts_are_fast", root_a_keeper_is_small_and_starts_are_fast),
