@@ -144,8 +144,8 @@ pub fn forget(target: &Target, app: &str, name: &str) -> Result<()> {
 
 /// Deletes all but the newest `keep` of one label.
 pub(super) fn prune(target: &Target, app: &str, label: &str, keep: usize) -> Result<()> {
-    let old = backups(target, app)?.into_iter().filter(|one| one.label == label).skip(keep);
-    old.map(|one| forget(target, app, &one.name)).collect()
+    let mut old = backups(target, app)?.into_iter().filter(|one| one.label == label).skip(keep);
+    old.try_for_each(|one| forget(target, app, &one.name))
 }
 
 /// A backup that came from elsewhere, until it is restored.
