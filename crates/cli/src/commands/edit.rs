@@ -49,7 +49,7 @@ pub(crate) fn print(global: &Global, dry_run: bool, report: &EditReport) -> Outc
     for one in report.missing.iter().take(5) {
         say(&format!("! {}", one.message))?;
         for help in one.help.iter().take(2) {
-            say(&format!("  {}: {}", help.text, help.action).trim_end_matches(": "))?;
+            say(format!("  {}: {}", help.text, help.action).trim_end_matches(": "))?;
         }
     }
     match dry_run {
