@@ -85,7 +85,11 @@ export async function byMouse(server, browser) {
   await page.mouse.move(a.x + a.width / 2, a.y + a.height / 2);
   await page.mouse.down();
   await page.mouse.move((a.x + b.x) / 2, (a.y + b.y) / 2, { steps: 6 });
-  await page.mouse.move(b.x + b.width / 2, b.y + b.height / 2, { steps: 6 });
+  await page.mouse.move(b.x + b.width / 2, b.y + b.height / 2, { steps: 12 });
+  // A hand rests for a moment before it lets go.
+  await page.waitForTimeout(150);
+  await page.mouse.move(b.x + b.width / 2 + 1, b.y + b.height / 2);
+  await page.waitForTimeout(50);
   await page.mouse.up();
   const { text } = await eventually(10, "both wires are in the file", async () => {
     const now = await agree(server, page, app);

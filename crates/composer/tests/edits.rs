@@ -301,7 +301,7 @@ fn what_was_wrong_before_does_not_stand_in_the_way() {
     let wrong = WEB.replace("postgres@15", "postgrs@15");
     let edited = done(&wrong, json!({"verb":"copies","block":"web","copies":"2"}));
     assert!(edited.text.contains("copies = 2"));
-    let mended = done(&wrong, json!({"verb":"use","block":"db","module":"postgres"}));
+    let mended = done(&wrong, json!({"verb":"use","block":"db","module":"postgres@15"}));
     assert_eq!(mended.text, WEB);
     assert_eq!(undone(&mended), wrong);
     assert_eq!(refused("app = [", json!({"verb":"remove","block":"x"}))[0].code, "file/syntax");

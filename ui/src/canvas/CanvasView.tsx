@@ -235,7 +235,8 @@ function Flow({ app, model, readOnly }: { app: string; model: Model; readOnly: b
           return Boolean(need && offer && need.side === "need" && offer.side === "offer");
         }}
         connectOnClick={false}
-        connectionRadius={64}
+        // Measured to the middle of a port, which is as wide as its label: the dot is up to half a block away.
+        connectionRadius={130}
         nodesDraggable={!readOnly && !hand}
         nodesConnectable={!readOnly}
         nodesFocusable={false}
