@@ -118,7 +118,7 @@ export async function byMouse(server, browser) {
   await second.close();
   // The code changes; Go takes it; undo of the Go brings the first edition back.
   server.say(app, "hello from the second edition");
-  server.shelf(["-a", app, "push", "hello"], server.data + `/apps/${app}`);
+  server.shelf(["push", "hello"], `${server.data}/apps/${app}`);
   await live(server, page, app, "second edition");
   one.wrongs.splice(0, one.wrongs.length, ...one.wrongs.filter((it) => !it.startsWith(`asked http://${app}.localhost`)));
   await page.goto(`${server.origin}/apps/${app}/releases`);

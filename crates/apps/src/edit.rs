@@ -176,6 +176,7 @@ fn stale_or_wrong(wrong: Vec<Diagnostic>) -> Error {
 /// since `revision` (`edit/stale`), or the folder cannot be read or written.
 pub fn edit(dir: &Path, edits: &[Edit], by: &str, revision: Option<&str>) -> Result<EditReport> {
     let desk = Desk::open(dir)?;
+    let edits = &with_ports(dir, edits);
     fresh(&desk, edits, revision)?;
     let applied = desk.apply(&desk.text, edits)?;
     let id = desk.journal.next_id();
@@ -188,6 +189,7 @@ pub fn edit(dir: &Path, edits: &[Edit], by: &str, revision: Option<&str>) -> Res
 /// # Errors
 /// As [`edit`].
 pub fn try_edit(dir: &Path, edits: &[Edit], revision: Option<&str>) -> Result<EditReport> {
+    let edits = &with_ports(dir, edits);
     let path = dir.join("app.toml");
     let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
     if revision.is_some_and(|wanted| wanted != load::revision(&text)) {
@@ -199,6 +201,18 @@ pub fn try_edit(dir: &Path, edits: &[Edit], revision: Option<&str>) -> Result<Ed
     let catalogue = stock::catalogue()?;
     let applied = apply(&catalogue, &text, edits)?;
     Ok(report(&catalogue, &text, None, &applied))
+}
+
+/// A source block that comes without a port gets the one that its Dockerfile exposes, as `init`
+/// gives it: a block that nobody can reach is not what was meant.
+fn with_ports(dir: &Path, edits: &[Edit]) -> Vec<Edit> {
+    let mut edits = edits.to_vec();
+    for edit in &mut edits {
+        if let Edit::Add { source: Some(source), port: port @ None, .. } = edit {
+            *port = crate::init::exposed(&dir.join(source));
+        }
+    }
+    edits
 }
 
 /// Refuses edits of fields that somebody else has changed since `revision`.

@@ -190,6 +190,12 @@ fn written(app: &str, found: &[Found], notes: &mut Vec<String>) -> String {
     text
 }
 
+/// The port that a source folder's Dockerfile exposes first, if it says one.
+pub(crate) fn exposed(folder: &Path) -> Option<u16> {
+    let found = dockerfile(folder, String::new(), String::new()).ok()?;
+    found.ports.first().copied()
+}
+
 /// The ports that the last stage of a Dockerfile exposes, as far as they are numbers.
 fn dockerfile(folder: &Path, block: String, source: String) -> Result<Found> {
     let path = folder.join("Dockerfile");
