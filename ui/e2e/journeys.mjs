@@ -154,12 +154,10 @@ export async function byKeys(server, browser) {
   await page.getByRole("button", { name: /Your source/ }).focus();
   await press("Enter");
   await page.getByLabel("Folder").focus();
-  await type("./hello");
+  await type("hello");
   await press("Enter");
-  if (await page.getByRole("dialog").isVisible()) {
-    await page.getByRole("dialog").getByRole("button", { name: /^Add/ }).focus();
-    await press("Enter");
-  }
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await block(page, "hello").waitFor();
   await block(page, "hello").focus();
   await press("Enter");
   await page.getByRole("tab", { name: "Wires" }).focus();
@@ -189,7 +187,8 @@ export async function byKeys(server, browser) {
   await press("Control+Enter");
   await page.waitForURL(`**/apps/${app}/plan`);
   await page.getByRole("heading", { name: /plan/i }).first().waitFor();
-  await eventually(20, "the plan is there", async () => assert.ok(await page.getByRole("button", { name: /^Go/ }).first().isEnabled()));
+  await page.getByRole("heading", { name: "What happens" }).waitFor();
+  await page.getByText("New address").waitFor();
   await press("Control+Enter");
   await page.locator('.go-panel[data-state="done"]').waitFor({ timeout: GO });
   await live(server, page, app, "first edition; database postgres");

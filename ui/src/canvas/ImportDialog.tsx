@@ -16,11 +16,14 @@ const close = () => useCanvas.getState().put({ dropped: null });
 
 function Source({ app, dropped }: { app: string; dropped: Dropped }) {
   const folder = dropped.kind === "folder";
-  const [path, setPath] = useState(folder ? `./${dropped.name}` : "./");
+  const [typed, setPath] = useState(folder ? `./${dropped.name}` : "./");
+  // The beginning is there already; who types it once more means it once.
+  const path = typed.replace(/^(\.\/)+/, "./");
   const [name, setName] = useState("");
   const wish = name || toName(path.split("/").filter(Boolean).at(-1) ?? "");
   const badPath = !path.startsWith("./") || path.length < 3;
   const badName = name !== "" && !isName(name);
+  const add = () => void addSource(app, path, wish, dropped.at).then((it) => it && close());
   return (
     <Dialog
       open
@@ -32,14 +35,20 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
           <Button
             weight="primary"
             disabled={badPath || badName}
-            onClick={() => void addSource(app, path, wish, dropped.at).then((it) => it && close())}
+            onClick={add}
           >
             Add it
           </Button>
         </>
       }
     >
-      <div className="stack">
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!badPath && !badName) add();
+        }}
+      >
         {folder && (
           <p className="muted">
             A browser does not tell where a dropped folder is. If it lies inside the app's folder, this path
@@ -55,7 +64,7 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
             <input
               {...props}
               className="mono"
-              value={path}
+              value={typed}
               spellCheck={false}
               onChange={(event) => setPath(event.target.value)}
             />
@@ -75,7 +84,9 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
             />
           )}
         </Field>
-      </div>
+        {/* Two fields and no button of its own: without this, Enter would not be a submit. */}
+        <input type="submit" hidden />
+      </form>
     </Dialog>
   );
 }
