@@ -5,6 +5,7 @@
 //! `tidy.rs` for the house rules.
 
 mod bench;
+mod canvas;
 mod demo;
 mod host;
 mod measure;
@@ -22,6 +23,7 @@ cargo x test [ROOM]      all tests (or one room's), on real components; needs ro
 cargo x check            formatting, lints and house rules
 cargo x ci               what CI runs: check, then test
 cargo x ui               the canvas, from ui/ into ui/dist; needs Node and a registry
+cargo x canvas [WORD]    the canvas's tests and its journeys in Chromium; needs root and Node
 cargo x vm               the lower rooms' tests on Debian's kernel, emulated; needs root
 cargo x bench            the start of a container beside docker's, in one run; needs root
 cargo x measure          the figures of docs/performance.md, taken anew; needs root
@@ -44,6 +46,7 @@ fn run() -> Result<()> {
         Some("check") => test::check(),
         Some("ci") => test::check().and_then(|()| test::run(&[])),
         Some("ui") => ui::build(),
+        Some("canvas") => canvas::run(&rest),
         Some("vm") => vm::run(),
         Some("bench") => bench::run(),
         Some("measure") => measure::run(),

@@ -22,7 +22,7 @@ export function Problem({ error, retry, what }: { error: Refusal | Error; retry?
   const refusal = "code" in error ? (error as Refusal) : null;
   return (
     <div className="problem" role="alert">
-      <h3>{what}</h3>
+      <h2 className="lesser">{what}</h2>
       <p>{error.message}</p>
       {refusal?.why && <p className="muted">{refusal.why}</p>}
       {refusal?.hint && <p>{refusal.hint}</p>}

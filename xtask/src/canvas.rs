@@ -1,0 +1,37 @@
+//! `cargo x canvas`: the canvas's own tests, then its journeys in a real browser against the real
+//! binary and real containers. See `ui/e2e/run.mjs`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::host::{Need, cargo, host_tuple, install, require_root, root, run as start};
+use crate::ui;
+
+const NEEDS: &[Need] = &[
+    Need { program: "chromium", package: "chromium", why: "a real browser" },
+    Need { program: "mmdebstrap", package: "mmdebstrap", why: "makes the Debian base image" },
+];
+
+/// Runs them all, or the journeys whose name contains one of `words`.
+///
+/// # Errors
+/// Something could not be fetched, or a test failed.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    require_root("canvas")?;
+    install(NEEDS)?;
+    let ui = ui::fetch()?;
+    if words.is_empty() {
+        start(Command::new("npm").args(["test"]).current_dir(&ui))?;
+    }
+    cargo(&["build", "--package", "cli"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
+    start(
+        Command::new("node")
+            .arg("e2e/run.mjs")
+            .args(words)
+            .current_dir(&ui)
+            .env("SHELF_BIN", target.join(host_tuple()?).join("debug/shelf")),
+    )
+}
