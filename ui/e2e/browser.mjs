@@ -28,6 +28,8 @@ export async function person(browser, server, options = {}) {
   page.on("pageerror", (error) => wrongs.push(`page: ${error}`));
   await page.goto(server.link(name));
   await page.waitForURL((url) => !url.pathname.startsWith("/open"));
+  // The address is tidied before the token is exchanged; signed in is who is known.
+  await page.waitForFunction(async () => (await fetch("/v1/me")).ok, null, { polling: 100, timeout: 20_000 });
   return { context, page, wrongs };
 }
 
