@@ -53,6 +53,16 @@ pub(crate) fn name(global: &Global) -> Result<String, Failure> {
     apps::app_name(&folder).map_err(|error| failure(&error))
 }
 
+/// What a check found. An app file that names what is not there is wrong, which is a failure; it
+/// is not found only when there is no app.
+pub(crate) fn wrong(error: &apps::Error) -> Failure {
+    let mut failure = failure(error);
+    if !error.report().code.ends_with("/absent") {
+        failure.code = Code::Failed;
+    }
+    failure
+}
+
 /// An error of the apps room, for a person.
 pub(crate) fn failure(error: &apps::Error) -> Failure {
     let report = error.report();

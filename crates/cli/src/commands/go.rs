@@ -22,7 +22,7 @@ pub(crate) async fn go(global: &Global, options: &Go) -> Outcome {
     let folder = app::folder(global)?;
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
     // The file is checked here first: its errors need no server.
-    apps::check(&folder).map_err(|error| app::failure(&error))?;
+    apps::check(&folder).map_err(|error| app::wrong(&error))?;
     let body = json!({
         "dir": folder, "no_cache": options.no_cache, "timeout_seconds": options.timeout,
     });

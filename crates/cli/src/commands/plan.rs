@@ -15,7 +15,7 @@ use crate::settings::Global;
 /// Checks the app file, types and versions without a server.
 pub(crate) fn check(global: &Global) -> Outcome {
     let folder = app::folder(global)?;
-    let report = apps::check(&folder).map_err(|error| app::failure(&error))?;
+    let report = apps::check(&folder).map_err(|error| app::wrong(&error))?;
     if global.json {
         say(&json!({"schema": "shelf/check/1", "result": report}).to_string())?;
         return Ok(ExitCode::SUCCESS);
@@ -34,7 +34,7 @@ pub(crate) fn check(global: &Global) -> Outcome {
 pub(crate) async fn plan(global: &Global, options: &Plan) -> Outcome {
     let folder = app::folder(global)?;
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
-    apps::check(&folder).map_err(|error| app::failure(&error))?;
+    apps::check(&folder).map_err(|error| app::wrong(&error))?;
     let client = Client::new(global.socket());
     let value = client.json(Method::POST, "/v1/verbs/plan", Some(&json!({"dir": folder}))).await?;
     let report: apps::PlanReport = decode(value)?;
