@@ -495,7 +495,7 @@ impl Error {
             }
             Self::NoRelease { known, .. } => format!("there are: {}", known.join(", ")),
             Self::ImageGone { .. } => "build it again from its source:  shelf go".into(),
-            Self::Stuck { .. } => "look:  shelf status        then:  shelf undo --go".into(),
+            Self::Stuck { .. } => "look:  shelf status        back to an earlier release:  shelf open".into(),
             Self::Outside { app, secret, keys } => {
                 let values: Vec<String> =
                     keys.iter().map(|key| format!("--from-literal={key}=…")).collect();

@@ -162,7 +162,7 @@ pub async fn undo_go(
             code: "undo/snapshot",
             message: format!("no snapshot was made when release {} was left", before.release),
             hint: Some(
-                "code and wiring alone:  shelf undo --go        a backup:  shelf restore NAME"
+                "code and wiring alone:  Releases, on the canvas (shelf open)        a backup:  shelf restore NAME"
                     .into(),
             ),
         });
