@@ -10,7 +10,11 @@ use crate::host::{Need, cargo, host_tuple, install, require_root, root, run as s
 use crate::ui;
 
 const NEEDS: &[Need] = &[
-    Need { program: "chromium", package: "chromium fonts-dejavu-core", why: "a real browser, and letters" },
+    Need {
+        program: "chromium",
+        package: "chromium fonts-dejavu-core",
+        why: "a real browser, and letters",
+    },
     Need { program: "mmdebstrap", package: "mmdebstrap", why: "makes the Debian base image" },
 ];
 
