@@ -21,7 +21,7 @@ use net::{Allow, Block, Direction, Peers, Policy, Ports};
 use serde_json::{Value, json};
 
 use crate::host::Host;
-use crate::services::{Objects, heard, next, protocol, watch};
+use crate::services::{Objects, heard, next, protocol, until, watch};
 
 /// Changes within this time are handed down together.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -44,17 +44,11 @@ pub(crate) async fn run(host: Arc<Host>) {
     let mut due: Option<tokio::time::Instant> = None;
     let mut told: Option<Vec<Policy>> = None;
     loop {
-        let wait = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
         let changed = tokio::select! {
             event = next(&mut policies) => heard(&mut known.policies, event),
             event = next(&mut pods) => heard(&mut known.pods, event),
             event = next(&mut namespaces) => heard(&mut known.namespaces, event),
-            () = wait => {
+            () = until(due) => {
                 due = None;
                 let wanted = policies_of(&known);
                 if told.as_ref() != Some(&wanted) {

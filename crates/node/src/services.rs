@@ -100,6 +100,14 @@ pub(crate) fn heard<K: Resource>(
     }
 }
 
+/// Waits for what is due; for ever if nothing is.
+pub(crate) async fn until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Runs for ever.
 pub(crate) async fn run(host: Arc<Host>) {
     let mut known = Known::default();
@@ -108,17 +116,11 @@ pub(crate) async fn run(host: Arc<Host>) {
     let mut ingresses = watch::<Ingress>(&host.client);
     let mut due: Option<tokio::time::Instant> = None;
     loop {
-        let wait = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
         let changed = tokio::select! {
             event = next(&mut services) => heard(&mut known.services, event),
             event = next(&mut slices) => heard(&mut known.slices, event),
             event = next(&mut ingresses) => heard(&mut known.ingresses, event),
-            () = wait => {
+            () = until(due) => {
                 due = None;
                 hand_down(&host, &known).await;
                 false
