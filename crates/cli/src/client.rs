@@ -63,6 +63,21 @@ impl Client {
         })
     }
 
+    /// A connection for one request, driven in the background.
+    async fn connect<B>(&self) -> Result<hyper::client::conn::http1::SendRequest<B>, Failure>
+    where
+        B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        let stream = self.stream().await?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(&self.socket, &error))?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
     /// Sends a request and returns the answer's head and its body unread.
     pub(crate) async fn send(
         &self,
@@ -70,11 +85,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<http::Response<Incoming>, Failure> {
-        let stream = self.stream().await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| unreachable(&self.socket, &error))?;
-        tokio::spawn(connection);
+        let mut sender = self.connect().await?;
         let bytes = body.map(|value| Bytes::from(value.to_string())).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -99,11 +110,7 @@ impl Client {
         path: &str,
         write: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send + 'static,
     ) -> Result<http::Response<Incoming>, Failure> {
-        let stream = self.stream().await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| unreachable(&self.socket, &error))?;
-        tokio::spawn(connection);
+        let mut sender = self.connect().await?;
         let (pieces, receiver) = tokio::sync::mpsc::channel(QUEUE_PIECES);
         let writing = tokio::task::spawn_blocking(move || {
             let mut to = std::io::BufWriter::with_capacity(PIECE_BYTES, Pieces(pieces.clone()));
