@@ -28,6 +28,8 @@ use crate::wire::{self, Create};
 const NAME: &str = "shelf-zygote";
 /// The cgroup of zygote and keepers below our root; no sandbox id can start like this.
 pub(crate) const GROUP: &str = "_keepers";
+/// How long a process whose death is certain may take to let go of its files.
+const DYING: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// The daemon's side.
 #[derive(Debug)]
@@ -90,10 +92,15 @@ impl Zygote {
 
 impl Zygote {
     /// Whether it has ended by itself; its socket knows before it can be waited for.
+    ///
+    /// Asked after an answer that never came, it waits up to [`DYING`]: a process that ends
+    /// lets go of the connection it was just handed before it lets go of its own socket (the
+    /// kernel closes the newest file first), so the end of that connection can be heard while
+    /// the zygote still looks alive.
     pub(crate) fn is_gone(&self) -> bool {
         let Some(socket) = &self.socket else { return true };
         let mut set = [PollFd::new(socket, PollFlags::empty())];
-        let polled = poll(&mut set, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        let polled = poll(&mut set, Some(&DYING));
         polled.is_ok() && set[0].revents().contains(PollFlags::HUP)
     }
 }
