@@ -3,7 +3,6 @@
 //! Nothing is built from source: the images of a release stay in the store, and the app file is
 //! kept with it. Where next: `release.rs`, which keeps them, and `go.rs`, which settles the app.
 
-use std::path::Path;
 use std::time::Duration;
 
 use composer::Images;
@@ -75,7 +74,7 @@ pub(crate) async fn return_to(
     events: Events<'_>,
 ) -> Result<GoReport> {
     let clock = Clock::start();
-    let loaded = load::from_text(Path::new(""), release.text.clone())?;
+    let loaded = load::of_release(release)?;
     events(Event::Note { text: format!("back to release {} of {}", release.release, release.at) });
     let known = still_there(target, release);
     for one in loaded.graph.builds() {

@@ -9,7 +9,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{self, Change, Entry, HistoryEntry, Journal, Record};
-use crate::{Error, Result, load, stock};
+use crate::{Error, Result, load};
 
 /// Who changed what no verb changed: an editor, or git.
 const FILE: &str = "file";
@@ -65,11 +65,12 @@ impl<'a> Desk<'a> {
             };
             journal.push(record)?;
         }
-        Ok(Self { dir, journal, text, catalogue: stock::catalogue()? })
+        let catalogue = load::shelf_for(dir, &text)?;
+        Ok(Self { dir, journal, text, catalogue })
     }
 
     fn apply(&self, text: &str, edits: &[Edit]) -> Result<Applied> {
-        apply(&self.catalogue, text, edits)
+        apply(&with_forks(self.dir, &self.catalogue, edits)?, text, edits)
     }
 
     /// Writes a record, then the file, and says what changed.
@@ -88,7 +89,9 @@ impl<'a> Desk<'a> {
     }
 
     fn report(&self, id: Option<String>, applied: &Applied) -> EditReport {
-        report(&self.catalogue, &self.text, id, applied)
+        // What a fork copied was not there when the shelf was read.
+        let shelf = with_forks(self.dir, &self.catalogue, &applied.edits);
+        report(&shelf.unwrap_or_else(|_| self.catalogue.clone()), &self.text, id, applied)
     }
 }
 
@@ -198,9 +201,21 @@ pub fn try_edit(dir: &Path, edits: &[Edit], revision: Option<&str>) -> Result<Ed
         return Ok(desk.report(None, &desk.apply(&desk.text, edits)?));
     }
     // Even the folder of the history is not made for a trial.
-    let catalogue = stock::catalogue()?;
+    let catalogue = with_forks(dir, &load::shelf_for(dir, &text)?, edits)?;
     let applied = apply(&catalogue, &text, edits)?;
     Ok(report(&catalogue, &text, None, &applied))
+}
+
+/// The shelf with the folders that edits take modules from.
+fn with_forks(dir: &Path, catalogue: &Catalogue, edits: &[Edit]) -> Result<Catalogue> {
+    let mut catalogue = catalogue.clone();
+    for edit in edits {
+        let Edit::Fork { to, .. } = edit else { continue };
+        if let Ok(text) = fs::read_to_string(dir.join(to).join("module.toml")) {
+            catalogue.add_local(to, &text).map_err(Error::Wrong)?;
+        }
+    }
+    Ok(catalogue)
 }
 
 /// A source block that comes without a port gets the one that its Dockerfile exposes, as `init`
@@ -429,7 +444,8 @@ pub fn write_text(dir: &Path, text: &str, revision: Option<&str>, by: &str) -> R
 pub fn formatted(dir: &Path) -> Result<Option<String>> {
     let path = dir.join("app.toml");
     let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
-    let tidy = composer::format("app.toml", &text, &stock::catalogue()?).map_err(Error::Wrong)?;
+    let shelf = load::shelf_for(dir, &text)?;
+    let tidy = composer::format("app.toml", &text, &shelf).map_err(Error::Wrong)?;
     Ok((tidy != text).then_some(tidy))
 }
 

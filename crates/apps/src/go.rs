@@ -172,6 +172,7 @@ pub(crate) async fn settle(
         sources,
         from: loaded.graph.blocks.iter().map(|p| (p.name.clone(), p.from.to_string())).collect(),
         text: loaded.text.clone(),
+        beside: loaded.beside.clone(),
         second: rotate::second(&facts),
     };
     let stale = recorded.is_none_or(|one| Release { at: one.at.clone(), ..release.clone() } != one);

@@ -7,6 +7,7 @@ use composer::graph::{From, Wire};
 use composer::{App, Catalogue, Graph};
 use fs_err as fs;
 
+use crate::release::Release;
 use crate::report::CheckReport;
 use crate::{Error, Result, folder, stock};
 
@@ -16,6 +17,8 @@ pub(crate) struct Loaded {
     pub(crate) graph: Graph,
     /// The app file as it was read.
     pub(crate) text: String,
+    /// The files it names, as they were read: modules in its folder, and extensions.
+    pub(crate) beside: BTreeMap<String, String>,
 }
 
 /// Reads and checks the app in `dir`.
@@ -52,35 +55,72 @@ pub(crate) fn load_some(
 
 /// Checks the text of an app file; what it is built from is not looked at.
 pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
+    check_with(dir, text, |path| read_beside(dir, path))
+}
+
+/// Checks an app as it was released: what stood beside its file then counts, not what is there now.
+pub(crate) fn of_release(release: &Release) -> Result<Loaded> {
+    let beside = |path: &str| Ok(release.beside.get(path).cloned());
+    check_with(Path::new(""), release.text.clone(), beside)
+}
+
+fn check_with(
+    dir: &Path,
+    text: String,
+    read: impl FnMut(&str) -> Result<Option<String>>,
+) -> Result<Loaded> {
     let mut app = App::parse("app.toml", &text).map_err(Error::Wrong)?;
-    let catalogue = beside(dir, &mut app)?;
+    let (catalogue, beside) = shelf_of(&mut app, read)?;
     let graph = composer::check(&app, &catalogue).map_err(Error::Wrong)?;
-    Ok(Loaded { dir: dir.to_owned(), graph, text })
+    Ok(Loaded { dir: dir.to_owned(), graph, text, beside })
 }
 
 /// The shelf with the modules of the app's own folder; the app gets the files it names.
 pub(crate) fn beside(dir: &Path, app: &mut App) -> Result<Catalogue> {
-    let mut catalogue = stock::catalogue()?;
-    let text = |path: PathBuf| match fs::read_to_string(&path) {
+    Ok(shelf_of(app, |path| read_beside(dir, path))?.0)
+}
+
+/// The shelf for a text that need be no app file yet: what it names beside it is there if it can be
+/// read.
+pub(crate) fn shelf_for(dir: &Path, text: &str) -> Result<Catalogue> {
+    match App::parse("app.toml", text) {
+        Ok(mut app) => beside(dir, &mut app),
+        Err(_) => stock::catalogue(),
+    }
+}
+
+/// A file beside the app file; the checker says what is not there, with its line.
+fn read_beside(dir: &Path, path: &str) -> Result<Option<String>> {
+    let path = dir.join(path);
+    match fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text)),
-        // The checker says what is not there, with its line.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
         Err(source) => Err(Error::Read { path, source }),
-    };
+    }
+}
+
+fn shelf_of(
+    app: &mut App,
+    mut read: impl FnMut(&str) -> Result<Option<String>>,
+) -> Result<(Catalogue, BTreeMap<String, String>)> {
+    let (mut catalogue, mut beside) = (stock::catalogue()?, BTreeMap::new());
     let local: Vec<String> = app.local_modules().into_iter().map(str::to_owned).collect();
     for path in local {
-        if let Some(text) = text(dir.join(&path).join("module.toml"))? {
+        let file = format!("{path}/module.toml");
+        if let Some(text) = read(&file)? {
             catalogue.add_local(&path, &text).map_err(Error::Wrong)?;
+            beside.insert(file, text);
         }
     }
     let named: Vec<String> = app.named_files().into_iter().map(str::to_owned).collect();
     for path in named {
-        if let Some(text) = text(dir.join(&path))? {
+        if let Some(text) = read(&path)? {
             app.give_file(&path, &text);
+            beside.insert(path, text);
         }
     }
-    Ok(catalogue)
+    Ok((catalogue, beside))
 }
 
 /// The app file in `dir`, as it is.

@@ -155,6 +155,10 @@ fn origin(dir: &Path, draft: &Draft, part: Option<&Part>, catalogue: &Catalogue)
     if let Some(From::Local { path, name, version, .. }) = part.map(|part| &part.from) {
         value = json!({ "kind": "module", "module": name, "version": version, "path": path,
             "folder": dir.join(path) });
+        // A copy whose origin cannot be read is drawn without it.
+        if let Ok(Some(yours)) = crate::yours(&dir.join(path)) {
+            value["yours"] = json!(yours);
+        }
     }
     value
 }

@@ -35,6 +35,10 @@ pub(crate) struct Release {
     /// The app file it was made from; empty in records of older versions.
     #[serde(default)]
     pub(crate) text: String,
+    /// The files that the app file names, by their paths beside it: modules in its folder, and
+    /// what it adds to modules.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) beside: BTreeMap<String, String>,
     /// Wires whose login is in the second slot, by their plain names.
     #[serde(default)]
     pub(crate) second: Vec<String>,
@@ -153,6 +157,7 @@ mod tests {
             images: BTreeMap::new(),
             sources: BTreeMap::new(),
             from: BTreeMap::new(),
+            beside: BTreeMap::new(),
             text: "app = \"x\"".into(),
             second: Vec::new(),
         };

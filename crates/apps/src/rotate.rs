@@ -5,8 +5,6 @@
 //! throughout as well. Passwords are in Secrets only. Where next: `composer`'s `Turn`, which says
 //! what a turn becomes, and `go.rs`.
 
-use std::path::Path;
-
 use composer::{Facts, Turn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,7 +100,7 @@ pub async fn rotate(
     let Some(release) = release::read(&live).filter(|one| !one.text.is_empty()) else {
         return Err(Error::Absent(app.to_owned()));
     };
-    let loaded = load::from_text(Path::new(""), release.text.clone())?;
+    let loaded = load::of_release(&release)?;
     let wire = find(&loaded.graph.wires, app, wire)?;
     let plain = wire.plain_name();
     let from = if release.second.contains(&plain) { Slot::B } else { Slot::A };

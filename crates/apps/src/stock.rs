@@ -71,6 +71,19 @@ fn write_folder(folder: &Dir<'_>, root: &Path, to: &Path) -> std::io::Result<()>
     Ok(())
 }
 
+/// All files of a module's folder, by their paths in it.
+pub(crate) fn files(module: &str) -> Vec<(String, &'static [u8])> {
+    let mut entries = Vec::new();
+    if let Some(folder) = MODULES.get_dir(module) {
+        collect(folder, &mut entries);
+    }
+    let inside = |(path, bytes): (String, &'static [u8])| {
+        let inside = path.strip_prefix(module)?.strip_prefix('/')?.to_owned();
+        Some((inside, bytes))
+    };
+    entries.into_iter().filter_map(inside).collect()
+}
+
 /// A file of a module's folder.
 pub(crate) fn file(module: &str, name: &str) -> Option<&'static [u8]> {
     MODULES.get_file(Path::new(module).join(name)).map(include_dir::File::contents)

@@ -5,6 +5,7 @@
 
 pub(crate) mod edits;
 pub(crate) mod looks;
+pub(crate) mod modules;
 
 use std::path::PathBuf;
 
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     /// The types of wires
     #[command(subcommand)]
     Interface(looks::Interface),
+    /// Make a block's module yours: a copy in this folder
+    Fork(modules::Fork),
     /// Is the app right? Checks the file, types and versions; needs no server
     Check,
     /// What `go` would do, and what it assumes

@@ -13,6 +13,7 @@ mod events;
 mod exec;
 mod explain;
 mod fmt;
+mod fork;
 mod go;
 mod graph;
 mod images;
@@ -77,6 +78,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Search(options) => shelf::search(global, &options),
         Command::Show(options) => shelf::show(global, &options),
         Command::Interface(options) => shelf::interface(global, &options),
+        Command::Fork(options) => fork::fork(global, &options),
         Command::Completion(options) => completion::completion(&options),
         Command::Check => plan::check(global),
         Command::Plan(options) => plan::plan(global, &options).await,

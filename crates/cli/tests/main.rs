@@ -4,4 +4,5 @@
 mod edits;
 mod guide;
 mod looks;
+mod modules;
 mod shell;

@@ -157,6 +157,14 @@ pub enum Edit {
         /// `postgres@16`.
         module: String,
     },
+    /// Takes a block's module from a copy in the app's folder, which is there already: the last
+    /// rung, where everything is yours.
+    Fork {
+        /// The block.
+        block: String,
+        /// The folder, `./db`.
+        to: String,
+    },
     /// Uses an extension point that the module declares.
     Extend {
         /// The block.

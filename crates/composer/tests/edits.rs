@@ -51,6 +51,48 @@ worker = { run = \"bin/worker\" }
 ";
 
 #[test]
+fn a_fork_keeps_the_line_and_goes_back_byte_for_byte() {
+    let mut shelf = catalogue();
+    let text =
+        std::fs::read_to_string(crate::shelf::repository().join("modules/postgres/module.toml"));
+    shelf.add_local("./db", &text.unwrap()).unwrap();
+    for (old, new) in [
+        (WEB.to_owned(), WEB.replace("use = \"postgres@15\"", "module = \"./db\"")),
+        (
+            WEB.replace("use = ", "use    = ").replace("@15\"", "@15\"  # why"),
+            WEB.replace("use = \"postgres@15\"", "module = \"./db\"  # why"),
+        ),
+        (
+            WEB.replace(
+                "[db]   # the one database\nuse = \"postgres@15\"",
+                "db = { use = \"postgres@15\" }",
+            ),
+            WEB.replace(
+                "[db]   # the one database\nuse = \"postgres@15\"",
+                "db = { module = \"./db\" }",
+            ),
+        ),
+    ] {
+        let fork = Edit::Fork { block: "db".into(), to: "./db".into() };
+        let done = edit("app.toml", &old, &fork, &shelf).unwrap();
+        assert_eq!(done.text, new);
+        assert_eq!(
+            (done.summary.as_str(), done.command.as_str()),
+            ("db is yours, in ./db", "shelf fork db")
+        );
+        let back = done.inverse.iter().fold(done.text.clone(), |text, back| {
+            edit("app.toml", &text, back, &shelf).unwrap().text
+        });
+        assert_eq!(back, old);
+    }
+    let fork = Edit::Fork { block: "db".into(), to: "./elsewhere".into() };
+    let wrong = edit("app.toml", WEB, &fork, &shelf).unwrap_err();
+    assert_eq!(wrong[0].code, "module/unknown", "{}", composer::render(&wrong));
+    let fork = Edit::Fork { block: "web".into(), to: "./db".into() };
+    assert_eq!(edit("app.toml", WEB, &fork, &shelf).unwrap_err()[0].code, "block/origin");
+}
+
+#[test]
 fn add_writes_a_block_at_the_end() {
     let edited = done(WEB, json!({"verb":"add","block":"jobs","use":"rabbitmq"}));
     assert_eq!(edited.text, format!("{WEB}\n[jobs]\nuse = \"rabbitmq@3\"\n"));

@@ -108,8 +108,8 @@ pub async fn backup(
             hint: Some("say once more:  shelf go".into()),
         });
     }
-    let graph = load::from_text(std::path::Path::new(""), release.text.clone())?.graph;
-    let (holders, left_out) = parts::holders(&graph)?;
+    let graph = load::of_release(&release)?.graph;
+    let (holders, left_out) = parts::holders(&graph);
     let sources = sources(target, app, &live, &release, &holders).await?;
     let random = options.passphrase.as_ref().map(|_| rand::random::<[u8; 16]>());
     let header = Header {

@@ -4,8 +4,6 @@ use composer::Graph;
 use composer::graph::{From, Part};
 
 use super::archive::LeftOut;
-use crate::{Result, stock};
-
 /// A block that holds data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
@@ -25,22 +23,22 @@ pub(super) enum Way {
 }
 
 /// The blocks that hold data, and those that do but cannot say it.
-pub(super) fn holders(graph: &Graph) -> Result<(Vec<Holder>, Vec<LeftOut>)> {
-    let catalogue = stock::catalogue()?;
+pub(super) fn holders(graph: &Graph) -> (Vec<Holder>, Vec<LeftOut>) {
     let (mut holders, mut left_out) = (Vec::new(), Vec::new());
     for part in &graph.blocks {
         let mut holder = |module: String, way| {
             holders.push(Holder { block: part.name.clone(), module, way });
         };
-        let From::Module { name, version, .. } = &part.from else {
+        let (From::Module { name, version, .. } | From::Local { name, version, .. }) = &part.from
+        else {
             if !part.disks.is_empty() {
                 holder(String::new(), Way::Files(claims(part)));
             }
             continue;
         };
         let module = format!("{name} {version}");
-        let data = catalogue.module(name).map(|module| module.data.as_slice()).unwrap_or_default();
-        let says = |key: &str| data.iter().find(|(known, _)| known == key).map(|(_, v)| v.clone());
+        let says =
+            |key: &str| part.data.iter().find(|(known, _)| known == key).map(|(_, v)| v.clone());
         match (says("backup"), says("restore")) {
             (Some(backup), _) if backup == "files" => holder(module, Way::Files(claims(part))),
             (Some(backup), Some(restore)) => holder(module, Way::Program { backup, restore }),
@@ -51,7 +49,7 @@ pub(super) fn holders(graph: &Graph) -> Result<(Vec<Holder>, Vec<LeftOut>)> {
             }),
         }
     }
-    Ok((holders, left_out))
+    (holders, left_out)
 }
 
 /// The claims of a block's disks.
@@ -76,7 +74,7 @@ mod tests {
                     [web]\nsource = \"./web\"\nneeds = { db = \"postgres/1\" }\n\
                     [web.disk.index]\nat = \"/data\"\nsize = \"1Gi\"\n";
         let graph = load::from_text(std::path::Path::new(""), text.into()).unwrap().graph;
-        let (holders, left_out) = holders(&graph).unwrap();
+        let (holders, left_out) = holders(&graph);
         assert!(left_out.is_empty(), "{left_out:?}");
         assert!(
             matches!(&holders[0].way, Way::Program { backup, .. } if backup.contains("backup"))

@@ -5,7 +5,7 @@
 //! the app. Where next: `unpack.rs`, `parts.rs`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -186,7 +186,7 @@ impl<'a> Work<'a> {
         if let Some(name) = &options.into {
             release.text = renamed(&release.text, name)?;
         }
-        let loaded = load::from_text(Path::new(""), release.text.clone())?;
+        let loaded = load::of_release(&release)?;
         let images = images(target, &loaded.graph, &release)?;
         let compiled = composer::compile(
             &loaded.graph,
@@ -232,7 +232,12 @@ impl<'a> Work<'a> {
         if graph.blocks.is_empty() {
             return Ok(());
         }
-        let loaded = Loaded { dir: PathBuf::new(), graph, text: self.loaded.text.clone() };
+        let loaded = Loaded {
+            dir: PathBuf::new(),
+            graph,
+            text: self.loaded.text.clone(),
+            beside: self.loaded.beside.clone(),
+        };
         let built = Built { images: self.images.clone(), ..Built::default() };
         let settled = Settled { record: false, ..Settled::new(&loaded, built, BTreeMap::new()) };
         let options = GoOptions { snapshot: false, ..GoOptions::default() };
@@ -362,7 +367,7 @@ fn uses(graph: &Graph, block: &str, providers: &[&str]) -> bool {
 
 /// Each part with the block that takes it; an error if one has no place.
 fn fit(opened: &Opened, graph: &Graph) -> Result<Vec<(Holder, PartRecord)>> {
-    let (holders, _) = parts::holders(graph)?;
+    let (holders, _) = parts::holders(graph);
     let mut fits = Vec::new();
     for part in &opened.manifest.parts {
         let place = match &part.what {

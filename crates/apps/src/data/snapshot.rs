@@ -3,8 +3,6 @@
 //! A snapshot is a backup under another label: made by the running block without a stop, and only
 //! of disks that are small enough for a go to wait for it. Where next: `backup.rs`.
 
-use std::path::Path;
-
 use composer::{Compiled, Graph};
 
 use super::backup::{self, BackupOptions};
@@ -35,7 +33,7 @@ pub(crate) async fn before_go(
     events: Events<'_>,
 ) {
     let Some(recorded) = recorded.filter(|one| !one.text.is_empty()) else { return };
-    let Ok(before) = load::from_text(Path::new(""), recorded.text.clone()) else { return };
+    let Ok(before) = load::of_release(recorded) else { return };
     let touched = touched(&before.graph, graph, compiled, changes, live);
     if touched.is_empty() {
         return;
@@ -75,7 +73,7 @@ fn touched(
     changes: &Changes,
     live: &Live,
 ) -> Vec<String> {
-    let Ok((holders, left_out)) = parts::holders(before) else { return Vec::new() };
+    let (holders, left_out) = parts::holders(before);
     let data: Vec<&String> = holders
         .iter()
         .map(|holder| &holder.block)
@@ -103,7 +101,7 @@ fn touched(
 
 /// The first disk that is too large for a go to wait for, in words.
 async fn too_large(target: &Target, app: &str, graph: &Graph) -> Result<Option<String>> {
-    let (holders, _) = parts::holders(graph)?;
+    let (holders, _) = parts::holders(graph);
     for holder in holders.iter().filter(|holder| matches!(holder.way, Way::Program { .. })) {
         let Some(part) = graph.block(&holder.block) else { continue };
         let paths: Vec<String> = part.disks.iter().filter_map(|disk| disk.at.clone()).collect();

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
+use crate::stock;
 
 const APP: &str = "# ours\napp = \"shop\"\n\n[db] # the one\nuse = \"postgres@15\"\n\n[web]\nsource = \"./web\"\nneeds  = { db = \"postgres/1\" }\nrun    = { web = { port = 80 } }\n";
 

@@ -6,7 +6,7 @@ use apps::Edit;
 use http::Method;
 use serde_json::json;
 
-use super::{Outcome, decode, say};
+use super::{Outcome, decode, fork, say};
 use crate::app;
 use crate::arguments::looks::Diff;
 use crate::client::Client;
@@ -23,16 +23,20 @@ pub(crate) async fn diff(global: &Global, options: &Diff) -> Outcome {
     let last = value["releases"].as_array().and_then(|all| all.first()).cloned();
     let old = last.as_ref().and_then(|one| one["text"].as_str()).unwrap_or_default();
     let lines = lines(old, &new);
-    let body = json!({"dir": std::fs::canonicalize(&folder).unwrap_or(folder)});
+    let dir = std::fs::canonicalize(&folder).unwrap_or(folder);
+    let body = json!({"dir": dir});
     // A file that could not go has no plan, and its lines are shown all the same.
     let plan = client.json(Method::POST, "/v1/verbs/plan", Some(&body)).await;
     let plan: Option<apps::PlanReport> = plan.ok().map(decode).transpose()?;
     let changes = !lines.is_empty() || plan.as_ref().is_some_and(|plan| plan.has_changes);
+    let copies = fork::stories(&dir);
     let release = last.as_ref().and_then(|one| one["release"].as_str());
     if global.json {
         let result = json!({
             "app": name, "release": release, "lines": lines, "has_changes": changes,
             "plan": plan.as_ref().map(|plan| &plan.lines),
+            "yours": copies.iter().map(|(block, yours)| json!({"block": block, "yours": yours}))
+                .collect::<Vec<_>>(),
         });
         say(&json!({"schema": "shelf/diff/1", "result": result}).to_string())?;
     } else {
@@ -42,6 +46,9 @@ pub(crate) async fn diff(global: &Global, options: &Diff) -> Outcome {
         }
         for line in &lines {
             say(line)?;
+        }
+        for line in copies.iter().flat_map(|(block, yours)| fork::story(block, yours)) {
+            say(&line)?;
         }
         for line in plan.iter().flat_map(|plan| &plan.lines) {
             say(line)?;

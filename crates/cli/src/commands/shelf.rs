@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Outcome, say};
+use super::{Outcome, fork, say};
 use crate::app;
 use crate::arguments::looks::{Interface, Search, Show};
 use crate::error::{Code, Failure};
@@ -107,6 +107,12 @@ pub(crate) fn show(global: &Global, options: &Show) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     say(&card(module))?;
+    if let Ok(folder) = app::folder(global) {
+        let mine = fork::stories(&folder).into_iter().filter(|(block, _)| block == wanted);
+        for line in mine.flat_map(|(block, yours)| fork::story(&block, &yours)) {
+            say(&line)?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

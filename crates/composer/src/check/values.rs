@@ -51,6 +51,7 @@ pub(super) fn part(
         processes: scope.processes(found),
         offers: node.offers.iter().filter(|offer| offer.service == node.name()).cloned().collect(),
         stop_within: shape.stop_within.as_ref().map_or(30, |seconds| seconds.value),
+        data: node.module.map(|module| module.data.clone()).unwrap_or_default(),
         extend: Vec::new(),
         patches: Vec::new(),
         assumes: Vec::new(),

@@ -27,6 +27,7 @@ pub(super) fn block_of(edit: &Edit) -> Option<&str> {
         | Edit::Copies { block, .. }
         | Edit::Url { block, .. }
         | Edit::Use { block, .. }
+        | Edit::Fork { block, .. }
         | Edit::Extend { block, .. }
         | Edit::Env { block, .. }
         | Edit::Secret { block, .. }
@@ -157,6 +158,7 @@ fn keys(draft: &mut Draft, edit: &Edit, scene: &Scene<'_>) -> Step {
             }
         }
         Edit::Use { block, module } => blocks::use_(draft, block, module),
+        Edit::Fork { block, to } => blocks::fork(draft, block, to),
         Edit::Extend { block, point, value } => extend(draft, block, point, value),
         Edit::Env { block, name, value: Some(value) } => {
             draft.put(&[block, "env", name], &toml_string(value))
@@ -261,9 +263,12 @@ fn opposite(old: &str, edit: &Edit) -> Option<Edit> {
             let value = string(&[&block, "env", &name]);
             Edit::Env { block, name, value }
         }
-        Edit::Use { block, .. } => {
-            let module = string(&[&block, "use"])?;
-            Edit::Use { block, module }
+        Edit::Use { block, .. } | Edit::Fork { block, .. } => {
+            if let Some(module) = string(&[&block, "use"]) {
+                return Some(Edit::Use { block, module });
+            }
+            let to = string(&[&block, "module"])?;
+            Edit::Fork { block, to }
         }
         Edit::Need { block, socket, .. } => Edit::Unneed { block, socket },
         Edit::Secret { block, name, given } => Edit::Secret { block, name, given: !given },

@@ -124,7 +124,29 @@ pub(super) fn use_(draft: &mut Draft, block: &str, module: &str) -> Step {
                 .help("put a module beside it", format!("shelf add {module}")),
         ]);
     }
-    draft.put(&[block, "use"], &toml_string(module))
+    if layout.item(&[block, "module"]).is_some() {
+        draft.exchange(&[block, "module"], "use", &toml_string(module))
+    } else {
+        draft.put(&[block, "use"], &toml_string(module))
+    }
+}
+
+/// Takes the block's module from a folder instead of the shelf; all else it says stays.
+pub(super) fn fork(draft: &mut Draft, block: &str, to: &str) -> Step {
+    let layout = draft.layout()?;
+    let used = layout.item(&[block, "use"]).and_then(Item::as_str);
+    match used {
+        Some(used) if !used.starts_with("external:") => {
+            draft.exchange(&[block, "use"], "module", &toml_string(to))
+        }
+        _ if layout.item(&[block, "module"]).is_some() => {
+            draft.put(&[block, "module"], &toml_string(to))
+        }
+        _ => {
+            let message = format!("{block} uses no module of the shelf that could be yours");
+            Err(vec![refusal("block/origin", message).help("what it is", "shelf graph")])
+        }
+    }
 }
 
 pub(super) fn must_be_source(draft: &Draft, block: &str, why: &str) -> Step {

@@ -81,6 +81,33 @@ impl Draft {
         Ok(())
     }
 
+    /// Puts another key with its value in the place of one that is there; the line keeps its
+    /// comment, and its sign its column where that is possible.
+    pub(super) fn exchange(&mut self, path: &[&str], key: &str, value: &str) -> Step {
+        let layout = self.layout()?;
+        let Some((old, parent)) = path.split_last() else { return Ok(()) };
+        let leaf = layout.leaves.iter().find(|leaf| leaf.path == path);
+        let member = || {
+            let table = layout.item(parent)?.as_inline_table()?;
+            let (key, item) = table.get_key_value(old)?;
+            Some((key.span()?, item.span()?))
+        };
+        let place = leaf.map(|leaf| (leaf.key.clone(), leaf.value.clone())).or_else(member);
+        let Some((old_key, old_value)) = place else {
+            let message = format!("{} has no place of its own", path.join("."));
+            return Err(vec![
+                refusal("edit/form", message).help("write it by hand in", "app.toml"),
+            ]);
+        };
+        let sign = &self.text[old_key.end..old_value.start];
+        let blanks = sign.len() - sign.trim_start_matches(' ').len();
+        let new_blanks = (blanks + old_key.len()).saturating_sub(key.len()).max(blanks.min(1));
+        let rest = &sign[blanks..];
+        let text = format!("{key}{}{rest}{value}", " ".repeat(new_blanks));
+        self.text.replace_range(old_key.start..old_value.end, &text);
+        Ok(())
+    }
+
     /// A new line in a table: under its header, beside its dotted keys, or under a new header.
     fn put_line(&mut self, layout: &Layout, parent: &[&str], key: &str, value: &str) {
         let owned: Vec<String> = parent.iter().map(|part| (*part).to_owned()).collect();

@@ -41,7 +41,9 @@ pub fn touched(text: &str, edit: &Edit) -> Option<Vec<Option<String>>> {
             vec![own(block, process, "copies"), value(&[block, "copies"])]
         }
         Edit::Url { block, process, .. } => vec![own(block, process, "path")],
-        Edit::Use { block, .. } => vec![value(&[block, "use"])],
+        Edit::Use { block, .. } | Edit::Fork { block, .. } => {
+            vec![value(&[block, "use"]), value(&[block, "module"])]
+        }
         Edit::Extend { block, point, .. } => vec![value(&[block, "extend", point])],
         Edit::Env { block, name, .. } => vec![value(&[block, "env", name])],
         Edit::Secret { block, name, .. } => vec![value(&[block, "secrets", name])],

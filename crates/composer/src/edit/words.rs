@@ -38,6 +38,7 @@ pub(super) fn summary(edit: &Edit) -> String {
             format!("{} lives at {}", end(block, process.as_deref()), path.join(", "))
         }
         Edit::Use { block, module } => format!("{block} uses {module}"),
+        Edit::Fork { block, to } => format!("{block} is yours, in {to}"),
         Edit::Extend { block, point, value: Value::Null } => format!("{block}: {point} taken away"),
         Edit::Extend { block, point, .. } => format!("{block}: {point} extended"),
         Edit::Env { block, name, value: Some(_) } => format!("{block}: variable {name} set"),
@@ -97,6 +98,12 @@ pub(super) fn command(edit: &Edit) -> String {
             words
         }
         Edit::Use { block, module } => vec!["use".into(), block.clone(), module.clone()],
+        Edit::Fork { block, to } if to.strip_prefix("./") == Some(block) => {
+            vec!["fork".into(), block.clone()]
+        }
+        Edit::Fork { block, to } => {
+            vec!["fork".into(), block.clone(), "--to".into(), to.clone()]
+        }
         Edit::Extend { block, point, value } => extend(block, point, value),
         Edit::Env { block, name, value: Some(value) } => {
             vec!["set".into(), block.clone(), "--env".into(), format!("{name}={value}")]
