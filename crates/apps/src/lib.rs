@@ -18,6 +18,7 @@ mod edit;
 mod error;
 mod event;
 mod examples;
+mod facts;
 mod failure;
 mod folder;
 mod follow;

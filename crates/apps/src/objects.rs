@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{Error, Result, Target, go, images, live, load, release, rotate};
+use crate::{Error, Result, Target, facts, images, live, load, release, rotate};
 
 /// The objects of the app in `dir`, or of `text` as if it stood there, in the order in which they
 /// are applied.
@@ -31,7 +31,7 @@ pub async fn objects(target: &Target, dir: &Path, text: Option<String>) -> Resul
     let compiled = composer::compile(
         &loaded.graph,
         &images,
-        &rotate::stay(go::facts(target, &app), recorded.as_ref()),
+        &rotate::stay(facts::facts(target, &app), recorded.as_ref()),
     );
     let mut documents: Vec<Value> =
         compiled.phases.into_iter().flat_map(|phase| phase.objects).collect();

@@ -6,7 +6,7 @@ use composer::{Compiled, Graph, Images};
 
 use crate::changes::{self, Changes};
 use crate::report::{ChangeKind, PlanReport};
-use crate::{Result, Target, go, images, live, load, release, rotate, secrets};
+use crate::{Result, Target, facts, images, live, load, release, rotate, secrets};
 
 /// Says what `go` would change.
 ///
@@ -38,7 +38,7 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
     let compiled = composer::compile(
         &loaded.graph,
         &known,
-        &rotate::stay(go::facts(target, &app), recorded.as_ref()),
+        &rotate::stay(facts::facts(target, &app), recorded.as_ref()),
     );
     let mut changes = changes::find(&loaded.graph, &compiled, &live);
     for change in changes.blocks.iter_mut().filter(|change| unbuilt.contains(&change.block)) {

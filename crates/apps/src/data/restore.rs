@@ -27,7 +27,7 @@ use crate::live::Live;
 use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::release::{self, Release};
-use crate::{Error, Result, Target, apply, back, live, load, rotate, scale};
+use crate::{Error, Result, Target, apply, back, facts, live, load, rotate, scale};
 
 /// How many backups made before a restore are kept.
 const KEPT_BEFORE: usize = 3;
@@ -191,7 +191,7 @@ impl<'a> Work<'a> {
         let compiled = composer::compile(
             &loaded.graph,
             &images,
-            &rotate::stay(go::facts(target, app), recorded.as_ref()),
+            &rotate::stay(facts::facts(target, app), recorded.as_ref()),
         );
         let parts = fit(opened, &loaded.graph)?;
         let mut secrets: BTreeMap<String, BTreeMap<String, String>> =
