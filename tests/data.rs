@@ -12,14 +12,14 @@ use crate::page::{Visitor, request_to};
 use crate::server::{Ended, Server, eventually};
 
 /// How many orders an app has.
-fn orders(server: &Server, app: &str) -> Result<usize> {
+pub(crate) fn orders(server: &Server, app: &str) -> Result<usize> {
     let answer = request_to(app, server.http_port, "GET", "/orders.json", None)?;
     ensure!(answer.status == 200, "{answer:?}");
     let value: Value = serde_json::from_str(&answer.body)?;
     Ok(value["orders"].as_array().context("orders")?.len())
 }
 
-fn place(server: &Server, app: &str, count: usize) -> Result<()> {
+pub(crate) fn place(server: &Server, app: &str, count: usize) -> Result<()> {
     for number in 0..count {
         // A key of its own, or the shop takes it for the same order sent twice.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();

@@ -22,6 +22,7 @@ mod push;
 mod refuse;
 mod roll;
 mod server;
+mod undo;
 
 use std::time::Instant;
 
@@ -55,6 +56,7 @@ const PROMISES: &[Promise] = &[
     ("a_damaged_backup_changes_nothing", data::damaged),
     ("a_copy_has_the_data_and_goes_its_own_way", data::copy),
     ("undo_brings_back_code_and_rows", data::undo),
+    ("the_last_go_is_taken_back", undo::go),
     ("a_login_is_rotated_without_a_failed_request", data::rotate),
     ("docker_builds_and_runs", docker::run),
     ("docker_is_refused_what_it_cannot_have", docker::refusals),

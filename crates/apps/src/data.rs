@@ -16,6 +16,7 @@ mod schedule;
 mod seal;
 mod snapshot;
 mod store;
+mod undo;
 mod unpack;
 
 pub use archive::LeftOut;
@@ -23,8 +24,8 @@ pub use backup::{BackupOptions, BackupReport, Passphrase, backup};
 pub use copy::{CopyReport, copy};
 pub use restore::{From, RestoreOptions, RestoreReport, restore};
 pub use schedule::{Schedule, schedule, schedules, set_schedule, was_made};
-pub use snapshot::undo_go;
 pub use store::{Kept, TakenIn, backup_file, backups, forget, sweep, take_in, taken_in};
+pub use undo::{Moment, UndoData, UndoOptions, UndoPlan, UndoReport, undo_go, undo_plan};
 pub use unpack::Damage;
 
 pub(crate) use snapshot::before_go;

@@ -57,9 +57,10 @@ mod terminal;
 pub use back::{BackOptions, back};
 pub use composer::Edit;
 pub use data::{
-    BackupOptions, BackupReport, CopyReport, Damage, From, Kept, LeftOut, Passphrase,
-    RestoreOptions, RestoreReport, Schedule, TakenIn, backup, backup_file, backups, copy, forget,
-    restore, schedule, schedules, set_schedule, sweep, take_in, taken_in, undo_go, was_made,
+    BackupOptions, BackupReport, CopyReport, Damage, From, Kept, LeftOut, Moment, Passphrase,
+    RestoreOptions, RestoreReport, Schedule, TakenIn, UndoData, UndoOptions, UndoPlan, UndoReport,
+    backup, backup_file, backups, copy, forget, restore, schedule, schedules, set_schedule, sweep,
+    take_in, taken_in, undo_go, undo_plan, was_made,
 };
 pub use destroy::{DestroyOptions, destroy};
 pub use edit::{

@@ -5,8 +5,11 @@ use std::path::Path;
 use composer::{Compiled, Graph, Images};
 
 use crate::changes::{self, Changes};
+use crate::live::Live;
+use crate::load::Loaded;
+use crate::release::Release;
 use crate::report::{ChangeKind, PlanReport};
-use crate::{Result, Target, facts, images, live, load, release, rotate, secrets};
+use crate::{Result, Target, back, facts, images, live, load, release, rotate, secrets};
 
 /// Says what `go` would change.
 ///
@@ -22,11 +25,29 @@ pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
 /// The app is wrong, or the target does not answer.
 pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Result<PlanReport> {
     let loaded = load::load_some(dir, text, None)?;
-    let app = loaded.graph.app.clone();
     let sources = load::source_hashes(&loaded, None)?;
-    let mut live = live::list(target, &app).await?;
+    let live = live::list(target, &loaded.graph.app).await?;
+    let known = images::known(target, release::read(&live).as_ref(), &sources);
+    compared(target, &loaded, known, live).await
+}
+
+/// Says what returning to a release would change.
+pub(crate) async fn plan_back(target: &Target, to: &Release) -> Result<PlanReport> {
+    let loaded = load::from_text(Path::new(""), to.text.clone())?;
+    let live = live::list(target, &loaded.graph.app).await?;
+    let known = back::still_there(target, to);
+    compared(target, &loaded, known, live).await
+}
+
+/// An app with the images that are known, against what runs.
+async fn compared(
+    target: &Target,
+    loaded: &Loaded,
+    mut known: Images,
+    mut live: Live,
+) -> Result<PlanReport> {
+    let app = loaded.graph.app.clone();
     let recorded = release::read(&live);
-    let mut known = images::known(target, recorded.as_ref(), &sources);
     let unbuilt: Vec<String> = loaded
         .graph
         .builds()

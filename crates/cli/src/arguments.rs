@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Extend(edits::Extend),
     /// Write app.toml the standard way, wires written out
     Fmt(edits::Fmt),
-    /// Take back your last edit
+    /// Take back your last edit, or with --go the last go
     Undo(edits::Undo),
     /// Make it again
     Redo,

@@ -4,6 +4,7 @@ mod add;
 mod backup;
 mod build;
 mod completion;
+mod confirm;
 mod destroy;
 mod dev;
 mod diff;
@@ -30,6 +31,7 @@ mod secrets;
 mod shelf;
 mod status;
 mod undo;
+mod undo_go;
 mod version;
 pub(crate) mod welcome;
 
@@ -70,6 +72,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Use(options) => edit::use_(global, &options),
         Command::Extend(options) => edit::extend(global, &options),
         Command::Fmt(options) => fmt::fmt(global, &options),
+        Command::Undo(options) if options.go => undo_go::undo_go(global, &options).await,
         Command::Undo(options) => undo::undo(global, &options),
         Command::Redo => undo::redo(global),
         Command::Diff(options) => diff::diff(global, &options).await,

@@ -3,7 +3,7 @@
 //! A key comes in the body of a request on the socket and goes nowhere else. Where next:
 //! `apps::backup`, `apps::restore`.
 
-use apps::{BackupOptions, From, Passphrase, RestoreOptions, Schedule};
+use apps::{BackupOptions, From, Passphrase, RestoreOptions, Schedule, UndoOptions};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, State};
@@ -237,9 +237,19 @@ pub(crate) async fn copy(
 #[serde(deny_unknown_fields)]
 pub(crate) struct UndoRequest {
     app: String,
+    /// Whether the data comes back too.
+    #[serde(default = "with_data")]
+    data: bool,
+    /// The release that must be running.
+    #[serde(default)]
+    expect: Option<String>,
 }
 
-/// `POST /v1/verbs/undo-go`: the last go taken back with its data.
+fn with_data() -> bool {
+    true
+}
+
+/// `POST /v1/verbs/undo-go`: the last go taken back.
 pub(crate) async fn undo(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
@@ -249,6 +259,15 @@ pub(crate) async fn undo(
     let by = caller.person.name.clone();
     let app = request.app.clone();
     lines(&door, "undo", &request.app, &caller, move |events| async move {
-        apps::undo_go(&target, &app, &by, &mut report(events)).await
+        let options = UndoOptions { data: request.data, expect: request.expect, by };
+        apps::undo_go(&target, &app, &options, &mut report(events)).await
     })
+}
+
+/// `GET /v1/apps/{app}/undo-go`: what that would mean.
+pub(crate) async fn undo_plan(State(door): State<Door>, Path(app): Path<String>) -> Response {
+    match apps::undo_plan(&door.target, &app).await {
+        Ok(plan) => Json(plan).into_response(),
+        Err(error) => Refusal::from(error).into_response(),
+    }
 }

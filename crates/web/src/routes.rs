@@ -34,6 +34,7 @@ fn table() -> Router<Door> {
         .route("/v1/apps", get(app::list).post(app::make))
         .route("/v1/apps/{app}/releases", get(code::releases))
         .route("/v1/apps/{app}/backups", get(data::list))
+        .route("/v1/apps/{app}/undo-go", get(data::undo_plan))
         .route("/v1/apps/{app}/secrets", get(code::secrets))
         .route("/v1/apps/{app}/status", get(verbs::status))
         .route("/v1/catalogue", get(app::catalogue))

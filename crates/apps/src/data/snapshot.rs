@@ -1,27 +1,26 @@
-//! Snapshots before a go that touches data, and the way back with them.
+//! Snapshots before a go that touches data.
 //!
 //! A snapshot is a backup under another label: made by the running block without a stop, and only
-//! of disks that are small enough for a go to wait for it. Where next: `backup.rs`.
+//! of disks that are small enough for a go to wait for it. Where next: `undo.rs`, `backup.rs`.
 
 use composer::{Compiled, Graph};
 
 use super::backup::{self, BackupOptions};
 use super::inside::{self, Program};
 use super::parts::{self, Way};
-use super::restore::{self, From, RestoreOptions, RestoreReport};
 use super::store;
 use crate::changes::{self, Changes};
 use crate::event::{Event, Events};
 use crate::live::{Key, Live};
-use crate::release::{self, Release};
+use crate::release::Release;
 use crate::report::ChangeKind;
-use crate::{Error, Result, Target, back, live, load};
+use crate::{Error, Result, Target, load};
 
 /// How many snapshots are kept.
 const KEPT: usize = 5;
 /// What a go waits for at the most, in bytes on disk.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
-const LABEL: &str = "before-go";
+pub(super) const LABEL: &str = "before-go";
 
 /// Makes a snapshot if what is about to be done touches data. A go is never kept from being done
 /// by it: what cannot be kept is said.
@@ -134,38 +133,4 @@ async fn too_large(target: &Target, app: &str, graph: &Graph) -> Result<Option<S
         }
     }
     Ok(None)
-}
-
-/// Takes the last go back: its code and wiring, and with its snapshot the rows and secrets too.
-///
-/// # Errors
-/// There is no release before, or no snapshot was made when it was left.
-pub async fn undo_go(
-    target: &Target,
-    app: &str,
-    by: &str,
-    events: Events<'_>,
-) -> Result<RestoreReport> {
-    let live = live::list(target, app).await?;
-    if live.is_empty() {
-        return Err(Error::Absent(app.to_owned()));
-    }
-    let before = back::choose(app, &live, None)?;
-    let running = release::read(&live).map(|one| one.release);
-    let snapshot = store::backups(target, app)?.into_iter().find(|one| {
-        one.label == LABEL && one.release.as_ref() == Some(&before.release) && one.before == running
-    });
-    let Some(snapshot) = snapshot else {
-        return Err(Error::Data {
-            code: "undo/snapshot",
-            message: format!("no snapshot was made when release {} was left", before.release),
-            hint: Some(
-                "code and wiring alone:  Releases, on the canvas (shelf open)        a backup:  shelf restore NAME"
-                    .into(),
-            ),
-        });
-    };
-    let options =
-        RestoreOptions { with_code: true, by: by.to_owned(), ..RestoreOptions::default() };
-    restore::restore(target, &From::Kept(app.to_owned(), snapshot.name), &options, events).await
 }

@@ -225,6 +225,18 @@ pub(crate) struct Fmt {
 #[derive(Debug, Args)]
 pub(crate) struct Undo {
     /// Show what was done by whom, and undo nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "go")]
     pub(crate) list: bool,
+    /// Take back the last go instead: its code and wiring; data and passwords stay
+    #[arg(long)]
+    pub(crate) go: bool,
+    /// With --go: the data and passwords of the snapshot before it, too
+    #[arg(long, requires = "go")]
+    pub(crate) data: bool,
+    /// With --go: say what would come back and what would be lost, and change nothing
+    #[arg(long, requires = "go")]
+    pub(crate) dry_run: bool,
+    /// With --go: do not ask
+    #[arg(long, short, requires = "go")]
+    pub(crate) yes: bool,
 }
