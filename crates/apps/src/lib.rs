@@ -18,6 +18,7 @@ mod edit;
 mod error;
 mod event;
 mod examples;
+mod explain;
 mod facts;
 mod failure;
 mod folder;
@@ -70,6 +71,7 @@ pub use edit::{
 pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
 pub use examples::examples;
+pub use explain::{Explained, explain_object};
 pub use follow::{draft, follow};
 pub use fork::{ForkReport, Lower, Yours, fork, yours};
 pub use given::give;

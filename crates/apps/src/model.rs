@@ -67,7 +67,7 @@ pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
 }
 
 /// What the sound part would become; only names and kinds of it are shown.
-fn compile(sketch: &Sketch) -> Compiled {
+pub(crate) fn compile(sketch: &Sketch) -> Compiled {
     let image = |part: &Part| (part.name.clone(), String::new());
     let images: Images = sketch.graph.blocks.iter().map(image).collect();
     let facts = Facts {

@@ -2,7 +2,6 @@
 //!
 //! This is what plans, canvases and the compiler read. Where next: `compile.rs`.
 
-pub mod draw;
 mod part;
 
 use serde::Serialize;

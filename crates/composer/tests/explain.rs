@@ -1,9 +1,8 @@
-//! Where values come from, and what a graph looks like.
+//! Where values come from.
 
-use composer::graph::draw;
 use composer::{App, explain};
 
-use crate::shelf::{facts, graph, images, shop, small, stock};
+use crate::shelf::{facts, images, small};
 
 #[test]
 fn every_value_says_where_it_comes_from() {
@@ -28,12 +27,4 @@ fn every_value_says_where_it_comes_from() {
     }
     assert!(explain(&graph, &compiled, "Deployment/nobody").is_none());
     insta::assert_snapshot!(lines.join("\n"));
-}
-
-#[test]
-fn the_shop_drawn() {
-    let graph = graph(&shop(), &stock()).unwrap();
-    insta::assert_snapshot!("text", draw::text(&graph));
-    insta::assert_snapshot!("dot", draw::dot(&graph));
-    insta::assert_snapshot!("svg", draw::svg(&graph));
 }

@@ -17,6 +17,7 @@ struct Question<'a> {
     model: Value,
     text: String,
     blame: Vec<Option<apps::HistoryEntry>>,
+    fields: Option<apps::Explained>,
     what: &'a str,
 }
 
@@ -28,6 +29,7 @@ pub(crate) fn explain(global: &Global, options: &Explain) -> Outcome {
         model: apps::model(&folder).map_err(fails)?.value,
         text: apps::text(&folder).map_err(fails)?,
         blame: apps::blame(&folder).map_err(fails)?,
+        fields: apps::explain_object(&folder, &options.what).map_err(fails)?,
         what: &options.what,
     };
     let Some(lines) = question.answer() else {
@@ -59,7 +61,13 @@ impl Question<'_> {
             return self.line(line);
         }
         if let Some((kind, name)) = self.what.split_once('/') {
-            return self.object(&format!("{kind} {name}"));
+            let made = self.object(&format!("{kind} {name}"));
+            let fields = self.fields.as_ref().map(fields).unwrap_or_default();
+            return match made {
+                Some(made) => Some([made, fields].concat()),
+                None if fields.is_empty() => None,
+                None => Some(fields),
+            };
         }
         let (block, part) = match self.what.split_once('.') {
             Some((block, part)) => (block, Some(part)),
@@ -263,4 +271,13 @@ impl Question<'_> {
         }
         None
     }
+}
+
+/// The fields that somebody decided, with who it was; the rest only counted.
+fn fields(object: &apps::Explained) -> Vec<String> {
+    let rows: Vec<Vec<String>> = object.decided.iter().map(|row| row.to_vec()).collect();
+    let mut lines = vec![format!("{}:", object.object)];
+    lines.extend(table::rows(&rows).into_iter().map(|row| format!("  {row}")));
+    lines.push(format!("  and {} fields by the compiler's own rules", object.ruled));
+    lines
 }
