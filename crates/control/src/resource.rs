@@ -62,6 +62,27 @@ pub(crate) enum Depth {
     Metadata,
 }
 
+/// What some loop reads in full.
+const WHOLE: [Resource; 17] = [
+    NAMESPACE,
+    NODE,
+    POD,
+    SERVICE,
+    ENDPOINTS,
+    VOLUME,
+    CLAIM,
+    DEPLOYMENT,
+    REPLICA_SET,
+    STATEFUL_SET,
+    CONTROLLER_REVISION,
+    JOB,
+    CRON_JOB,
+    ENDPOINT_SLICE,
+    DISRUPTION_BUDGET,
+    AUTOSCALER,
+    STORAGE_CLASS,
+];
+
 impl Resource {
     /// Every kind the server has, except events (they own nothing and are owned by nobody).
     pub(crate) fn all() -> Vec<Self> {
@@ -80,26 +101,7 @@ impl Resource {
 
     /// How much of this kind the cache keeps: only kinds some loop reads are kept whole.
     pub(crate) fn depth(&self) -> Depth {
-        let whole = [
-            NAMESPACE,
-            NODE,
-            POD,
-            SERVICE,
-            ENDPOINTS,
-            VOLUME,
-            CLAIM,
-            DEPLOYMENT,
-            REPLICA_SET,
-            STATEFUL_SET,
-            CONTROLLER_REVISION,
-            JOB,
-            CRON_JOB,
-            ENDPOINT_SLICE,
-            DISRUPTION_BUDGET,
-            AUTOSCALER,
-            STORAGE_CLASS,
-        ];
-        if whole.contains(self) { Depth::Whole } else { Depth::Metadata }
+        if WHOLE.contains(self) { Depth::Whole } else { Depth::Metadata }
     }
 
     /// `v1` or `apps/v1`.
@@ -155,27 +157,7 @@ mod tests {
     #[test]
     fn every_kind_a_loop_reads_is_in_the_table() {
         let all = Resource::all();
-        for resource in [
-            NAMESPACE,
-            NODE,
-            POD,
-            SERVICE,
-            ENDPOINTS,
-            CONFIG_MAP,
-            SERVICE_ACCOUNT,
-            VOLUME,
-            CLAIM,
-            DEPLOYMENT,
-            REPLICA_SET,
-            STATEFUL_SET,
-            CONTROLLER_REVISION,
-            JOB,
-            CRON_JOB,
-            ENDPOINT_SLICE,
-            DISRUPTION_BUDGET,
-            AUTOSCALER,
-            STORAGE_CLASS,
-        ] {
+        for resource in WHOLE.into_iter().chain([CONFIG_MAP, SERVICE_ACCOUNT]) {
             assert!(all.contains(&resource), "{resource:?} is not served");
         }
     }
