@@ -16,22 +16,24 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("image", &[]),
     ("engine", &[]),
     ("net", &[]),
+    ("registry", &["image"]),
     ("pod", &["engine", "image", "net"]),
     ("build", &["image", "pod"]),
     ("composer", &["kinds"]),
     ("api", &["kinds", "store"]),
     ("control", &["kinds"]),
     // net: service rules and routes follow the API; see docs/decisions/services-in-node.md
-    ("node", &["kinds", "net", "pod"]),
+    // image and registry: a pod's image is fetched; see docs/decisions/registry.md
+    ("node", &["image", "kinds", "net", "pod", "registry"]),
     // image and pod: what a build is handed; see docs/decisions/verbs-in-the-daemon.md
-    ("apps", &["build", "composer", "image", "pod"]),
+    ("apps", &["build", "composer", "image", "pod", "registry"]),
     ("web", &["apps"]),
-    ("docker", &["build", "image", "pod"]),
+    ("docker", &["build", "image", "pod", "registry"]),
     (
         "cli",
         &[
             "api", "apps", "build", "control", "docker", "engine", "image", "net", "node", "pod",
-            "store", "web",
+            "registry", "store", "web",
         ],
     ),
 ];

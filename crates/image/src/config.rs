@@ -145,7 +145,7 @@ impl ImageConfig {
 }
 
 /// This machine's architecture in Go's words, as OCI platforms use them.
-pub(crate) fn architecture() -> &'static str {
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -112,7 +112,7 @@ impl Images {
         if digest::hex(name).is_some() {
             state.names.retain(|_, digest| digest != name);
         } else {
-            state.names.remove(&tag_of(name)?);
+            state.names.remove(&key_of(name)?);
         }
         if state.names.len() == before.len() {
             return Ok(false);
@@ -194,9 +194,10 @@ fn resolve(state: &State, name: &str) -> Result<Option<String>> {
         name.to_owned()
     } else {
         let reference = Reference::parse(name)?;
-        match (reference.digest.clone(), state.names.get(&reference.name())) {
-            (Some(digest), _) => digest,
-            (None, Some(digest)) => digest.clone(),
+        match (&reference.digest, state.names.get(&key(&reference))) {
+            // What it was pinned to may be an index that this machine's image came from.
+            (_, Some(digest)) => digest.clone(),
+            (Some(digest), None) => digest.clone(),
             (None, None) => return Ok(None),
         }
     };
@@ -205,13 +206,26 @@ fn resolve(state: &State, name: &str) -> Result<Option<String>> {
 
 fn image(state: &State, digest: &str) -> Option<Image> {
     let stored = state.images.get(digest)?;
-    let named = state.names.iter().filter(|(_, of)| *of == digest);
+    let named = state.names.iter().filter(|(name, of)| *of == digest && !name.contains('@'));
     Some(Image {
         digest: digest.to_owned(),
         names: named.map(|(name, _)| name.clone()).collect(),
         config: stored.config.clone(),
         layers: stored.layers.clone(),
     })
+}
+
+/// Under what a reference stands in the state: a digest makes the tag meaningless.
+fn key(reference: &Reference) -> String {
+    match &reference.digest {
+        Some(digest) => format!("{}/{}@{digest}", reference.domain, reference.path),
+        None => reference.name(),
+    }
+}
+
+/// The same for a text.
+pub(crate) fn key_of(name: &str) -> Result<String> {
+    Ok(key(&Reference::parse(name)?))
 }
 
 /// A name to give: normalised, and without a digest, which cannot be given.

@@ -8,13 +8,12 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use flate2::Compression;
-use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -23,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{self, HashingReader, HashingWriter};
 use crate::extract::{Budget, Meaning, extract};
 use crate::layout::{Layout, Stage, new_file};
+use crate::packing::Packing;
 use crate::{Error, Layer, Result, pack, rooted};
 
 /// Which layers are unpacked, and which are being unpacked by some thread now.
@@ -280,14 +280,16 @@ fn finish_blob(tar: Tar) -> std::io::Result<(String, String, u64)> {
 
 /// Unpacks a blob and checks both digests: of the bytes stored and of the tar inside.
 fn unpack_verified(blob: File, layer: &Layer, root: BorrowedFd<'_>) -> Result<()> {
-    let outer = HashingReader::new(blob);
-    let gzip = MultiGzDecoder::new(BufReader::with_capacity(256 << 10, outer));
-    let mut tar = HashingReader::new(gzip);
-    extract(&mut tar, root, Meaning::Layer, Budget::default())?;
-    let mut outer = tar.inner.into_inner();
-    let mut rest = Vec::new();
-    // The decoder reads to the end of the file, or has said that what follows is no gzip.
-    outer.read_to_end(&mut rest).map_err(Error::io("read layer", &layer.digest))?;
+    let reading = || Error::io("read layer", &layer.digest);
+    let mut outer = BufReader::with_capacity(256 << 10, HashingReader::new(blob));
+    let packing = Packing::of(outer.fill_buf().map_err(reading())?);
+    let diff_id = {
+        let mut tar = HashingReader::new(packing.unpack(&mut outer));
+        extract(&mut tar, root, Meaning::Layer, Budget::default())?;
+        tar.hasher.finish()
+    };
+    // The decoder reads to the end of the file, or has said that what follows is none of its own.
+    std::io::copy(&mut outer, &mut std::io::sink()).map_err(reading())?;
     let mismatch = |what: &str, got: String, expected: &str| {
         let what = format!("{what} {expected}");
         Err(Error::Digest { what, got, expected: expected.to_owned() })
@@ -296,9 +298,8 @@ fn unpack_verified(blob: File, layer: &Layer, root: BorrowedFd<'_>) -> Result<()
     if got != layer.digest {
         return mismatch("layer", got, &layer.digest);
     }
-    let got = tar.hasher.finish();
-    if got != layer.diff_id {
-        return mismatch("content of layer", got, &layer.diff_id);
+    if diff_id != layer.diff_id {
+        return mismatch("content of layer", diff_id, &layer.diff_id);
     }
     Ok(())
 }

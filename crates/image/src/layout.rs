@@ -20,8 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::digest::{self, sha256};
 use crate::layers::Layers;
 use crate::manifest::{
-    CONFIG_TYPE, DOCUMENT_MAX, Descriptor, INDEX_TYPE, Index, LAYER_TYPE, MANIFEST_TYPE, Manifest,
-    REF_NAME,
+    CONFIG_TYPE, DOCUMENT_MAX, Descriptor, INDEX_TYPE, Index, MANIFEST_TYPE, Manifest, REF_NAME,
 };
 use crate::scratch::Keys;
 use crate::{Error, ImageConfig, Layer, Result, rooted};
@@ -178,7 +177,7 @@ impl Layout {
     }
 
     /// Reads one image and checks that all its blobs are there.
-    fn read_image(&self, digest: &str) -> Result<Stored> {
+    pub(crate) fn read_image(&self, digest: &str) -> Result<Stored> {
         let bytes = self.read_blob(digest)?;
         let manifest: Manifest = document(&bytes, digest)?;
         let config_digest = manifest.config.digest.clone();
@@ -197,7 +196,7 @@ impl Layout {
             self.check_layer(&layer)?;
             layers.push(layer);
         }
-        let manifest = Descriptor::new(MANIFEST_TYPE, digest.to_owned(), bytes.len() as u64);
+        let manifest = Descriptor::new(&manifest.media_type, digest.to_owned(), bytes.len() as u64);
         Ok(Stored { manifest, config_digest, config, layers })
     }
 
@@ -258,15 +257,21 @@ impl Layout {
     ) -> Result<Descriptor> {
         let bytes = serde_json::to_vec(value)
             .map_err(|source| Error::Document { what: media_type.to_owned(), source })?;
-        let digest = sha256(&bytes);
+        let digest = self.write_blob(&bytes)?;
+        Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
+    }
+
+    /// Keeps these very bytes; their digest.
+    pub(crate) fn write_blob(&self, bytes: &[u8]) -> Result<String> {
+        let digest = sha256(bytes);
         let path = self.blob_path(&digest)?;
         if !path.exists() {
             let stage = self.stage()?;
             let staged = stage.path.join("blob");
-            write_synced(&staged, &bytes)?;
+            write_synced(&staged, bytes)?;
             self.publish(&staged, &path)?;
         }
-        Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
+        Ok(digest)
     }
 
     /// Writes the documents of an image and takes it into the state; the caller saves the index.
@@ -276,12 +281,20 @@ impl Layout {
         }
         let config_descriptor = self.write_document(CONFIG_TYPE, config)?;
         let config_digest = config_descriptor.digest.clone();
-        let layer = |layer: &Layer| Descriptor::new(LAYER_TYPE, layer.digest.clone(), layer.size);
+        let mut descriptors = Vec::new();
+        for layer in layers {
+            let packing = self.packing(&layer.digest)?;
+            descriptors.push(Descriptor::new(
+                packing.media_type(),
+                layer.digest.clone(),
+                layer.size,
+            ));
+        }
         let manifest = Manifest {
             schema_version: 2,
             media_type: MANIFEST_TYPE.to_owned(),
             config: config_descriptor,
-            layers: layers.iter().map(layer).collect(),
+            layers: descriptors,
         };
         let manifest = self.write_document(MANIFEST_TYPE, &manifest)?;
         Ok(Stored { manifest, config_digest, config: config.clone(), layers: layers.to_vec() })
@@ -323,18 +336,22 @@ impl Layout {
     }
 
     pub(crate) fn stage(&self) -> Result<Stage<'_>> {
-        let (name, path) = loop {
+        let (name, path) = self.stage_dir()?;
+        Ok(Stage { layout: self, name, path })
+    }
+
+    /// A directory below `stage/` that its taker removes with [`Layout::remove_stage`].
+    pub(crate) fn stage_dir(&self) -> Result<(CString, PathBuf)> {
+        loop {
             let name = self.stages.fetch_add(1, Ordering::Relaxed).to_string();
             let path = self.path.join("stage").join(&name);
             match std::fs::create_dir(&path) {
                 // Left over by a process that died, and not to be had yet.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Ok(()) => break (name, path),
+                Ok(()) => return Ok((CString::new(name).unwrap_or_default(), path)),
                 Err(error) => return Err(Error::io("make directory", path)(error)),
             }
-        };
-        let name = CString::new(name).unwrap_or_default();
-        Ok(Stage { layout: self, name, path })
+        }
     }
 }
 

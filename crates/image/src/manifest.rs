@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
-pub(crate) const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// The annotation that carries an image's name in `index.json`.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Largest manifest or configuration that is read, in bytes.
@@ -31,6 +30,8 @@ pub(crate) struct Descriptor {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
     pub(crate) schema_version: u32,
+    /// OCI leaves it out where it likes; Docker's always has it.
+    #[serde(default = "manifest_type")]
     pub(crate) media_type: String,
     pub(crate) config: Descriptor,
     pub(crate) layers: Vec<Descriptor>,
@@ -43,6 +44,10 @@ pub(crate) struct Index {
     pub(crate) schema_version: u32,
     pub(crate) media_type: String,
     pub(crate) manifests: Vec<Descriptor>,
+}
+
+fn manifest_type() -> String {
+    MANIFEST_TYPE.to_owned()
 }
 
 impl Descriptor {
