@@ -273,7 +273,6 @@ function logLine(app, block, i) {
     block,
     pod: `${block}-0`,
     container: block,
-    stream: i % 29 === 0 ? "stderr" : "stdout",
     text: texts[i % (app.name === "failing" ? 6 : 4)],
   };
 }

@@ -41,6 +41,7 @@ export const KEYS = [
   },
   { id: "rename", keys: ["F2"], says: "Rename the block", group: "Build" },
   { id: "duplicate", keys: ["Ctrl+D"], says: "Duplicate", group: "Build" },
+  { id: "group", keys: ["Ctrl+G"], says: "Group blocks, or change their group", group: "Build" },
   { id: "remove", keys: ["Delete", "Backspace"], says: "Remove (never data)", group: "Build" },
   {
     id: "left",

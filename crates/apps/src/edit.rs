@@ -9,7 +9,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{self, Change, Entry, HistoryEntry, Journal, Record};
-use crate::{Error, Result, load};
+use crate::{Error, Result, layout, load};
 
 /// Who changed what no verb changed: an editor, or git.
 const FILE: &str = "file";
@@ -84,6 +84,10 @@ impl<'a> Desk<'a> {
         if applied.text != self.text {
             self.journal.push(record)?;
             history::replace(&self.dir.join("app.toml"), applied.text.as_bytes())?;
+            if let Err(error) = layout::follow(self.dir, &applied.edits) {
+                // The app is what it should be; a block is only drawn elsewhere.
+                tracing::warn!(%error, "the places of renamed blocks were not kept");
+            }
         }
         Ok(report)
     }

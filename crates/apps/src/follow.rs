@@ -48,6 +48,7 @@ pub fn draft(app: &str) -> StatusReport {
         url: None,
         release: None,
         released_at: None,
+        released_by: None,
         blocks: Vec::new(),
     }
 }

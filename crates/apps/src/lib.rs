@@ -80,7 +80,7 @@ pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
 pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
-pub use layout::{Layout, Place, layout, move_blocks};
+pub use layout::{Groups, Layout, Place, layout, move_blocks};
 pub use load::{app_name, block_names, check, revision, sources, text};
 pub use logs::{LogLine, LogQuery, logs};
 pub use metrics::{EVERY_SECONDS, Metrics, Point, Requests, Use};

@@ -53,8 +53,6 @@ pub struct LogLine {
     pub pod: String,
     /// The container in it.
     pub container: String,
-    /// `log`: the API does not tell the two outputs apart.
-    pub stream: &'static str,
     /// The line without its end.
     pub text: String,
 }
@@ -225,7 +223,6 @@ fn parse(source: &Source, line: &str) -> LogLine {
         block: source.block.clone(),
         pod: source.pod.clone(),
         container: source.container.clone(),
-        stream: "log",
         text: text.trim_end_matches('\r').to_owned(),
     }
 }

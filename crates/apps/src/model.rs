@@ -96,6 +96,7 @@ fn block(
         "line": draft.line,
         "x": place.map(|place| place.x),
         "y": place.map(|place| place.y),
+        "group": place.and_then(|place| place.group.as_ref()),
         "summary": draft.summary,
         "public": part.is_some_and(|part| part.processes.iter().any(|one| !one.paths.is_empty())),
         "settings": draft.settings.iter().map(setting).collect::<Vec<Value>>(),

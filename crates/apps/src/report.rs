@@ -148,6 +148,9 @@ pub struct StatusReport {
     pub release: Option<String>,
     /// When that was, RFC 3339.
     pub released_at: Option<String>,
+    /// Who made it, if that is known.
+    #[serde(default)]
+    pub released_by: Option<String>,
     /// Its blocks, by name.
     pub blocks: Vec<BlockStatus>,
 }

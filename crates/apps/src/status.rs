@@ -36,9 +36,16 @@ pub async fn status(target: &Target, app: &str) -> Result<StatusReport> {
         state: worst(&blocks),
         url: recorded.as_ref().and_then(|release| release.url.clone()),
         release: recorded.as_ref().map(|release| release.release.clone()),
+        released_by: recorded.as_ref().and_then(|release| maker(&live, &release.release)),
         released_at: recorded.map(|release| release.at),
         blocks,
     })
+}
+
+/// Who made the release that runs, if that was kept.
+fn maker(live: &Live, wanted: &str) -> Option<String> {
+    let found = release::past(live).into_iter().find(|(one, _)| one.release == wanted)?;
+    Some(found.1.by).filter(|by| !by.is_empty())
 }
 
 /// The apps on the target, by name.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use apps::{Beginning, Layout, StatusReport};
+use apps::{Beginning, Groups, Layout, StatusReport};
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
@@ -116,6 +116,9 @@ pub(crate) async fn model(
 #[serde(deny_unknown_fields)]
 pub(crate) struct LayoutRequest {
     blocks: Layout,
+    /// Blocks that go into a group, or out of theirs.
+    #[serde(default)]
+    groups: Groups,
 }
 
 /// Moves blocks on the canvas.
@@ -127,7 +130,7 @@ pub(crate) async fn layout(
     let dir = door.registry.dir(&app)?;
     blocking(move || {
         let blocks = apps::block_names(&dir).ok();
-        apps::move_blocks(&dir, &request.blocks, blocks.as_deref())
+        apps::move_blocks(&dir, &request.blocks, &request.groups, blocks.as_deref())
     })
     .await?;
     door.hub.tell(&app, "layout", &json!({ "app": app }));

@@ -1,7 +1,7 @@
 //! The verbs on an app as the canvas says them: an answer with the operation's number at once, and
 //! everything else on the stream. Where next: `verbs.rs`, which runs them.
 
-use apps::{BackOptions, DestroyOptions, GoOptions};
+use apps::{BackOptions, DestroyOptions, GoOptions, UndoOptions};
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -194,5 +194,30 @@ pub(crate) async fn rollback(
     begin(&door, "rollback", &app, &caller, move |said| async move {
         let options = BackOptions { to: Some(request.release), by, ..BackOptions::default() };
         apps::back(&target, &name, &options, &mut verbs::report(said)).await
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UndoRequest {
+    /// Whether the data comes back too.
+    data: bool,
+    /// The release that must be running: the one whose undoing was shown.
+    #[serde(default)]
+    expect: Option<String>,
+}
+
+/// The last go taken back, alone or with the data of then.
+pub(crate) async fn undo_go(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    Json(request): Json<UndoRequest>,
+) -> Response {
+    let (target, name) = (door.target.clone(), app.clone());
+    let by = caller.person.name.clone();
+    begin(&door, "undo", &app, &caller, move |said| async move {
+        let options = UndoOptions { data: request.data, expect: request.expect, by };
+        apps::undo_go(&target, &name, &options, &mut verbs::report(said)).await
     })
 }

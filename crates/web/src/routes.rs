@@ -34,7 +34,7 @@ fn table() -> Router<Door> {
         .route("/v1/apps", get(app::list).post(app::make))
         .route("/v1/apps/{app}/releases", get(code::releases))
         .route("/v1/apps/{app}/backups", get(data::list))
-        .route("/v1/apps/{app}/undo-go", get(data::undo_plan))
+        .route("/v1/apps/{app}/undo-go", get(data::undo_plan).post(life::undo_go))
         .route("/v1/apps/{app}/secrets", get(code::secrets))
         .route("/v1/apps/{app}/status", get(verbs::status))
         .route("/v1/catalogue", get(app::catalogue))
@@ -98,6 +98,8 @@ pub(crate) fn socket(door: &Door) -> Router {
 /// The canvas's routes, guarded.
 pub(crate) fn canvas(door: &Door) -> Router {
     let inside = table()
+        .route("/v1/sessions", get(sessions))
+        .route("/v1/sessions/{id}", axum::routing::delete(end_session))
         .route("/v1/session", axum::routing::delete(leave))
         .layer(middleware::from_fn_with_state(door.clone(), guard::session));
     let outside = Router::new()
@@ -235,6 +237,34 @@ async fn leave(State(door): State<Door>, headers: HeaderMap) -> Response {
         return trouble(&error);
     }
     set_cookie(&format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))
+}
+
+/// Who may use the canvas, browser by browser.
+async fn sessions(State(door): State<Door>, Extension(caller): Extension<Caller>) -> Response {
+    let list: Vec<_> = door
+        .sessions
+        .list()
+        .into_iter()
+        .map(|(id, person, made_at, used_at)| {
+            let here = id == caller.session;
+            json!({ "id": id, "name": person.name, "initials": person.initials,
+                "made_at": made_at, "used_at": used_at, "here": here })
+        })
+        .collect();
+    Json(json!({ "sessions": list })).into_response()
+}
+
+/// Ends a browser's session, by the name that `sessions` gives it.
+async fn end_session(State(door): State<Door>, Path(id): Path<String>) -> Response {
+    match door.sessions.end_named(&id) {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => Refusal::absent(
+            "session/absent",
+            format!("there is no session {id}; it may have ended"),
+        )
+        .into_response(),
+        Err(error) => trouble(&error),
+    }
 }
 
 fn set_cookie(value: &str) -> Response {

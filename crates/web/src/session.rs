@@ -146,7 +146,32 @@ impl Sessions {
                 tracing::warn!(%error, "the use of a session was not written down");
             }
         }
-        Some((person, hash[..16].to_owned()))
+        Some((person, name_of(&hash)))
+    }
+
+    /// The sessions that live: a name that is no secret, whose, when made and last used (RFC 3339).
+    pub(crate) fn list(&self) -> Vec<(String, Person, String, String)> {
+        let now = now();
+        let at = |seconds| Timestamp::from_second(seconds).unwrap_or_default().to_string();
+        let inside = self.inside();
+        let lives = inside.sessions.iter().filter(|(_, session)| session.lives(now));
+        let mut all: Vec<_> = lives.collect();
+        all.sort_by_key(|(_, session)| std::cmp::Reverse(session.used_at));
+        all.into_iter()
+            .map(|(hash, it)| (name_of(hash), it.person.clone(), at(it.made_at), at(it.used_at)))
+            .collect()
+    }
+
+    /// Ends the session of this name; false if there is none.
+    pub(crate) fn end_named(&self, name: &str) -> Result<bool, Error> {
+        let mut inside = self.inside();
+        let before = inside.sessions.len();
+        inside.sessions.retain(|hash, _| name_of(hash) != name);
+        let ended = inside.sessions.len() < before;
+        if ended {
+            self.write(&inside)?;
+        }
+        Ok(ended)
     }
 
     /// Ends a session.
@@ -182,6 +207,11 @@ pub(crate) fn secret() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// A session's name for people and logs: too little of the hash to be looked for.
+fn name_of(hash: &str) -> String {
+    hash.chars().take(16).collect()
+}
+
 /// What is kept of a secret. It has 256 bits of its own, so a plain hash cannot be searched.
 fn hash(secret: &str) -> String {
     Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -215,7 +245,25 @@ mod tests {
         assert_eq!(again.who(&cookie).unwrap().0, person());
         again.end(&cookie).unwrap();
         assert!(again.who(&cookie).is_none());
+        assert!(again.list().is_empty());
         assert!(Sessions::open(dir.path()).unwrap().who(&cookie).is_none());
+    }
+
+    #[test]
+    fn one_of_several_sessions_is_ended_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = Sessions::open(dir.path()).unwrap();
+        let open = || {
+            let token = sessions.invite(person()).unwrap();
+            sessions.redeem(&token).unwrap().unwrap()
+        };
+        let (one, other) = (open(), open());
+        assert_eq!(sessions.list().len(), 2);
+        let name = sessions.who(&one).unwrap().1;
+        assert!(sessions.list().iter().any(|session| session.0 == name));
+        assert!(sessions.end_named(&name).unwrap());
+        assert!(!sessions.end_named(&name).unwrap() && !sessions.end_named("").unwrap());
+        assert!(sessions.who(&one).is_none() && sessions.who(&other).is_some());
     }
 
     #[test]

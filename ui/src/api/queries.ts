@@ -5,6 +5,7 @@ import { appPath, get, Refusal, wanted } from "./client";
 import type {
   AppEvent,
   AppRow,
+  BrowserSession,
   Catalogue,
   FileText,
   HistoryEntry,
@@ -16,6 +17,7 @@ import type {
   Release,
   StatusReport,
   SystemReport,
+  UndoPlan,
 } from "./types";
 
 export const client = new QueryClient({
@@ -43,6 +45,8 @@ export const keys = {
   file: (app: string) => ["app", app, "file"] as const,
   releases: (app: string) => ["app", app, "releases"] as const,
   release: (app: string, release: string) => ["app", app, "releases", release] as const,
+  undoGo: (app: string) => ["app", app, "undo-go"] as const,
+  sessions: ["sessions"] as const,
   metrics: (app: string) => ["app", app, "metrics"] as const,
   events: (app: string) => ["app", app, "events"] as const,
   plan: (app: string, changes: readonly string[] | "all") => ["app", app, "plan", changes] as const,
@@ -122,6 +126,20 @@ export const queries = {
         wanted(
           get<Release & { text: string }>(appPath(app, `/releases/${encodeURIComponent(release)}`), signal),
         ),
+    }),
+  /** What taking back the last go would mean; refused if there is no go before it. */
+  undoGo: (app: string) =>
+    queryOptions({
+      queryKey: keys.undoGo(app),
+      staleTime: 0,
+      retry: false,
+      queryFn: ({ signal }) => wanted(get<UndoPlan>(appPath(app, "/undo-go"), signal)),
+    }),
+  sessions: () =>
+    queryOptions({
+      queryKey: keys.sessions,
+      queryFn: ({ signal }) =>
+        wanted(get<{ sessions: BrowserSession[] }>("/v1/sessions", signal)).then((it) => it.sessions),
     }),
   metrics: (app: string) =>
     queryOptions({

@@ -151,6 +151,8 @@ export interface Block {
   line: number;
   x?: number | null;
   y?: number | null;
+  /** The group it is drawn in, by name. */
+  group?: string | null;
   summary: string;
   icon?: string | null;
   public: boolean | string | null;
@@ -215,6 +217,7 @@ export type Edit =
   | { verb: "use"; block: string; module: string }
   | { verb: "extend"; block: string; point: string; value: unknown }
   | { verb: "env"; block: string; name: string; value: string | null }
+  | { verb: "secret"; block: string; name: string; given: boolean }
   | { verb: "paste"; block: string; toml: string; at: number };
 
 export interface Edited {
@@ -234,6 +237,8 @@ export interface HistoryEntry {
   released: string | null | boolean;
 }
 export type Positions = Record<string, { x: number; y: number }>;
+/** Blocks and the group each goes into; null takes it out. */
+export type Groups = Record<string, string | null>;
 
 export interface FileText {
   text: string;
@@ -328,6 +333,34 @@ export interface Release {
   text?: string;
 }
 
+/** What taking back the last go would mean. */
+export interface UndoPlan {
+  running: Moment;
+  before: Moment;
+  lines: string[];
+  data: null | {
+    snapshot: string;
+    /** What was written after this moment would be lost. */
+    at: string;
+    parts: [block: string, bytes: number][];
+    left_out: { block: string; reason: string }[];
+  };
+}
+export interface Moment {
+  release: string;
+  at: string;
+  by: string;
+  summary: string;
+}
+export interface BrowserSession {
+  id: string;
+  name: string;
+  initials: string;
+  made_at: string;
+  used_at: string;
+  here: boolean;
+}
+
 export interface PodStatus {
   name: string;
   process?: string;
@@ -363,7 +396,6 @@ export interface LogLine {
   block: string;
   pod: string;
   container: string;
-  stream: "stdout" | "stderr";
   text: string;
 }
 export interface MetricPoint {

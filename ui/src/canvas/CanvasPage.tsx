@@ -26,6 +26,7 @@ import { Toolbar } from "./Toolbar";
 import { WireHint } from "./WireHint";
 import { WirePanel } from "./WirePanel";
 
+const Clashes = lazily(() => import("../clash/Clashes").then((it) => ({ default: it.Clashes })));
 const CanvasDialogs = lazily(() => import("./Dialogs").then((it) => ({ default: it.CanvasDialogs })));
 const Drawers = lazily(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
 const GoPanel = lazily(() => import("../go/GoPanel").then((it) => ({ default: it.GoPanel })));
@@ -148,6 +149,9 @@ function Desk({ app, model }: { app: string; model: Model }) {
         )}
         <div className="desk-centre">
           <Issues app={app} model={model} />
+          <Suspense fallback={null}>
+            <Clashes app={app} model={model} />
+          </Suspense>
           <div className="canvas-box">
             <CanvasView app={app} />
             {model.blocks.length === 0 && <EmptyCanvas app={app} />}

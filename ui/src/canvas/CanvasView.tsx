@@ -18,6 +18,7 @@ import type { Refusal } from "../api/client";
 import { queries } from "../api/queries";
 import type { Model, Positions } from "../api/types";
 import { useProgress } from "../go/operations";
+import { GroupFrames } from "../groups/GroupFrames";
 import { Loading, Problem } from "../parts/Empty";
 import { announce } from "../parts/Live";
 import { useCanvas, type WireStart } from "../state/canvas";
@@ -260,6 +261,7 @@ function Flow({ app, model, readOnly }: { app: string; model: Model; readOnly: b
         onMove={(_, view) => setZoomLevel(view.zoom)}
         proOptions={{ hideAttribution: true }}
       >
+        <GroupFrames model={model} nodes={nodes} />
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.4} color="var(--canvas-dot)" />
       </ReactFlow>
     </section>

@@ -15,6 +15,8 @@ import { tie } from "./tie";
 
 const Palette = lazily(() => import("../palette/Palette").then((it) => ({ default: it.Palette })));
 const KeysSheet = lazily(() => import("../palette/KeysSheet").then((it) => ({ default: it.KeysSheet })));
+const GroupDialog = lazily(() => import("../groups/GroupDialog").then((it) => ({ default: it.GroupDialog })));
+const QrDialog = lazily(() => import("../qr/QrDialog").then((it) => ({ default: it.QrDialog })));
 const ImportDialog = lazily(() => import("./ImportDialog").then((it) => ({ default: it.ImportDialog })));
 
 function Connect({ app, model, name }: { app: string; model: Model; name: string }) {
@@ -120,13 +122,15 @@ function AddBeside({
 }
 
 export function CanvasDialogs({ app, model }: { app: string; model: Model }) {
-  const { connecting, addBeside, palette, keysSheet, dropped } = useCanvas();
+  const { connecting, addBeside, palette, keysSheet, dropped, grouping, qr } = useCanvas();
   return (
     <Suspense fallback={null}>
       {connecting && <Connect app={app} model={model} name={connecting} />}
       {addBeside && <AddBeside app={app} model={model} beside={addBeside} />}
       {palette && <Palette app={app} model={model} />}
       {keysSheet && <KeysSheet />}
+      {grouping && <GroupDialog app={app} model={model} names={grouping} />}
+      {qr && <QrDialog url={qr} />}
       {dropped && <ImportDialog app={app} dropped={dropped} />}
     </Suspense>
   );

@@ -32,11 +32,7 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
       actions={
         <>
           <Button onClick={close}>Cancel</Button>
-          <Button
-            weight="primary"
-            disabled={badPath || badName}
-            onClick={add}
-          >
+          <Button weight="primary" disabled={badPath || badName} onClick={add}>
             Add it
           </Button>
         </>

@@ -9,7 +9,7 @@ import { emptyHistory, nextRedo, nextUndo, type Step } from "../state/history";
 import { tidyUp } from "./keysOn";
 
 const says = (step: Step | null, none: string) =>
-  step === null ? none : step.kind === "move" ? "a move" : step.summary;
+  step === null ? none : step.kind === "verb" ? step.summary : step.kind === "move" ? "a move" : "a group";
 
 export function Toolbar({ app, model }: { app: string; model: Model }) {
   const history = useEdits((it) => it.histories[app]) ?? emptyHistory;

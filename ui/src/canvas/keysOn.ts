@@ -162,6 +162,9 @@ function act(id: KeyId, app: string, event: KeyboardEvent): boolean {
     case "duplicate":
       void duplicate(app, names);
       return true;
+    case "group":
+      if (names.length > 0) canvas.put({ grouping: names });
+      return true;
     case "remove": {
       const wire = model?.wires.find((it) => wireId(it) === canvas.wire);
       if (wire) void untie(app, wire);

@@ -6,10 +6,12 @@ import {
   Copy,
   Crosshair,
   Files,
+  Group,
   LineChart,
   Link2Off,
   PanelRight,
   Pencil,
+  QrCode,
   RotateCw,
   ScrollText,
   SquareTerminal,
@@ -105,6 +107,7 @@ export function blockEntries(app: string, block: Block, status?: BlockStatus): E
   const drawers = useDrawers.getState();
   const newer = newerOf(block);
   const notRunning = status ? null : "It has not run yet";
+  const url = typeof block.public === "string" ? block.public : (modelOf(app)?.url ?? null);
   return [
     {
       label: "Inspect",
@@ -169,6 +172,25 @@ export function blockEntries(app: string, block: Block, status?: BlockStatus): E
               void edit(app, [
                 { verb: "use", block: block.name, module: `${block.from.module}@${newer.split(".")[0]}` },
               ]),
+          },
+        ]
+      : []),
+    {
+      label: block.group ? `Group ${block.group}…` : "Group…",
+      icon: <Group />,
+      shortcut: shortcutOf("group"),
+      run: () => {
+        const { selected } = useCanvas.getState();
+        canvas.put({ grouping: selected.includes(block.name) ? selected : [block.name] });
+      },
+    },
+    ...(block.public
+      ? [
+          {
+            label: "QR code of the address",
+            icon: <QrCode />,
+            unless: url ? null : "it has no address before its first Go",
+            run: () => canvas.put({ qr: url }),
           },
         ]
       : []),

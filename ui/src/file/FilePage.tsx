@@ -18,6 +18,7 @@ import "./file.css";
 import { blockAt, lineOf } from "./tables";
 import { type EditedFile, type SaveState, useFile } from "./useFile";
 
+const Clashes = lazily(() => import("../clash/Clashes").then((it) => ({ default: it.Clashes })));
 const Editor = lazily(() => import("./Editor"));
 const Merge = lazily(() => import("./Merge"));
 const NONE: readonly Diagnostic[] = [];
@@ -50,6 +51,11 @@ export function FilePage({ app }: { app: string }) {
         </div>
       )}
       <section className="file-text" aria-label="app.toml">
+        {model.data && !file.buffer?.theirs && (
+          <Suspense fallback={null}>
+            <Clashes app={app} model={model.data} />
+          </Suspense>
+        )}
         {file.buffer === null ? (
           <Loading what="app.toml" lines={9} />
         ) : (

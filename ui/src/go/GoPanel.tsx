@@ -2,16 +2,19 @@
 // plan page a part of the page. Where next: operations.ts (what it shows), FailureCard.tsx.
 import { useQuery } from "@tanstack/react-query";
 import { Check, ChevronDown, ChevronUp, Copy, ExternalLink, Square, X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { queries } from "../api/queries";
 import { Button, IconButton } from "../parts/Button";
 import { announce, toast } from "../parts/Live";
+import { lazily } from "../parts/lazily";
 import { useNow } from "../system/useNow";
 import { ago, list, seconds } from "../system/words";
 import { FailureCard } from "./FailureCard";
 import "./go.css";
-import { cancel, dismiss, type Operation, startVerb, useOperation } from "./operations";
+import { cancel, dismiss, type Operation, useOperation } from "./operations";
 import { type BlockProgress, bar, doing, finished, type Progress, spoken, withBlocks } from "./progress";
+
+const UndoGo = lazily(() => import("../releases/UndoGo").then((it) => ({ default: it.UndoGo })));
 
 const TITLES: Record<string, [running: string, done: string]> = {
   go: ["Going", "is live"],
@@ -20,6 +23,7 @@ const TITLES: Record<string, [running: string, done: string]> = {
   restart: ["Restarting", "is restarted"],
   destroy: ["Removing", "is removed"],
   rollback: ["Going back", "is back on the earlier release"],
+  undo: ["Taking back the last Go", "is as it was before the last Go"],
 };
 
 export interface GoPanelProps {
@@ -63,7 +67,7 @@ function Running({ operation }: { operation: Operation }) {
   const [open, setOpen] = useState(true);
   const [ending, setEnding] = useState(false);
   const names = model.data?.blocks.map((block) => block.name) ?? [];
-  const whole = operation.verb === "go" || operation.verb === "rollback";
+  const whole = ["go", "rollback", "undo"].includes(operation.verb);
   const progress = whole ? withBlocks(operation.progress, names) : operation.progress;
   useSpoken(operation, progress);
   const ready = progress.blocks.filter(finished).length;
@@ -210,6 +214,7 @@ function Done({ operation }: { operation: Operation }) {
   const took = result.seconds ?? operation.progress.done?.seconds ?? null;
   const address = useRef<HTMLButtonElement>(null);
   const [copied, setCopied] = useState(false);
+  const [undoing, setUndoing] = useState(false);
   const releases = useQuery({ ...queries.releases(operation.app), enabled: operation.verb === "go" });
   const now = useNow(10_000);
   const { id } = operation;
@@ -294,17 +299,14 @@ function Done({ operation }: { operation: Operation }) {
       )}
       {operation.verb === "go" && !same && previous !== undefined && (
         <footer className="go-foot">
-          <Button
-            small
-            onClick={async () => {
-              const started = await startVerb(operation.app, "rollback", { release: previous.release });
-              if (!started.ok) toast(`Not undone: ${started.error.message}`, { tone: "bad" });
-            }}
-          >
+          <Button small onClick={() => setUndoing(true)}>
             Undo: back to the release of {ago(previous.at, now)}
           </Button>
         </footer>
       )}
+      <Suspense fallback={null}>
+        {undoing && <UndoGo app={operation.app} onClose={() => setUndoing(false)} />}
+      </Suspense>
     </>
   );
 }

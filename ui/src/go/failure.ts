@@ -60,6 +60,7 @@ const TRIED: Record<string, string> = {
   start: "start the app again",
   destroy: "remove the app",
   restart: "restart the block",
+  undo: "take back the last Go",
   rollback: "go back to an earlier release",
 };
 

@@ -185,7 +185,7 @@ export type Started = { ok: true; id: string } | { ok: false; error: Refusal };
 /** Starts a verb on an app; what it does comes by the stream. */
 export async function startVerb(
   app: string,
-  verb: "go" | "stop" | "start" | "restart" | "destroy" | "rollback",
+  verb: "go" | "stop" | "start" | "restart" | "destroy" | "rollback" | "undo-go",
   body: Record<string, unknown> = {},
 ): Promise<Started> {
   const answer = await post<{ operation: string | number }>(appPath(app, `/${verb}`), body);
@@ -196,7 +196,7 @@ export async function startVerb(
     for (const one of Object.values(byId)) {
       if (one.app === app && !one.running) byId[one.id] = { ...one, dismissed: true };
     }
-    byId[id] ??= begun({ id, verb, app, by: "" });
+    byId[id] ??= begun({ id, verb: verb === "undo-go" ? "undo" : verb, app, by: "" });
     return { byId };
   });
   return { ok: true, id };

@@ -7,6 +7,7 @@ import { queries } from "../api/queries";
 import "./outline.css";
 import type { Block, Model, StatusReport } from "../api/types";
 import { blockEntries, removeBlocks, wireEntries } from "../canvas/verbs";
+import { inGroups } from "../groups/groups";
 import { IconButton } from "../parts/Button";
 import { InterfaceMark } from "../parts/Interface";
 import { type Entries, Menu } from "../parts/Menu";
@@ -23,7 +24,7 @@ export interface Leaf {
   pos: number;
   size: number;
   spoken: string;
-  kind: "app" | "block" | "socket" | "offer" | "address";
+  kind: "app" | "group" | "block" | "socket" | "offer" | "address";
   block?: string;
   port?: string;
   interface?: string;
@@ -82,8 +83,8 @@ function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level
 /** Every line of the tree that is not inside something closed, in order. */
 export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: StatusReport): Leaf[] {
   const out: Leaf[] = [];
-  const size = model.blocks.length;
-  model.blocks.forEach((block, index) => {
+  const tops = inGroups(model.blocks);
+  const add = (block: Block, level: number, parent: string | null, pos: number, size: number) => {
     const parts = partsOf(model, block);
     const it = status?.blocks.find((s) => s.name === block.name);
     const shown = shownOf(block, status, null);
@@ -92,9 +93,9 @@ export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: Sta
     const rest = spokenOf(block, shown, it).split(", ").slice(2).join(", ");
     out.push({
       id: block.name,
-      level: 1,
-      parent: null,
-      pos: index + 1,
+      level,
+      parent,
+      pos,
       size,
       kind: "block",
       block: block.name,
@@ -105,13 +106,55 @@ export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: Sta
     });
     if (closed.has(block.name)) return;
     parts.forEach((part, at) => {
-      out.push({ ...part, level: 2, parent: block.name, pos: at + 1, size: parts.length, branch: false });
+      out.push({
+        ...part,
+        level: level + 1,
+        parent: block.name,
+        pos: at + 1,
+        size: parts.length,
+        branch: false,
+      });
+    });
+  };
+  tops.forEach(({ group, blocks }, index) => {
+    const [first] = blocks;
+    if (group === null) {
+      if (first) add(first, 1, null, index + 1, tops.length);
+      return;
+    }
+    const id = `group/${group}`;
+    const many = blocks.length === 1 ? "1 block" : `${blocks.length} blocks`;
+    out.push({
+      id,
+      level: 1,
+      parent: null,
+      pos: index + 1,
+      size: tops.length,
+      kind: "group",
+      text: group,
+      note: many,
+      spoken: `${group} ${many}, group`,
+      branch: true,
+    });
+    if (closed.has(id)) return;
+    blocks.forEach((block, at) => {
+      add(block, 2, id, at + 1, blocks.length);
     });
   });
   return out;
 }
 
+const membersOf = (model: Model, leaf: Leaf): string[] =>
+  model.blocks.filter((it) => `group/${it.group}` === leaf.id).map((it) => it.name);
+
 function entriesOf(app: string, model: Model, leaf: Leaf, status?: StatusReport): Entries {
+  if (leaf.kind === "group") {
+    const members = membersOf(model, leaf);
+    return [
+      { label: "Change the group…", run: () => useCanvas.getState().put({ grouping: members }) },
+      { label: "Select its blocks", run: () => useCanvas.getState().select(members) },
+    ];
+  }
   const block = model.blocks.find((it) => it.name === leaf.block);
   if (!block) return [];
   if (leaf.kind === "socket") {
@@ -162,8 +205,16 @@ export function Outline({ app, readOnly = false }: { app: string; readOnly?: boo
   };
   const onKeyDown = (event: KeyboardEvent, leaf: Leaf) => {
     const index = leaves.findIndex((it) => it.id === leaf.id);
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { key } = event;
+    if (event.ctrlKey && key === "g" && !readOnly) {
+      const { selected: chosen } = useCanvas.getState();
+      const names = leaf.kind === "group" ? membersOf(model, leaf) : leaf.block ? [leaf.block] : [];
+      event.preventDefault();
+      event.stopPropagation();
+      useCanvas.getState().put({ grouping: leaf.block && chosen.includes(leaf.block) ? chosen : names });
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (key === "ArrowDown") go(leaves[index + 1]);
     else if (key === "ArrowUp") go(leaves[index - 1]);
     else if (key === "Home") go(leaves[0]);
@@ -174,7 +225,9 @@ export function Outline({ app, readOnly = false }: { app: string; readOnly?: boo
     } else if (key === "ArrowLeft") {
       if (leaf.branch && !closed.has(leaf.id)) toggle(leaf.id, false);
       else go(leaves.find((it) => it.id === leaf.parent));
-    } else if (key === "Enter" || key === " ") {
+    } else if ((key === "Enter" || key === " ") && leaf.kind === "group")
+      toggle(leaf.id, closed.has(leaf.id));
+    else if (key === "Enter" || key === " ") {
       choose(leaf);
       if (!readOnly)
         useCanvas
@@ -226,6 +279,7 @@ export function Outline({ app, readOnly = false }: { app: string; readOnly?: boo
             aria-selected={leaf.kind === "block" && selected.includes(leaf.id)}
             aria-label={leaf.spoken}
             tabIndex={leaf.id === current?.id ? 0 : -1}
+            data-kind={leaf.kind}
             className={`leaf level-${leaf.level} ${leaf.bad ? "bad" : ""}`}
             onKeyDown={(event) => {
               if (event.target === event.currentTarget) onKeyDown(event, leaf);

@@ -86,6 +86,13 @@ export function Palette({ app, model }: { app: string; model: Model }) {
         pick: () => void tidyUp(app),
       },
       {
+        id: "group",
+        label: "Group blocks",
+        group: "App",
+        shortcut: shortcutOf("group"),
+        pick: () => canvas.put({ grouping: [...canvas.selected] }),
+      },
+      {
         id: "fit",
         label: "See everything",
         group: "App",

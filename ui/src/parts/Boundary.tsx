@@ -24,7 +24,9 @@ export class Boundary extends Component<{ children: ReactNode }, State> {
     const fetching = /dynamically imported module|Failed to fetch|preload/i.test(error.message);
     return (
       <div className="problem" role="alert">
-        <h2 className="lesser">{fetching ? "A part of the page could not be fetched" : "This page could not be drawn"}</h2>
+        <h2 className="lesser">
+          {fetching ? "A part of the page could not be fetched" : "This page could not be drawn"}
+        </h2>
         <p>{fetching ? "The connection to the server broke. What runs keeps running." : error.message}</p>
         <div className="row">
           <Button small weight="primary" onClick={() => location.reload()}>

@@ -36,6 +36,7 @@ import { wordOf } from "../state/status";
 import { Sheet } from "./Sheet";
 import "./phone.css";
 
+const Clashes = lazily(() => import("../clash/Clashes").then((it) => ({ default: it.Clashes })));
 const Drawers = lazily(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
 
 type View = "outline" | "map" | "logs" | "metrics";
@@ -64,6 +65,9 @@ export function PhoneApp({ app }: { app: string }) {
     <div className="phone">
       <div className="phone-page" inert={sheet || shelf}>
         <Facts app={app} model={model} onAdd={() => setShelf(true)} />
+        <Suspense fallback={null}>
+          <Clashes app={app} model={model} />
+        </Suspense>
         <GoPanel app={app} place="page" />
         <div className="phone-view">
           {drawers.shown ? (

@@ -19,12 +19,14 @@ import { useLive } from "../state/live";
 import { useNow } from "../system/useNow";
 import { ago, seconds, when } from "../system/words";
 import { diff } from "./diff";
+import { UndoGo } from "./UndoGo";
 import "./releases.css";
 
 export function ReleasesPage({ app }: { app: string }) {
   const releases = useQuery(queries.releases(app));
   const status = useQuery({ ...queries.status(app), retry: false });
   const [picked, setPicked] = useState<readonly string[]>([]);
+  const [undoing, setUndoing] = useState(false);
   const [back, setBack] = useState<Release | null>(null);
   const operation = useOperation(app);
   const connected = useLive((state) => state.connected);
@@ -50,6 +52,15 @@ export function ReleasesPage({ app }: { app: string }) {
             <h1>Releases</h1>
             <p className="muted">Each Go that changed something. Tick two to compare them.</p>
           </div>
+          {list.length > 1 && (
+            <Button
+              icon={<Undo2 size={15} aria-hidden="true" />}
+              disabled={operation?.running === true || !connected}
+              onClick={() => setUndoing(true)}
+            >
+              Take back the last Go…
+            </Button>
+          )}
         </header>
         <GoPanel app={app} place="page" />
         {releases.data === undefined ? (
@@ -107,6 +118,7 @@ export function ReleasesPage({ app }: { app: string }) {
           </>
         )}
       </div>
+      {undoing && <UndoGo app={app} onClose={() => setUndoing(false)} />}
       <Back app={app} release={back} onClose={() => setBack(null)} />
     </div>
   );

@@ -44,6 +44,10 @@ interface CanvasState {
   /** What was dropped on the canvas, for its report. */
   dropped: Dropped | null;
   renaming: string | null;
+  /** Blocks to be put into a group: its dialog is open. */
+  grouping: string[] | null;
+  /** An address to be shown as a QR code. */
+  qr: string | null;
   hand: boolean;
   /** Set to move the view. */
   view: "fit" | "fit-selection" | "full" | "in" | "out" | null;
@@ -74,6 +78,8 @@ const fresh = {
   addBeside: null,
   dropped: null,
   renaming: null,
+  grouping: null,
+  qr: null,
   view: null,
 };
 

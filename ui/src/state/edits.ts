@@ -1,11 +1,22 @@
-// Edits leave here, one after the other, with the revision they saw. A clash with somebody else's edit
-// is tried once more on what is there now; without a server they wait. Where next: history.ts.
+// Edits leave here, one after the other, with the revision they saw. A clash over the same field is
+// asked about; without a server they wait. Where next: history.ts, ../clash/clash.ts.
 import { create } from "zustand";
 import { appPath, post, put, type Refusal } from "../api/client";
 import { client, keys, queries, wishPlaces, withWishes } from "../api/queries";
-import type { Edit, Edited, Model, Positions } from "../api/types";
+import type { Edit, Edited, Groups, Model, Positions } from "../api/types";
+import { authorIn, type Clash, clashesIn } from "../clash/clash";
 import { announce, clearBad, toast } from "../parts/Live";
-import { addMove, addVerb, emptyHistory, type History, nextRedo, nextUndo, redone, undone } from "./history";
+import {
+  addGroup,
+  addMove,
+  addVerb,
+  emptyHistory,
+  type History,
+  nextRedo,
+  nextUndo,
+  redone,
+  undone,
+} from "./history";
 
 export interface LastEdit {
   app: string;
@@ -21,8 +32,16 @@ interface EditsState {
   waiting: number;
   /** Why the last edit of a field was refused: `block.setting` to sentences. */
   refused: Record<string, string[]>;
+  /** Edits that were not made because somebody wrote the same field meanwhile: the person decides. */
+  asked: Clash[];
 }
-export const useEdits = create<EditsState>()(() => ({ histories: {}, last: null, waiting: 0, refused: {} }));
+export const useEdits = create<EditsState>()(() => ({
+  histories: {},
+  last: null,
+  waiting: 0,
+  refused: {},
+  asked: [],
+}));
 
 const historyOf = (app: string) => useEdits.getState().histories[app] ?? emptyHistory;
 const setHistory = (app: string, history: History) =>
@@ -61,8 +80,11 @@ async function send(app: string, edits: Edit[]): Promise<Edited | Refusal> {
       continue;
     }
     if (answer.error.status !== 409 || tries > 1) return answer.error;
-    await client.invalidateQueries({ queryKey: keys.model(app) });
-    await client.fetchQuery({ ...queries.model(app), staleTime: 0 });
+    const fresh = await client.fetchQuery({ ...queries.model(app), staleTime: 0 });
+    const asked = clashesIn(edits, model, fresh, authorIn(answer.error.message));
+    if (asked.length === 0) continue;
+    useEdits.setState({ asked });
+    return answer.error;
   }
 }
 
@@ -80,7 +102,7 @@ export function edit(app: string, edits: Edit[], options: EditOptions = {}): Pro
     const result = await send(app, edits);
     useEdits.setState({ waiting: 0 });
     if (result instanceof Error) {
-      refuse(result, options.field);
+      if (useEdits.getState().asked.length === 0) refuse(result, options.field);
       return null;
     }
     if (options.field) clearRefusal(options.field);
@@ -132,6 +154,30 @@ export async function move(app: string, before: Positions, after: Positions, ste
   if (!answer.ok) toast(`The layout could not be kept: ${answer.error.message}`, { tone: "bad" });
 }
 
+/** Puts blocks into groups or out of them; a step of the history. */
+export async function group(app: string, after: Groups, places: Positions, step = true): Promise<boolean> {
+  const model = modelOf(app);
+  const before: Groups = {};
+  for (const it of model?.blocks ?? []) if (it.name in after) before[it.name] = it.group ?? null;
+  const answer = await put(appPath(app, "/layout"), { blocks: places, groups: after });
+  if (!answer.ok) {
+    toast(`The group could not be kept: ${answer.error.message}`, { tone: "bad" });
+    return false;
+  }
+  if (step) setHistory(app, addGroup(historyOf(app), before, after));
+  client.setQueryData<Model>(
+    keys.model(app),
+    (known) =>
+      known && {
+        ...known,
+        blocks: known.blocks.map((it) =>
+          it.name in after ? { ...it, ...places[it.name], group: after[it.name] ?? null } : it,
+        ),
+      },
+  );
+  return true;
+}
+
 async function step(app: string, way: "undo" | "redo"): Promise<void> {
   const history = historyOf(app);
   const server = modelOf(app)?.history[way] ?? null;
@@ -143,6 +189,9 @@ async function step(app: string, way: "undo" | "redo"): Promise<void> {
   if (it.kind === "move") {
     await move(app, it.after, way === "undo" ? it.before : it.after, false);
     announce(way === "undo" ? "Moved back" : "Moved again");
+  } else if (it.kind === "group") {
+    await group(app, way === "undo" ? it.before : it.after, {}, false);
+    announce(way === "undo" ? "Grouping undone" : "Grouped again");
   } else {
     const answer = await post<Edited>(appPath(app, `/${way}`));
     if (!answer.ok) {

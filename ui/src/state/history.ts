@@ -1,8 +1,11 @@
 // Undo on this screen: verbs are undone by the server, moves of blocks by us, in the order they were
 // done. Key repeats within 250 ms are one step. Where next: edits.ts.
-import type { Positions } from "../api/types";
+import type { Groups, Positions } from "../api/types";
 
-export type Step = { kind: "verb"; summary: string } | { kind: "move"; before: Positions; after: Positions };
+export type Step =
+  | { kind: "verb"; summary: string }
+  | { kind: "move"; before: Positions; after: Positions }
+  | { kind: "group"; before: Groups; after: Groups };
 export interface History {
   done: Step[];
   undone: Step[];
@@ -38,15 +41,23 @@ export function addMove(history: History, before: Positions, after: Positions, n
   };
 }
 
-/** What to undo: a move of ours, or the server's last verb; null if there is neither. */
+export function addGroup(history: History, before: Groups, after: Groups): History {
+  return {
+    done: [...history.done, { kind: "group", before, after } as Step].slice(-MOST_STEPS),
+    undone: [],
+    movedAt: 0,
+  };
+}
+
+/** What to undo: a move or a group of ours, or the server's last verb; null if there is neither. */
 export function nextUndo(history: History, server: string | null): Step | null {
   const last = history.done.at(-1);
-  if (last?.kind === "move") return last;
+  if (last && last.kind !== "verb") return last;
   return server === null ? null : { kind: "verb", summary: server };
 }
 export function nextRedo(history: History, server: string | null): Step | null {
   const last = history.undone.at(-1);
-  if (last?.kind === "move") return last;
+  if (last && last.kind !== "verb") return last;
   return server === null ? null : { kind: "verb", summary: server };
 }
 

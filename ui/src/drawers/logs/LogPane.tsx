@@ -94,7 +94,7 @@ export default function LogPane(props: LogPaneProps) {
     );
   };
   const download = () => {
-    const lines = ring.lines().map((line) => `${line.at} ${line.pod} ${line.stream} ${line.text}\n`);
+    const lines = ring.lines().map((line) => `${line.at} ${line.pod} ${line.text}\n`);
     const url = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
     const link = document.createElement("a");
     link.href = url;

@@ -15,7 +15,6 @@ const line = (text: string, block = "web"): LogLine => ({
   block,
   pod: `${block}-1`,
   container: block,
-  stream: "stdout",
   text,
 });
 

@@ -12,7 +12,6 @@ export interface LogLine {
   block: string;
   pod: string;
   container: string;
-  stream: string;
   text: string;
 }
 
@@ -22,7 +21,6 @@ export class Kept implements LogLine {
   readonly block: string;
   readonly pod: string;
   readonly container: string;
-  readonly stream: string;
   readonly text: string;
   private known: Level | null = null;
 
@@ -34,7 +32,6 @@ export class Kept implements LogLine {
     this.block = line.block;
     this.pod = line.pod;
     this.container = line.container;
-    this.stream = line.stream;
     this.text = line.text;
   }
 

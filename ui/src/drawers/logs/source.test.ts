@@ -9,7 +9,6 @@ const line = (at: string, text: string, pod = "web-1") => ({
   pod,
   block: "web",
   container: "web",
-  stream: "stdout",
 });
 
 describe("log source", () => {

@@ -81,7 +81,6 @@ function read(text: string): LogLine | null {
       block: String(line.block ?? ""),
       pod: String(line.pod ?? ""),
       container: String(line.container ?? ""),
-      stream: String(line.stream ?? ""),
       text: line.text,
     };
   } catch {
@@ -102,7 +101,7 @@ export class Once {
   private readonly last = new Map<string, Seen>();
 
   fresh(line: LogLine): boolean {
-    const key = `${line.pod}/${line.container}/${line.stream}`;
+    const key = `${line.pod}/${line.container}`;
     const seen = this.last.get(key);
     if (seen === undefined) {
       this.last.set(key, { at: line.at, text: line.text, more: null });
