@@ -28,4 +28,6 @@ pub use store::{Kept, TakenIn, backup_file, backups, forget, sweep, take_in, tak
 pub use undo::{Moment, UndoData, UndoOptions, UndoPlan, UndoReport, undo_go, undo_plan};
 pub use unpack::Damage;
 
+pub(crate) use backup::running;
+pub(crate) use inside::{Program, run};
 pub(crate) use snapshot::before_go;

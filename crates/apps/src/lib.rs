@@ -54,6 +54,7 @@ mod stock;
 mod system;
 mod target;
 mod terminal;
+mod workshop;
 
 pub use back::{BackOptions, back};
 pub use composer::Edit;
@@ -102,6 +103,9 @@ pub use status::{apps, status, url};
 pub use system::system;
 pub use target::Target;
 pub use terminal::{Shell, Terminal, terminal};
+pub use workshop::{
+    Check, CheckState, NewModule, TrialOptions, TrialReport, inspect, new_module, trial,
+};
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -74,6 +74,9 @@ pub(crate) enum Command {
     Interface(looks::Interface),
     /// Make a block's module yours: a copy in this folder
     Fork(modules::Fork),
+    /// Make modules: new, test
+    #[command(subcommand)]
+    Module(modules::Module),
     /// Is the app right? Checks the file, types and versions; needs no server
     Check,
     /// What `go` would do, and what it assumes

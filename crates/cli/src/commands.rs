@@ -21,6 +21,7 @@ mod images;
 mod init;
 mod kubectl;
 mod logs;
+mod module;
 mod open;
 mod plan;
 mod push;
@@ -81,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Search(options) => shelf::search(global, &options),
         Command::Show(options) => shelf::show(global, &options),
         Command::Interface(options) => shelf::interface(global, &options),
+        Command::Module(verb) => module::module(global, &verb).await,
         Command::Fork(options) => fork::fork(global, &options),
         Command::Completion(options) => completion::completion(&options),
         Command::Check => plan::check(global),

@@ -8,7 +8,7 @@ use crate::read::{Entry, Reader};
 use crate::shape::{Assumption, Point, Shape, read};
 use crate::source::Spanned;
 
-pub use lint::lint;
+pub use lint::{Programs, lint};
 
 /// A module, read from its file.
 #[derive(Debug, Clone)]

@@ -23,6 +23,37 @@ fn every_program_a_module_names_is_beside_it() {
 }
 
 #[test]
+fn an_offer_that_cannot_be_kept_is_linted() {
+    let text = r#"
+module  = "half"
+version = "1.0.0"
+summary = ""
+build   = "."
+[provides.sql]
+type = "postgres/1"
+port = 5432
+version = "15"
+[provides.odd]
+type = "postgrs/1"
+port = 1
+[assumes]
+single = { says = "One.", if-not = "think" }
+"#;
+    let module = Module::parse("half/module.toml", text).unwrap();
+    let found = composer::module::lint(&module, &stock());
+    let codes: Vec<&str> = found.iter().map(|one| one.code.as_str()).collect();
+    let all = [
+        "module/grant",
+        "module/probe",
+        "interface/unknown",
+        "module/ready",
+        "module/summary",
+        "module/if-not",
+    ];
+    assert_eq!(codes, all, "{}", composer::render(&found));
+}
+
+#[test]
 fn interfaces_are_small() {
     for interface in stock().interfaces() {
         let name = interface.name.split('/').next().unwrap();

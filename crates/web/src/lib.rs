@@ -21,6 +21,7 @@ mod inside;
 mod life;
 mod listen;
 mod model;
+mod modules;
 mod operations;
 mod person;
 mod routes;

@@ -17,7 +17,8 @@ use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
-    Door, Error, app, asset, code, data, edits, guard, inside, life, stream, terminal, verbs,
+    Door, Error, app, asset, code, data, edits, guard, inside, life, modules, stream, terminal,
+    verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.
@@ -82,6 +83,7 @@ pub(crate) fn socket(door: &Door) -> Router {
         .route("/v1/verbs/back", post(code::back))
         .route("/v1/apps/{app}/push", post(code::push))
         .route("/v1/verbs/rotate", post(code::rotate))
+        .route("/v1/verbs/module-test", post(modules::test))
         .route("/v1/verbs/backup", post(data::backup))
         .route("/v1/verbs/restore", post(data::restore))
         .route("/v1/verbs/copy", post(data::copy))

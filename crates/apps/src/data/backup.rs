@@ -229,7 +229,7 @@ pub(super) fn image(release: &Release, block: &str) -> Result<String> {
 }
 
 /// The running copy of a block.
-pub(super) async fn running(target: &Target, app: &str, block: &str) -> Result<Place> {
+pub(crate) async fn running(target: &Target, app: &str, block: &str) -> Result<Place> {
     let api: Api<Pod> = Api::namespaced(target.client.clone(), app);
     let pods = api.list(&ListParams::default().labels(&live::selector(app))).await;
     let pods = pods.map_err(Error::api(format!("list pods of {app}")))?.items;

@@ -16,10 +16,10 @@ const LINES: usize = 12;
 
 /// A container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) app: String,
-    pub(super) pod: String,
-    pub(super) container: String,
+pub(crate) struct Place {
+    pub(crate) app: String,
+    pub(crate) pod: String,
+    pub(crate) container: String,
 }
 
 impl Place {
@@ -31,17 +31,17 @@ impl Place {
 }
 
 /// What a program is for: named in errors.
-pub(super) struct Program<'a> {
-    pub(super) block: &'a str,
-    /// `backup` or `restore`.
-    pub(super) verb: &'static str,
-    pub(super) command: Vec<String>,
+pub(crate) struct Program<'a> {
+    pub(crate) block: &'a str,
+    /// `backup`, `restore` or `test`.
+    pub(crate) verb: &'static str,
+    pub(crate) command: Vec<String>,
     /// Exit codes that are as good as 0.
-    pub(super) fine: &'a [i32],
+    pub(crate) fine: &'a [i32],
 }
 
 /// Runs a program to its end: `input` is given to it, and what it writes goes to `output`.
-pub(super) fn run(
+pub(crate) fn run(
     target: &Target,
     place: &Place,
     program: &Program<'_>,

@@ -1,6 +1,8 @@
 //! What may be typed to make modules and to hand them, or a whole app, to others.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 
 use super::edits::Trial;
 
@@ -14,4 +16,37 @@ pub(crate) struct Fork {
     pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) trial: Trial,
+}
+
+/// What is done with modules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Module {
+    /// A new folder that is a module
+    New(ModuleNew),
+    /// Lint a module, then try it in an app of its own: logins, rotation, a stop, a backup
+    Test(ModuleTest),
+}
+
+/// Options of `shelf module new`.
+#[derive(Debug, Args)]
+pub(crate) struct ModuleNew {
+    /// Its name, and that of its folder here
+    pub(crate) name: String,
+    /// What it gives, such as postgres/1; may be given several times [default: http/1]
+    #[arg(long, value_name = "INTERFACE", value_delimiter = ',')]
+    pub(crate) provides: Vec<String>,
+}
+
+/// Options of `shelf module test`.
+#[derive(Debug, Args)]
+pub(crate) struct ModuleTest {
+    /// The module's folder [default: this one]
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Only look at the folder; needs no server
+    #[arg(long)]
+    pub(crate) lint: bool,
+    /// Give up waiting for it to become ready after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
 }

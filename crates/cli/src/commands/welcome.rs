@@ -37,7 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Look", &["status", "logs", "exec", "top", "events", "explain", "graph", "open"]),
-    ("Shelf", &["search", "show", "interface", "fork"]),
+    ("Shelf", &["search", "show", "interface", "fork", "module"]),
     ("Data", &["backup", "restore", "snapshot", "copy"]),
     ("Engine", &["build", "images", "kubectl", "kubeconfig"]),
     ("System", &["serve", "doctor", "completion", "version", "help"]),
