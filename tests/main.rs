@@ -10,6 +10,7 @@ mod canvas;
 mod data;
 mod docker;
 mod drills;
+mod gitpush;
 mod go;
 mod kubernetes;
 mod leave;
@@ -23,6 +24,7 @@ mod refuse;
 mod roll;
 mod server;
 mod undo;
+mod upgrade;
 
 use std::time::Instant;
 
@@ -51,6 +53,7 @@ const PROMISES: &[Promise] = &[
     ("an_interrupted_go_carries_on", roll::interrupted),
     ("a_push_is_live_without_a_failed_request", push::live),
     ("a_broken_push_goes_back_by_itself", push::back),
+    ("git_push_is_live_or_goes_back", gitpush::live),
     ("dev_pushes_on_every_save", push::dev),
     ("a_backup_brings_rows_and_passwords_back", data::backup),
     ("a_damaged_backup_changes_nothing", data::damaged),
@@ -69,6 +72,7 @@ const PROMISES: &[Promise] = &[
     ("a_login_rotates_without_a_gap", modules::rotate),
     ("a_module_keeps_what_it_was_given", modules::survive),
     ("a_backup_makes_a_fresh_app_the_same", modules::backup),
+    ("an_upgrade_is_rehearsed_on_a_copy", upgrade::rehearsed),
     ("destroy_keeps_the_data_until_told", leave::destroy),
     ("pulp_comes_alive", pulp::alive),
     ("pulp_serves_files_from_every_copy", pulp::files),

@@ -14,6 +14,7 @@ const NEEDS: &[Need] = &[
     Need { program: "kubectl", package: "kubernetes-client", why: "drives the Kubernetes API" },
     Need { program: "docker", package: "docker.io", why: "drives the Docker API" },
     Need { program: "busybox", package: "busybox-static", why: "the tiny test image" },
+    Need { program: "git", package: "git", why: "pushes to an app" },
     Need { program: "nft", package: "nftables", why: "oracle for the service rules" },
     Need { program: "ip", package: "iproute2", why: "oracle for links and namespaces" },
     Need { program: "curl", package: "curl", why: "a real HTTP client" },

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("kinds", &[]),
     ("image", &[]),
+    ("git", &[]),
     ("engine", &[]),
     ("net", &[]),
     ("registry", &["image"]),
@@ -27,7 +28,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("node", &["image", "kinds", "net", "pod", "registry"]),
     // image and pod: what a build is handed; see docs/decisions/verbs-in-the-daemon.md
     ("apps", &["build", "composer", "image", "pod", "registry"]),
-    ("web", &["apps"]),
+    // git: pushes; see docs/decisions/git-without-git.md
+    ("web", &["apps", "git"]),
     ("docker", &["build", "image", "pod", "registry"]),
     (
         "cli",

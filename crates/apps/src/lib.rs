@@ -54,6 +54,7 @@ mod stock;
 mod system;
 mod target;
 mod terminal;
+mod upgrade;
 mod workshop;
 
 pub use back::{BackOptions, back};
@@ -103,6 +104,10 @@ pub use status::{apps, status, url};
 pub use system::system;
 pub use target::Target;
 pub use terminal::{Shell, Terminal, terminal};
+pub use upgrade::{
+    Newer, Rehearsal, Tried, Upgradable, UpgradeOptions, UpgradeReport, UpgradesReport, upgrade,
+    upgrades,
+};
 pub use workshop::{
     Check, CheckState, NewModule, TrialOptions, TrialReport, inspect, new_module, trial,
 };

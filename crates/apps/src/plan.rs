@@ -33,7 +33,7 @@ pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Resul
 
 /// Says what returning to a release would change.
 pub(crate) async fn plan_back(target: &Target, to: &Release) -> Result<PlanReport> {
-    let loaded = load::from_text(Path::new(""), to.text.clone())?;
+    let loaded = load::of_release(to)?;
     let live = live::list(target, &loaded.graph.app).await?;
     let known = back::still_there(target, to);
     compared(target, &loaded, known, live).await

@@ -4,8 +4,10 @@
 //! under `shelf kubectl`, ours where it is new.
 
 pub(crate) mod edits;
+pub(crate) mod git;
 pub(crate) mod looks;
 pub(crate) mod modules;
+pub(crate) mod upgrade;
 
 use std::path::PathBuf;
 
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Go(Go),
     /// Send this folder's code and go; back by itself if it does not come up
     Push(Push),
+    /// The address and a key for `git push`, which does what `push` does
+    Git(git::Git),
     /// Push on every save, logs below; Ctrl-C leaves the app as it was last good
     Dev(Dev),
     /// Blocks, copies, addresses; without an app: all apps
@@ -108,6 +112,8 @@ pub(crate) enum Command {
     Start,
     /// Remove the app; asks, and keeps the data unless told otherwise
     Destroy(Destroy),
+    /// Newer versions on the shelf, rehearsed on a copy of the data (--check)
+    Upgrade(upgrade::Upgrade),
     /// Data in a file: now, list, schedule, delete
     Backup(Backup),
     /// A backup back into its app, or with --as into a new one

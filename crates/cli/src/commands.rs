@@ -15,6 +15,7 @@ mod exec;
 mod explain;
 mod fmt;
 mod fork;
+mod git;
 mod go;
 mod graph;
 mod images;
@@ -33,6 +34,7 @@ mod shelf;
 mod status;
 mod undo;
 mod undo_go;
+mod upgrade;
 mod version;
 pub(crate) mod welcome;
 
@@ -89,6 +91,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Plan(options) => plan::plan(global, &options).await,
         Command::Go(options) => go::go(global, &options).await,
         Command::Push(options) => push::push(global, &options).await,
+        Command::Git(options) => git::git(global, &options).await,
         Command::Dev(options) => dev::dev(global, &options).await,
         Command::Status(options) => status::status(global, &options).await,
         Command::Logs(options) => logs::logs(global, &options).await,
@@ -102,6 +105,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Stop => scale::scale(global, "stop").await,
         Command::Start => scale::scale(global, "start").await,
         Command::Destroy(options) => destroy::destroy(global, &options).await,
+        Command::Upgrade(options) => upgrade::upgrade(global, &options).await,
         Command::Backup(options) => backup::backup(global, &options).await,
         Command::Restore(options) => restore::restore(global, &options).await,
         Command::Snapshot(options) => backup::snapshot(global, &options).await,

@@ -63,6 +63,12 @@ impl Catalogue {
         versions.iter().find(|module| version::keeps(&module.version, wanted) == Some(true))
     }
 
+    /// The versions of a module that are newer than this one, the newest first.
+    pub fn newer<'a>(&'a self, name: &str, version: &'a str) -> impl Iterator<Item = &'a Module> {
+        let versions = self.modules.get(name).map(Vec::as_slice).unwrap_or_default();
+        versions.iter().filter(move |module| version::order(&module.version, version).is_gt())
+    }
+
     /// The module at a path in the app's own folder.
     pub(crate) fn local(&self, path: &str) -> Option<&Module> {
         self.local.get(path)

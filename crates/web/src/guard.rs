@@ -90,6 +90,13 @@ fn checked(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusa
             "the request comes from a page of another origin".into(),
         ));
     }
+    // Pushes have a key of their own, and never come from a page.
+    if uri.path().starts_with("/git/") {
+        return match origin.is_some() || headers.contains_key("sec-fetch-site") {
+            true => Err(forbidden("canvas/origin", "a browser does not push".into())),
+            false => Ok(()),
+        };
+    }
     let upgrades = headers.contains_key(header::UPGRADE);
     let reads = method == Method::GET || method == Method::HEAD;
     if origin.is_none() && (upgrades || !reads) {

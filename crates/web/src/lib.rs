@@ -16,6 +16,7 @@ mod code;
 mod data;
 mod edits;
 mod error;
+mod git;
 mod guard;
 mod inside;
 mod life;
@@ -28,6 +29,7 @@ mod routes;
 mod session;
 mod stream;
 mod terminal;
+mod upgrade;
 mod verbs;
 mod watch;
 

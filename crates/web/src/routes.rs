@@ -17,8 +17,8 @@ use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
-    Door, Error, app, asset, code, data, edits, guard, inside, life, modules, stream, terminal,
-    verbs,
+    Door, Error, app, asset, code, data, edits, git, guard, inside, life, modules, stream,
+    terminal, upgrade, verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.
@@ -36,6 +36,7 @@ fn table() -> Router<Door> {
         .route("/v1/apps/{app}/releases", get(code::releases))
         .route("/v1/apps/{app}/backups", get(data::list))
         .route("/v1/apps/{app}/undo-go", get(data::undo_plan).post(life::undo_go))
+        .route("/v1/apps/{app}/upgrades", get(upgrade::list))
         .route("/v1/apps/{app}/secrets", get(code::secrets))
         .route("/v1/apps/{app}/status", get(verbs::status))
         .route("/v1/catalogue", get(app::catalogue))
@@ -84,10 +85,12 @@ pub(crate) fn socket(door: &Door) -> Router {
         .route("/v1/apps/{app}/push", post(code::push))
         .route("/v1/verbs/rotate", post(code::rotate))
         .route("/v1/verbs/module-test", post(modules::test))
+        .route("/v1/apps/{app}/git", post(git::make_key).delete(git::end_keys))
         .route("/v1/verbs/backup", post(data::backup))
         .route("/v1/verbs/restore", post(data::restore))
         .route("/v1/verbs/copy", post(data::copy))
         .route("/v1/verbs/undo-go", post(data::undo))
+        .route("/v1/verbs/upgrade", post(upgrade::upgrade))
         .route("/v1/backups", post(data::take_in))
         .route("/v1/apps/{app}/backups/schedule", put(data::schedule))
         .route("/v1/apps/{app}/backups/{name}", get(data::fetch).delete(data::forget));
@@ -108,7 +111,15 @@ pub(crate) fn canvas(door: &Door) -> Router {
         .route("/v1/session", post(enter))
         .layer(DefaultBodyLimit::max(MOST_TOKEN_BYTES))
         .fallback(asset::serve);
-    inside.merge(outside).layer(middleware::from_fn(guard::origin)).with_state(door.clone())
+    // Keys of their own, and bodies that are as long as they are.
+    let pushes = Router::new()
+        .route("/git/{app}/info/refs", get(git::refs))
+        .route("/git/{app}/git-receive-pack", post(git::receive));
+    inside
+        .merge(outside)
+        .merge(pushes)
+        .layer(middleware::from_fn(guard::origin))
+        .with_state(door.clone())
 }
 
 /// Who is on the socket is the owner, under the name the client gives.

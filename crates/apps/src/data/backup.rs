@@ -56,11 +56,13 @@ pub struct BackupOptions {
     pub label: String,
     /// The release that is about to come, if one is.
     pub before: Option<String>,
+    /// The blocks whose data is kept; all of them if absent.
+    pub only: Option<Vec<String>>,
 }
 
 impl Default for BackupOptions {
     fn default() -> Self {
-        Self { passphrase: None, label: "backup".into(), before: None }
+        Self { passphrase: None, label: "backup".into(), before: None, only: None }
     }
 }
 

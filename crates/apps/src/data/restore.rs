@@ -56,6 +56,15 @@ pub struct RestoreOptions {
     pub by: String,
 }
 
+/// An app that takes the data of another's blocks of the same names.
+#[derive(Debug, Clone)]
+pub(crate) struct StandIn {
+    /// Its app file.
+    pub(crate) text: String,
+    /// Block to image.
+    pub(crate) images: BTreeMap<String, String>,
+}
+
 /// The result of `restore`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RestoreReport {
@@ -86,12 +95,23 @@ pub async fn restore(
     options: &RestoreOptions,
     events: Events<'_>,
 ) -> Result<RestoreReport> {
+    restore_in(target, from, options, None, events).await
+}
+
+/// The same; a new app may be another than the one the backup was made of.
+pub(crate) async fn restore_in(
+    target: &Target,
+    from: &From,
+    options: &RestoreOptions,
+    stand_in: Option<&StandIn>,
+    events: Events<'_>,
+) -> Result<RestoreReport> {
     let clock = Clock::start();
     let opened = Arc::new(open(target, from, options.passphrase.clone()).await?);
     let of = opened.header.at.clone();
     let app = options.into.clone().unwrap_or_else(|| opened.header.app.clone());
     let live = live::list(target, &app).await?;
-    let work = Work::plan(target, &opened, options, &app, &live)?;
+    let work = Work::plan(target, &opened, (options, stand_in), &app, &live)?;
     events(Event::Note { text: format!("the backup of {of} is whole; it goes into {app}") });
     let mut kept = None;
     if work.fresh {
@@ -155,13 +175,15 @@ impl<'a> Work<'a> {
     fn plan(
         target: &'a Target,
         opened: &'a Arc<Opened>,
-        options: &'a RestoreOptions,
+        (options, stand_in): (&'a RestoreOptions, Option<&StandIn>),
         app: &'a str,
         live: &'a Live,
     ) -> Result<Self> {
         let recorded = release::read(live);
         let running = recorded.clone().filter(|one| !one.text.is_empty());
-        if options.into.is_some() && !live.is_empty() {
+        // A rehearsal marks its namespace before anything is in it.
+        let marked = stand_in.is_some() && live.keys().all(|key| key.kind == "Namespace");
+        if options.into.is_some() && !live.is_empty() && !marked {
             return Err(refuse(
                 "restore/taken",
                 format!("there is an app {app} already, or disks of one"),
@@ -185,6 +207,11 @@ impl<'a> Work<'a> {
         };
         if let Some(name) = &options.into {
             release.text = renamed(&release.text, name)?;
+        }
+        if let Some(other) = stand_in {
+            release.text.clone_from(&other.text);
+            release.images.clone_from(&other.images);
+            release.sources.clear();
         }
         let loaded = load::of_release(&release)?;
         let images = images(target, &loaded.graph, &release)?;

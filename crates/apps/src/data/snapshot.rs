@@ -64,6 +64,28 @@ pub(crate) async fn before_go(
     events(Event::Note { text });
 }
 
+/// Makes a snapshot of data that [`before_go`] would leave out for its size.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) async fn of_large(
+    target: &Target,
+    app: &str,
+    recorded: &Release,
+    events: Events<'_>,
+) -> Result<()> {
+    let graph = load::of_release(recorded)?.graph;
+    if too_large(target, app, &graph).await?.is_none() {
+        return Ok(());
+    }
+    let options = BackupOptions { label: "snapshot".into(), ..BackupOptions::default() };
+    let made = backup::backup(target, app, &options, events).await?;
+    events(Event::Note {
+        text: format!("snapshot before it: {}, {:.1} s", made.name, made.seconds),
+    });
+    Ok(())
+}
+
 /// Why data is touched, one phrase each; nothing if it is not.
 fn touched(
     before: &Graph,

@@ -143,9 +143,14 @@ pub fn forget(target: &Target, app: &str, name: &str) -> Result<()> {
 }
 
 /// Deletes all but the newest `keep` of one label.
-pub(super) fn prune(target: &Target, app: &str, label: &str, keep: usize) -> Result<()> {
+pub(crate) fn prune(target: &Target, app: &str, label: &str, keep: usize) -> Result<()> {
     let mut old = backups(target, app)?.into_iter().filter(|one| one.label == label).skip(keep);
     old.try_for_each(|one| forget(target, app, &one.name))
+}
+
+/// Deletes every backup of an app that does not exist any more, and their folder.
+pub(crate) fn forget_all(target: &Target, app: &str) -> Result<()> {
+    fs::remove_dir_all(folder(target, app)?).map_err(failed(format!("delete the backups of {app}")))
 }
 
 /// A backup that came from elsewhere, until it is restored.
