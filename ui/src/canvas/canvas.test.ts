@@ -214,6 +214,34 @@ describe("a pasted .env", () => {
       { verb: "env", block: "web", name: "DEBUG", value: "1" },
     ]);
   });
+  it("asks for a socket where an address has none, and keeps passwords out of the file", () => {
+    const model = app("shop");
+    const alone = { ...web, sockets: [] };
+    const text =
+      "DATABASE_URL=postgresql+psycopg://u:p@h/d\nREAD_URL=postgresql+psycopg://u:p@h/d\nSTRIPE_API_KEY=sk_1\nPORT=80";
+    const lines = coverage(text, alone, [], model);
+    expect(lines.map((it) => [it.socket?.name, it.socket?.made, it.secret])).toEqual([
+      ["db", true, undefined],
+      ["db", true, undefined],
+      [undefined, undefined, true],
+      [undefined, undefined, undefined],
+    ]);
+    const edits = envEdits("web", lines, []);
+    expect(edits[0]).toEqual({
+      verb: "need",
+      block: "web",
+      socket: "db",
+      interface: "postgres/1",
+      limits: {},
+    });
+    expect(edits.filter((it) => it.verb === "need")).toHaveLength(1);
+    expect(edits.slice(-3)).toEqual([
+      { verb: "env", block: "web", name: "READ_URL", value: "{db.url}" },
+      { verb: "secret", block: "web", name: "STRIPE_API_KEY", given: true },
+      { verb: "env", block: "web", name: "PORT", value: "80" },
+    ]);
+    expect(JSON.stringify(edits)).not.toMatch(/sk_1|u:p/);
+  });
 });
 
 describe("what floats", () => {

@@ -2,7 +2,7 @@
 // error marked, three sentences say what was tried, why not, and what next; buttons do it.
 import { useQuery } from "@tanstack/react-query";
 import { CircleAlert, X } from "lucide-react";
-import { useEffect, useMemo, useRef } from "react";
+import { Suspense, useEffect, useMemo, useRef } from "react";
 import { useLocation } from "wouter";
 import { queries } from "../api/queries";
 import { Inert } from "../drawers/EventsPane";
@@ -10,11 +10,15 @@ import { firstError } from "../drawers/logs/level";
 import { useDrawers } from "../drawers/state";
 import { Button, IconButton } from "../parts/Button";
 import { announce, toast } from "../parts/Live";
+import { lazily } from "../parts/lazily";
 import { chosen } from "../plan/ticks";
 import { to } from "../routes";
 import { useCanvas } from "../state/canvas";
 import { type Action, failure } from "./failure";
 import { dismiss, type Operation, startVerb } from "./operations";
+import { troubleOf } from "./trouble";
+
+const TroublePanel = lazily(() => import("./TroublePanel").then((it) => ({ default: it.TroublePanel })));
 
 /** So many lines of the log are opened. */
 const LAST = 30;
@@ -42,6 +46,7 @@ export function FailureCard({ operation }: { operation: Operation }) {
   const built = /^(build|image)\//.test(error.code);
   const lines = told.lines.length > 0 ? told.lines : built ? output.slice(-LAST) : [];
   const mark = firstError(lines);
+  const trouble = ended ? null : troubleOf(error, lines);
 
   const shown = useRef<string | null>(null);
   useEffect(() => {
@@ -114,6 +119,11 @@ export function FailureCard({ operation }: { operation: Operation }) {
           <Inert text={told.next} />
         </dd>
       </dl>
+      {trouble && (
+        <Suspense fallback={null}>
+          <TroublePanel app={app} trouble={trouble} block={failing} model={model.data} />
+        </Suspense>
+      )}
       {lines.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
         <pre className="go-lines" tabIndex={0} role="region" aria-label="Its last lines">

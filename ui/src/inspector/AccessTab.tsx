@@ -4,6 +4,7 @@ import type { Block, Model, Process } from "../api/types";
 import { Button } from "../parts/Button";
 import { Field } from "../parts/Field";
 import { edit, useEdits } from "../state/edits";
+import { SecretsSection } from "./SecretsSection";
 
 function PathField({ app, block, process }: { app: string; block: Block; process: Process }) {
   const key = `${block.name}.url.${process.name}`;
@@ -82,19 +83,7 @@ export function AccessTab({ app, model, block }: { app: string; model: Model; bl
             : "No block is wired to it."}
         </p>
       </section>
-      {block.secrets.length > 0 && (
-        <section className="inset">
-          <h3>Secrets</h3>
-          <ul className="plain">
-            {block.secrets.map((it) => (
-              <li key={it.name} className="row">
-                <code className="grow">{it.name}</code>
-                <span className="muted small">generated once, never shown</span>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
+      <SecretsSection key={block.name} app={app} block={block} />
     </div>
   );
 }

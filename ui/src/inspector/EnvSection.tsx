@@ -6,19 +6,32 @@ import type { Block } from "../api/types";
 import { Button, IconButton } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
+import { toast } from "../parts/Live";
 import { edit, modelOf } from "../state/edits";
-import { coverage, envEdits } from "./env";
+import { coverage, envEdits, isSecretName, lineWords } from "./env";
+import { giveSecret } from "./secrets";
 
 function PasteDialog({ app, block, onClose }: { app: string; block: Block; onClose(): void }) {
   const [text, setText] = useState("");
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
-  const wires = modelOf(app)?.wires ?? [];
-  const lines = coverage(text, block, wires);
-  const edits = envEdits(
-    block.name,
-    lines.filter((it) => !off.has(it.name)),
-    wires,
-  );
+  const model = modelOf(app);
+  const wires = model?.wires ?? [];
+  const lines = coverage(text, block, wires, model);
+  const on = lines.filter((it) => !off.has(it.name));
+  const edits = envEdits(block.name, on, wires);
+  const keep = async () => {
+    if (!(await edit(app, edits))) return;
+    for (const it of on.filter((one) => one.secret)) {
+      const answer = await giveSecret(app, block.name, it.name, it.value);
+      if (!answer.ok) {
+        toast(`${it.name} is named in the file but has no value yet: ${answer.error.message}`, {
+          tone: "bad",
+        });
+        break;
+      }
+    }
+    onClose();
+  };
   return (
     <Dialog
       open
@@ -27,12 +40,8 @@ function PasteDialog({ app, block, onClose }: { app: string; block: Block; onClo
       actions={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button
-            weight="primary"
-            disabled={edits.length === 0}
-            onClick={() => void edit(app, edits).then((it) => it && onClose())}
-          >
-            {edits.length === 1 ? "Add one value" : `Add ${edits.length} values`}
+          <Button weight="primary" disabled={edits.length === 0} onClick={() => void keep()}>
+            {on.length === 1 ? "Take one line" : `Take ${on.length} lines`}
           </Button>
         </>
       }
@@ -40,7 +49,7 @@ function PasteDialog({ app, block, onClose }: { app: string; block: Block; onClo
       <div className="stack">
         <Field
           label="Lines"
-          help="Passwords belong on wires or in generated secrets; values here are written into the file."
+          help="Addresses of services become sockets, passwords become secrets that only the server keeps; the rest is written into the file."
         >
           {(props) => (
             <textarea
@@ -68,9 +77,7 @@ function PasteDialog({ app, block, onClose }: { app: string; block: Block; onClo
                   }}
                 />
                 <span className="mono">{it.name}</span>
-                <span className="muted">
-                  {it.coveredBy ? `the wire covers it: {${it.coveredBy}}` : "a plain value"}
-                </span>
+                <span className="muted">{lineWords(it)}</span>
               </label>
             </li>
           ))}
@@ -142,6 +149,11 @@ export function EnvSection({ app, block }: { app: string; block: Block }) {
           Add
         </Button>
       </form>
+      {isSecretName(name) && value !== "" && !value.startsWith("{") && (
+        <p className="small warn-text" role="status">
+          {name} sounds like a secret: here it would be readable in the file. Set it under Access instead.
+        </p>
+      )}
       {pasting && <PasteDialog app={app} block={block} onClose={() => setPasting(false)} />}
     </section>
   );

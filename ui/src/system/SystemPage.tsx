@@ -13,7 +13,8 @@ import { Badge } from "../parts/Status";
 import { to } from "../routes";
 import { type Fact, facts, share, sizeOf } from "./facts";
 import "./system.css";
-import { bytes, count } from "./words";
+import { useNow } from "./useNow";
+import { ago, bytes, count } from "./words";
 
 export function SystemPage() {
   const system = useQuery({ ...queries.system(), refetchInterval: 15_000 });
@@ -75,6 +76,7 @@ export function SystemPage() {
             </Button>
           </Section>
         </div>
+        <Browsers />
         <Nodes nodes={nodes} />
         <Disks disks={disks} />
         <Images images={images} />
@@ -156,6 +158,41 @@ function Table(props: {
 function Ready({ ready }: { ready: unknown }) {
   if (ready === undefined) return "–";
   return ready === true ? <Badge tone="good">ready</Badge> : <Badge tone="bad">not ready</Badge>;
+}
+
+/** Who may use this canvas; each browser can be shut out on its own. */
+function Browsers() {
+  const sessions = useQuery(queries.sessions());
+  const now = useNow(30_000);
+  const rows = (sessions.data ?? []).map((one) => [
+    one.here ? `${one.name} (this browser)` : one.name,
+    `opened ${ago(one.made_at, now)}`,
+    `used ${ago(one.used_at, now)}`,
+    one.here ? (
+      "–"
+    ) : (
+      <Button
+        key="end"
+        small
+        aria-label={`End the session of ${one.name}, opened ${ago(one.made_at, now)}`}
+        onClick={async () => {
+          const answer = await remove<void>(`/v1/sessions/${encodeURIComponent(one.id)}`);
+          if (!answer.ok) toast(`Still signed in: ${answer.error.message}`, { tone: "bad" });
+          void sessions.refetch();
+        }}
+      >
+        End
+      </Button>
+    ),
+  ]);
+  return (
+    <Table
+      title="Browsers that are let in"
+      none={sessions.error ? "They could not be listed." : "None."}
+      heads={["Person", "Opened", "Last used", "End"]}
+      rows={rows}
+    />
+  );
 }
 
 function Nodes({ nodes }: { nodes: SystemReport["nodes"] }) {
