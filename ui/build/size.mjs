@@ -36,6 +36,9 @@ const js = sum(first.filter((name) => name.endsWith(".js")));
 const css = sum(first.filter((name) => name.endsWith(".css")));
 const all = files.reduce((total, name) => total + brotliCompressSync(read(name)).length, 0);
 
+const sizeOf = (end) =>
+  files.filter((it) => it.endsWith(end)).reduce((sum, it) => sum + statSync(join(assets, it)).size, 0);
+
 for (const name of [...files].sort()) {
   const size = statSync(join(assets, name)).size;
   const mark = first.includes(name) ? "first" : "     ";
@@ -46,6 +49,7 @@ for (const name of [...files].sort()) {
 const budgets = [
   ["first load, JS gzip", js, 200_000],
   ["first load, CSS gzip", css, 10_000],
+  ["font", sizeOf(".woff2"), 50_000],
   ["all assets, brotli", all, 1_000_000],
 ];
 let over = false;

@@ -3,17 +3,38 @@
 import { chromium } from "playwright-core";
 
 const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--font-render-hinting=none", "--force-color-profile=srgb",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--font-render-hinting=none",
+  "--force-color-profile=srgb",
 ];
 
 export const open = () =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: FLAGS,
+  });
 
 /** A signed-in page. `wrongs` collects what must not happen; check it with `clean`. */
 export async function person(browser, server, options = {}) {
-  const { name = "Ada Lovelace", theme = "light", width = 1440, height = 900, reducedMotion = "reduce" } = options;
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion });
+  const {
+    name = "Ada Lovelace",
+    theme = "light",
+    width = 1440,
+    height = 900,
+    reducedMotion = "reduce",
+  } = options;
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    reducedMotion,
+  });
   const page = await context.newPage();
   const wrongs = [];
   page.on("request", (request) => {
@@ -23,7 +44,8 @@ export async function person(browser, server, options = {}) {
   page.on("console", (message) => {
     const text = message.text();
     // An answer other than 200 is part of the protocol; a lost connection is a drill's doing.
-    if (message.type() === "error" && !/Failed to load resource|ERR_/.test(text)) wrongs.push(`console: ${text}`);
+    if (message.type() === "error" && !/Failed to load resource|ERR_/.test(text))
+      wrongs.push(`console: ${text}`);
   });
   page.on("pageerror", (error) => wrongs.push(`page: ${error}`));
   await page.goto(server.link(name));

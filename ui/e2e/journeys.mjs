@@ -53,8 +53,7 @@ export async function byMouse(server, browser) {
   await newApp(page, app, false);
   server.hello(app);
   const canvas = page.locator(".react-flow__pane").first();
-  const drop = async (name, x, y) =>
-    card(page, name).first().dragTo(canvas, { targetPosition: { x, y } });
+  const drop = async (name, x, y) => card(page, name).first().dragTo(canvas, { targetPosition: { x, y } });
   await drop("postgres", 160, 640);
   await block(page, "postgres").waitFor();
   // Two brokers: which one is meant, only a person can say.
@@ -66,7 +65,10 @@ export async function byMouse(server, browser) {
   await page.getByRole("dialog").getByRole("button", { name: /^Add/ }).click();
   await block(page, "hello").click();
   await page.getByRole("tab", { name: "Wires" }).click();
-  for (const [type, name] of [["postgres/1", "db"], ["amqp/1", "jobs"]]) {
+  for (const [type, name] of [
+    ["postgres/1", "db"],
+    ["amqp/1", "jobs"],
+  ]) {
     await page.getByRole("button", { name: "Need something" }).click();
     await page.getByLabel("Interface").selectOption(type);
     await page.getByLabel("Name of the socket").fill(name);
@@ -76,7 +78,10 @@ export async function byMouse(server, browser) {
   const alone = await agree(server, page, app);
   assert.equal(alone.model.wires.length, 1, "the database is the only one, so it is tied; the broker is not");
   // A wire by drag, from the socket to the first broker's offer.
-  await page.getByRole("button", { name: "Close the inspector" }).click().catch(() => page.keyboard.press("Escape"));
+  await page
+    .getByRole("button", { name: "Close the inspector" })
+    .click()
+    .catch(() => page.keyboard.press("Escape"));
   await page.getByRole("button", { name: /See everything/ }).click();
   await page.waitForTimeout(600);
   const from = page.locator('[data-handleid="need:jobs"] .port-dot').first();
@@ -100,11 +105,15 @@ export async function byMouse(server, browser) {
   // The broker that nobody uses goes again; its data, had it any, would stay.
   await brokers.nth(1).focus();
   await page.keyboard.press("Delete");
-  await eventually(10, "one broker is left", async () => assert.equal((await agree(server, page, app)).model.blocks.length, 3));
+  await eventually(10, "one broker is left", async () =>
+    assert.equal((await agree(server, page, app)).model.blocks.length, 3),
+  );
   await block(page, "hello").click();
   await page.getByRole("tab", { name: "Access" }).click();
   await page.getByRole("button", { name: "Make public" }).click();
-  await eventually(10, "the path is in the file", async () => assert.match((await agree(server, page, app)).text, /path/));
+  await eventually(10, "the path is in the file", async () =>
+    assert.match((await agree(server, page, app)).text, /path/),
+  );
   await page.getByRole("button", { name: "Go", exact: true }).click();
   await page.locator('.go-panel[data-state="running"]').waitFor();
   await page.locator('.go-panel[data-state="done"]').waitFor({ timeout: GO });
@@ -120,11 +129,19 @@ export async function byMouse(server, browser) {
   server.say(app, "hello from the second edition");
   server.shelf(["push", "hello"], `${server.data}/apps/${app}`);
   await live(server, page, app, "second edition");
-  one.wrongs.splice(0, one.wrongs.length, ...one.wrongs.filter((it) => !it.startsWith(`asked http://${app}.localhost`)));
+  one.wrongs.splice(
+    0,
+    one.wrongs.length,
+    ...one.wrongs.filter((it) => !it.startsWith(`asked http://${app}.localhost`)),
+  );
   await page.goto(`${server.origin}/apps/${app}/releases`);
-  await page.getByRole("button", { name: /go back/i }).first().click();
+  await page
+    .getByRole("button", { name: /go back/i })
+    .first()
+    .click();
   const dialog = page.getByRole("dialog");
-  if (await dialog.isVisible().catch(() => false)) await dialog.getByRole("button", { name: /go back/i }).click();
+  if (await dialog.isVisible().catch(() => false))
+    await dialog.getByRole("button", { name: /go back/i }).click();
   await live(server, page, app, "first edition");
   clean(one);
   await one.context.close();
@@ -137,7 +154,13 @@ export async function byKeys(server, browser) {
   await page.evaluate(() => {
     // A mouse event in this journey is a failure, whoever makes it.
     for (const kind of ["mousedown", "pointerdown", "touchstart"])
-      addEventListener(kind, (event) => { if (event.isTrusted) window.moused = kind; }, true);
+      addEventListener(
+        kind,
+        (event) => {
+          if (event.isTrusted) window.moused = kind;
+        },
+        true,
+      );
   });
   await newApp(page, app, true);
   server.hello(app);
@@ -181,9 +204,13 @@ export async function byKeys(server, browser) {
   });
   await block(page, "hello").focus();
   await press("Control+z");
-  await eventually(10, "undo takes the path away", async () => assert.doesNotMatch((await agree(server, page, app)).text, /path/));
+  await eventually(10, "undo takes the path away", async () =>
+    assert.doesNotMatch((await agree(server, page, app)).text, /path/),
+  );
   await press("Control+Shift+Z");
-  await eventually(10, "redo gives the same bytes", async () => assert.equal((await agree(server, page, app)).text, before.text));
+  await eventually(10, "redo gives the same bytes", async () =>
+    assert.equal((await agree(server, page, app)).text, before.text),
+  );
   await press("Control+Enter");
   await page.waitForURL(`**/apps/${app}/plan`);
   await page.getByRole("heading", { name: /plan/i }).first().waitFor();

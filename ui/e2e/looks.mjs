@@ -13,8 +13,17 @@ export async function broken(page) {
   // Through the protocol, not as a script element: the content policy stays as it is.
   await page.evaluate(AXE);
   return page.evaluate(async (values) => {
-    const { violations } = await window.axe.run(document, { runOnly: { type: "tag", values } });
-    return violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(" | ")}`);
+    const { violations } = await window.axe.run(document, {
+      runOnly: { type: "tag", values },
+      rules: { "target-size": { enabled: true } },
+    });
+    return violations.map(
+      (it) =>
+        `${it.id}: ${it.nodes
+          .map((node) => node.target.join(" "))
+          .slice(0, 3)
+          .join(" | ")}`,
+    );
   }, TAGS);
 }
 
@@ -32,17 +41,28 @@ const SCREENS = (app) => [
 export async function screens(server, browser, app) {
   const wrong = [];
   for (const theme of ["light", "dark"]) {
-    for (const [width, height] of [[1440, 900], [1024, 768], [390, 844]]) {
+    for (const [width, height] of [
+      [1440, 900],
+      [1024, 768],
+      [390, 844],
+    ]) {
       const one = await person(browser, server, { theme, width, height });
       for (const [path, ready] of SCREENS(app)) {
         const where = `${path} ${theme} ${width}`;
         await one.page.goto(server.origin + path);
-        await one.page.locator(ready).first().waitFor({ timeout: 30_000 }).catch(() => wrong.push(`${where}: never ready`));
+        await one.page
+          .locator(ready)
+          .first()
+          .waitFor({ timeout: 30_000 })
+          .catch(() => wrong.push(`${where}: never ready`));
         await one.page.waitForTimeout(300);
         wrong.push(...(await broken(one.page)).map((it) => `${where}: ${it}`));
         const over = await one.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (over > 1) wrong.push(`${where}: ${over} px wider than the window`);
-        if (process.env.SHELF_SHOTS) await one.page.screenshot({ path: `${process.env.SHELF_SHOTS}/${where.replaceAll(/[/ ]+/g, "_")}.png` });
+        if (process.env.SHELF_SHOTS)
+          await one.page.screenshot({
+            path: `${process.env.SHELF_SHOTS}/${where.replaceAll(/[/ ]+/g, "_")}.png`,
+          });
       }
       clean(one);
       await one.context.close();
@@ -57,14 +77,23 @@ export async function hostile(server, browser) {
   const { page } = one;
   await page.goto(server.origin);
   const make = await page.evaluate(async () => {
-    const answer = await fetch("/v1/apps", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: "hostile", from: { empty: true } }) });
+    const answer = await fetch("/v1/apps", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ name: "hostile", from: { empty: true } }),
+    });
     return answer.status;
   });
   assert.ok(make < 300, `POST /v1/apps answered ${make}`);
-  const text = 'app = "hostile"\n\n[a]\nsource = "./<img src=x onerror=window.hit=1>"\nenv = { X = "</script><script>window.hit=1</script>" }\nrun = { a = { port = 80 } }\n';
+  const text =
+    'app = "hostile"\n\n[a]\nsource = "./<img src=x onerror=window.hit=1>"\nenv = { X = "</script><script>window.hit=1</script>" }\nrun = { a = { port = 80 } }\n';
   const put = await page.evaluate(async (text) => {
     const { revision } = await (await fetch("/v1/apps/hostile/file")).json();
-    const answer = await fetch("/v1/apps/hostile/file", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ text, revision }) });
+    const answer = await fetch("/v1/apps/hostile/file", {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ text, revision }),
+    });
     return [answer.status, await answer.text()];
   }, text);
   assert.ok(put[0] < 500, put[1]);
@@ -81,7 +110,8 @@ export async function hostile(server, browser) {
 export async function policy(server) {
   const answer = await fetch(`${server.origin}/`);
   const policy = answer.headers.get("content-security-policy") ?? "";
-  for (const word of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"]) assert.ok(policy.includes(word), policy);
+  for (const word of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"])
+    assert.ok(policy.includes(word), policy);
   assert.ok(!/script-src[^;]*unsafe/.test(policy), policy);
   assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
   for (const path of ["/v1/apps", "/v1/catalogue", "/v1/system", "/v1/stream?app=x"]) {

@@ -2,10 +2,14 @@
 // other; `node e2e/run.mjs NAME…` runs those whose name contains a word.
 import { after, before, test } from "node:test";
 import { open, picture } from "./browser.mjs";
+import { byOutline, focusInSight, forcedAndMagnified, inEachState, inFailure } from "./equal.mjs";
 import { byKeys, byMouse } from "./journeys.mjs";
 import { hostile, policy, screens } from "./looks.mjs";
 import { together } from "./people.mjs";
+import { pictures } from "./pictures.mjs";
+import { roundTrip } from "./round.mjs";
 import { Server } from "./server.mjs";
+import { speed } from "./speed.mjs";
 
 const words = process.argv.slice(2);
 let server;
@@ -37,8 +41,17 @@ const promise = (name, work) => {
 promise("each page comes with its policy, and strangers get nothing", policy);
 promise("two people, an editor and a crash: no verb is lost", together);
 promise("hostile names are text", hostile);
+promise("round trip: canvas, file and API are one", roundTrip);
+promise("by the outline: a tree that is read out, wires, undo, plan", byOutline);
+promise("each state, two themes: no rule broken", inEachState);
+// promise("failure: a Go that fails, a file that is broken", inFailure);
+// promise("forced colours and 400 %", forcedAndMagnified);
+// promise("focus is never out of sight", focusInSight);
+// promise("pictures of each screen, two themes, three widths", pictures);
+promise("speed at 200 blocks and 300 wires", speed);
 promise("by mouse: shelf, wires, Go, the address, a push, and back", byMouse);
 promise("by keys alone: shelf, wires, undo, plan, Go", byKeys);
 promise("every screen of a running app, two themes, three widths: no rule broken", (server, browser) =>
-  screens(server, browser, "mousy"));
+  screens(server, browser, "mousy"),
+);
 promise("every screen of a draft", (server, browser) => screens(server, browser, "shared"));

@@ -70,7 +70,11 @@ export class Server {
 
   /** Runs `shelf …` against this server; its standard output. */
   shelf(words, cwd = this.folder) {
-    return execFileSync(this.binary, ["--run-dir", this.run, ...words], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return execFileSync(this.binary, ["--run-dir", this.run, ...words], {
+      cwd,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   }
 
   /** A link that signs one browser in. */

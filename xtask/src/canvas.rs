@@ -26,8 +26,12 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     require_root("canvas")?;
     install(NEEDS)?;
     let ui = ui::fetch()?;
+    // Renewed pictures are looked at, then committed: docs/decisions/canvas-pictures.md.
+    let renew = words.contains(&"--pictures");
+    let words = if renew { &["pictures of"] } else { words };
     if words.is_empty() {
         start(Command::new("npm").args(["test"]).current_dir(&ui))?;
+        start(Command::new("npm").args(["run", "size"]).current_dir(&ui))?;
     }
     cargo(&["build", "--package", "cli"])?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
@@ -36,6 +40,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
             .arg("e2e/run.mjs")
             .args(words)
             .current_dir(&ui)
+            .env("SHELF_PICTURES", if renew { "renew" } else { "compare" })
             .env("SHELF_BIN", target.join(host_tuple()?).join("debug/shelf")),
     )
 }

@@ -23,7 +23,8 @@ cargo x test [ROOM]      all tests (or one room's), on real components; needs ro
 cargo x check            formatting, lints and house rules
 cargo x ci               what CI runs: check, then test
 cargo x ui               the canvas, from ui/ into ui/dist; needs Node and a registry
-cargo x canvas [WORD]    the canvas's tests and its journeys in Chromium; needs root and Node
+cargo x canvas [WORD]    the canvas's tests and its journeys in Chromium; needs root and Node;
+                         --pictures: renews the reference pictures in ui/e2e/pictures
 cargo x vm               the lower rooms' tests on Debian's kernel, emulated; needs root
 cargo x bench            the start of a container beside docker's, in one run; needs root
 cargo x measure          the figures of docs/performance.md, taken anew; needs root

@@ -4,6 +4,7 @@
 //! up. What only the target knows (states, addresses) is in the status. Where next: `sketch.rs` of
 //! the composer, which reads a file that is not finished.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use composer::graph::{From, Part, Piece, Ready, Value as Text, Wire};
@@ -44,14 +45,14 @@ pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
     let catalogue = load::beside(dir, &mut app)?;
     let sketch = composer::sketch(&app, &catalogue);
     let revision = load::revision(text);
-    let compiled = compile(&sketch);
+    let created = created(&compile(&sketch));
     let places = layout(dir);
     let blocks: Vec<Value> = sketch
         .blocks
         .iter()
         .map(|draft| block((dir, &catalogue), draft, &sketch, &places))
         .collect();
-    let wires: Vec<Value> = sketch.graph.wires.iter().map(|one| wire(one, &compiled)).collect();
+    let wires: Vec<Value> = sketch.graph.wires.iter().map(|one| wire(one, &created)).collect();
     let valid = sketch.diagnostics.is_empty();
     let value = json!({
         "app": sketch.app,
@@ -267,7 +268,7 @@ fn shown(value: &Text) -> String {
     value.0.iter().map(piece).collect()
 }
 
-fn wire(wire: &Wire, compiled: &Compiled) -> Value {
+fn wire(wire: &Wire, created: &Created) -> Value {
     let field = |field: &composer::graph::WireField| {
         json!({ "name": field.name, "env": wire.variable(&field.name),
             "file": format!("/bindings/{}/{}", wire.binding, field.name), "secret": field.secret })
@@ -282,28 +283,34 @@ fn wire(wire: &Wire, compiled: &Compiled) -> Value {
         "before_start": wire.before_start,
         "limits": wire.limits,
         "fields": wire.fields.iter().map(field).collect::<Vec<Value>>(),
-        "creates": creates(wire, compiled),
+        "creates": created.get(&wire.secret_name()).cloned().unwrap_or_default(),
     })
 }
 
-/// The objects that are there because of this wire.
-fn creates(wire: &Wire, compiled: &Compiled) -> Vec<String> {
-    let secret = wire.secret_name();
-    let mut names: Vec<String> = compiled
-        .secrets
-        .iter()
-        .filter(|one| one.name == secret)
-        .map(|one| format!("Secret {}", one.name))
-        .collect();
-    let objects = compiled.phases.iter().flat_map(|phase| &phase.objects);
-    names.extend(objects.filter_map(|object| {
-        let kind = object["kind"].as_str()?;
-        let name = object["metadata"]["name"].as_str()?;
-        let grants = object["metadata"]["annotations"]["shelf.dev/secret"] == secret.as_str();
-        let rules = kind == "NetworkPolicy" && name == secret;
-        (grants || rules).then(|| format!("{kind} {name}"))
-    }));
-    names
+/// The objects that are there because of a wire, by the name of its Secret.
+type Created = HashMap<String, Vec<String>>;
+
+fn created(compiled: &Compiled) -> Created {
+    let mut created = Created::new();
+    for secret in &compiled.secrets {
+        let name = format!("Secret {}", secret.name);
+        created.entry(secret.name.clone()).or_default().push(name);
+    }
+    for object in compiled.phases.iter().flat_map(|phase| &phase.objects) {
+        let (Some(kind), Some(name)) =
+            (object["kind"].as_str(), object["metadata"]["name"].as_str())
+        else {
+            continue;
+        };
+        let granted = object["metadata"]["annotations"]["shelf.dev/secret"].as_str();
+        let rule = (kind == "NetworkPolicy").then_some(name);
+        let mut reasons: Vec<&str> = granted.into_iter().chain(rule).collect();
+        reasons.dedup();
+        for secret in reasons {
+            created.entry(secret.to_owned()).or_default().push(format!("{kind} {name}"));
+        }
+    }
+    created
 }
 
 #[cfg(test)]

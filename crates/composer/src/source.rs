@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Source {
     path: Arc<str>,
     text: Arc<str>,
+    /// Where each line begins: each value has a place, and a search for each would be quadratic.
+    lines: Arc<[usize]>,
 }
 
 /// A place in a file, for a person: line and column count from 1, in characters.
@@ -49,7 +51,9 @@ impl<T> Spanned<T> {
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self { path: path.into(), text: text.into() }
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Self { path: path.into(), text: text.into(), lines }
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -63,7 +67,8 @@ impl Source {
         while !text.is_char_boundary(start) {
             start -= 1;
         }
-        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = self.lines.partition_point(|&begin| begin <= start);
+        let line_start = line.checked_sub(1).and_then(|at| self.lines.get(at)).map_or(0, |at| *at);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let mut end = range.end.clamp(start, line_end);
         while !text.is_char_boundary(end) {
@@ -71,7 +76,7 @@ impl Source {
         }
         Span {
             file: self.path.to_string(),
-            line: text[..line_start].matches('\n').count() + 1,
+            line,
             column: text[line_start..start].chars().count() + 1,
             length: text[start..end].chars().count().max(1),
             text: text[line_start..line_end].trim_end_matches('\r').to_owned(),

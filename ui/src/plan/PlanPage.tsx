@@ -131,29 +131,49 @@ export function PlanPage({ app }: { app: string }) {
           </div>
         </header>
         <GoPanel app={app} place="page" />
-        {running ? null : refusal !== null ? (
-          <Wrong app={app} error={refusal} retry={() => void plan.refetch()} />
-        ) : plan.error ? (
-          <Problem error={plan.error} what="The plan could not be made" retry={() => void plan.refetch()} />
-        ) : plan.data === undefined ? (
-          <Loading what="the plan" lines={6} />
-        ) : (
+        {running ? null : (
           <div
-            className={`plan-columns ${plan.isPlaceholderData ? "aging" : ""}`}
+            className={`plan-columns ${plan.isPlaceholderData && !plan.error ? "aging" : ""}`}
             aria-busy={plan.isFetching}
           >
             <div className="plan-main">
-              <What plan={plan.data} nothing={nothing} />
-              <Consequences app={app} plan={plan.data} />
-              <Objects app={app} plan={plan.data} ids={ids} revision={model.data?.revision ?? ""} />
+              {refusal !== null ? (
+                <Wrong
+                  app={app}
+                  error={refusal}
+                  retry={() => void plan.refetch()}
+                  all={
+                    refusal.code === "edit/stale" && ids !== undefined && ids.length < changes.length
+                      ? () => setTicks(new Map(changes.map((it) => [it.id, true])))
+                      : undefined
+                  }
+                />
+              ) : plan.error ? (
+                <Problem
+                  error={plan.error}
+                  what="The plan could not be made"
+                  retry={() => void plan.refetch()}
+                />
+              ) : plan.data === undefined ? (
+                <Loading what="the plan" lines={6} />
+              ) : (
+                <>
+                  <What plan={plan.data} nothing={nothing} />
+                  <Consequences app={app} plan={plan.data} />
+                  <Objects app={app} plan={plan.data} ids={ids} revision={model.data?.revision ?? ""} />
+                </>
+              )}
             </div>
-            <Draft
-              app={app}
-              changes={changes}
-              ticks={ticks}
-              onTicks={setTicks}
-              undo={model.data?.history.undo ?? null}
-            />
+            {/* Also beside a refusal: which changes go along may be what is wrong. */}
+            {model.data !== undefined && (
+              <Draft
+                app={app}
+                changes={changes}
+                ticks={ticks}
+                onTicks={setTicks}
+                undo={model.data.history.undo}
+              />
+            )}
           </div>
         )}
       </div>
@@ -395,7 +415,17 @@ function Draft(props: {
   );
 }
 
-function Wrong({ app, error, retry }: { app: string; error: Refusal; retry(): void }) {
+function Wrong({ app, error, retry, all }: { app: string; error: Refusal; retry(): void; all?(): void }) {
+  if (all !== undefined) {
+    return (
+      <section className="card plan-card plan-wrong" role="alert" aria-labelledby="plan-wrong">
+        <h2 id="plan-wrong">These changes do not stand alone</h2>
+        <p>{error.message}.</p>
+        <p>Tick what they stand on in the draft, or take everything along.</p>
+        <Button onClick={all}>Take everything along</Button>
+      </section>
+    );
+  }
   if (error.diagnostics.length === 0) return <Problem error={error} what="There is no plan" retry={retry} />;
   return (
     <section className="card plan-card plan-wrong" role="alert" aria-labelledby="plan-wrong">

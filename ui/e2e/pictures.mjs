@@ -1,0 +1,220 @@
+// Pictures of each screen, in both themes and three widths, against those that were looked at and
+// committed (e2e/pictures). Drafts come from the real server; what runs, and what this machine is,
+// comes recorded, so that a picture says nothing of the day or the machine. Renew them with
+// `cargo x canvas --pictures`, and look at each before it is committed.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import pixelmatch from "pixelmatch";
+import { PNG } from "pngjs";
+import { makeApp, must, write } from "./api.mjs";
+import { clean, person } from "./browser.mjs";
+import { APPS, METRICS, NOW, RELEASES, STATUS, SYSTEM } from "./recorded.mjs";
+import { eventually } from "./server.mjs";
+
+const FOLDER = fileURLToPath(new URL("pictures", import.meta.url));
+/** The part of a picture that may differ. */
+const MOST = 0.001;
+const SIZES = [
+  [1440, 900],
+  [1024, 768],
+  [390, 844],
+];
+const APP = "gallery";
+const FILE = `app = "${APP}"
+
+[db]
+use = "postgres@15"        # one server, one disk
+
+[jobs]
+use = "rabbitmq@3"
+
+[web]
+source = "./web"
+needs  = { db = "postgres/1", jobs = "amqp/1", cache = "redis/1?" }
+before = { migrate = "bin/migrate" }
+
+[web.run]
+web    = { port = 8080, path = "/", ready = "/healthz" }   # a path makes it public
+worker = { run = "bin/worker" }
+`;
+
+const running = { [`/v1/apps/${APP}/status`]: STATUS, [`/v1/apps/${APP}/metrics`]: METRICS };
+const shown = (page, selector) => page.locator(selector).first().waitFor();
+const tree = "[data-block-button], [role=treeitem]";
+
+/** Name, address, what must be there; `does` brings it about, `answers` are recorded, `wide` has no phone form. */
+const SCREENS = [
+  { name: "apps", path: "/", there: "h1" },
+  { name: "apps-none", path: "/", there: "h1, h2", answers: { "/v1/apps": { apps: [] } } },
+  { name: "draft", path: `/apps/${APP}`, there: tree },
+  {
+    name: "running",
+    path: `/apps/${APP}`,
+    there: '[data-status="ready"], [role=treeitem]',
+    answers: running,
+  },
+  { name: "empty", path: "/apps/gallery-empty", there: "main h2, .empty, .outline-empty" },
+  {
+    name: "inspector",
+    path: `/apps/${APP}`,
+    there: tree,
+    wide: true,
+    does: async (page) => {
+      await page.locator('[data-block-button="db"]').click();
+      await shown(page, ".inspector [role=tab]");
+    },
+  },
+  {
+    name: "outline",
+    path: `/apps/${APP}`,
+    there: tree,
+    wide: true,
+    does: async (page) => {
+      await page.getByRole("tab", { name: "Outline" }).click();
+      await shown(page, "[role=treeitem]");
+    },
+  },
+  {
+    name: "palette",
+    path: `/apps/${APP}`,
+    there: tree,
+    wide: true,
+    does: async (page) => {
+      await page.keyboard.press("Control+k");
+      await shown(page, "[role=dialog] [role=option]");
+    },
+  },
+  { name: "file", path: `/apps/${APP}/file`, there: ".cm-content, textarea, pre" },
+  { name: "plan", path: `/apps/${APP}/plan`, there: "#plan-means" },
+  {
+    name: "releases",
+    path: `/apps/${APP}/releases`,
+    there: "h1",
+    answers: { [`/v1/apps/${APP}/releases`]: RELEASES },
+  },
+  { name: "shelf", path: "/shelf", there: "h1" },
+  { name: "system", path: "/system", there: "h2", answers: {} },
+];
+
+export async function pictures(server, browser) {
+  const renew = process.env.SHELF_PICTURES === "renew";
+  if (renew) rmSync(FOLDER, { recursive: true, force: true });
+  await prepare(server, browser);
+  const wrong = [];
+  let bytes = 0;
+  for (const theme of ["light", "dark"]) {
+    for (const [width, height] of SIZES) {
+      const one = await person(browser, server, { theme, width, height });
+      await still(one.page, server);
+      for (const screen of SCREENS) {
+        if (screen.wide && width < 700) continue;
+        const name = `${screen.name}-${theme}-${width}`;
+        const now = await taken(one.page, server, screen).catch((error) => {
+          wrong.push(`${name}: ${error.message.split("\n")[0]}`);
+        });
+        if (!now) continue;
+        if (renew) bytes += keep(name, now);
+        else wrong.push(...compared(name, now));
+      }
+      clean(one);
+      await one.context.close();
+    }
+  }
+  if (renew) console.log(`# ${(bytes / 1e6).toFixed(1)} MB of pictures`);
+  assert.deepEqual(wrong, []);
+}
+
+async function prepare(server, browser) {
+  const one = await person(browser, server);
+  await makeApp(one.page, APP);
+  await makeApp(one.page, `${APP}-empty`);
+  const web = join(server.data, "apps", APP, "web");
+  mkdirSync(join(web, "bin"), { recursive: true });
+  writeFileSync(join(web, "Dockerfile"), 'FROM debian:12\nEXPOSE 8080\nCMD ["bin/web"]\n');
+  await write(one.page, APP, FILE);
+  const places = { db: { x: 40, y: 40 }, jobs: { x: 40, y: 264 }, web: { x: 432, y: 128 } };
+  await must(one.page, "PUT", `/v1/apps/${APP}/layout`, { blocks: places });
+  await one.context.close();
+}
+
+/** Stops the clock and the stream, sets the only font that is the same everywhere, and records answers. */
+async function still(page, server) {
+  await page.clock.setFixedTime(new Date(NOW));
+  await page.addInitScript(() => {
+    // Open for ever, and silent: no news, no staleness.
+    window.EventSource = class extends EventTarget {
+      constructor() {
+        super();
+        setTimeout(() => this.onopen?.(new Event("open")), 0);
+      }
+      close() {}
+    };
+    addEventListener("DOMContentLoaded", () => {
+      const root = document.documentElement.style;
+      root.setProperty("--mono", "Inter");
+      root.setProperty("--font", "Inter");
+    });
+  });
+  await page.route("**/v1/**", async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const recorded = page.recorded?.[pathname] ?? { "/v1/apps": APPS, "/v1/system": SYSTEM }[pathname];
+    if (recorded && route.request().method() === "GET") return route.fulfill({ json: recorded });
+    const answer = await route.fetch();
+    if (!/json/.test(answer.headers()["content-type"] ?? "")) return route.fulfill({ response: answer });
+    const text = (await answer.text())
+      .replaceAll(server.data, "/var/lib/shelf")
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, NOW.replace("12:00", "11:58"))
+      .replaceAll(/localhost:\d+/g, "localhost:8080")
+      .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:7433")
+      .replaceAll(/"version":"0[^"]*"/g, '"version":"0.1.0"');
+    await route.fulfill({ response: answer, body: text });
+  });
+}
+
+/** The screen, once two looks at it are alike. */
+async function taken(page, server, screen) {
+  page.recorded = screen.answers;
+  await page.goto(server.origin + screen.path);
+  await shown(page, screen.there);
+  await page.evaluate(() => document.fonts.ready);
+  await page.waitForFunction(() => document.querySelector(".loading, [aria-busy=true]") === null);
+  await screen.does?.(page);
+  let last;
+  return eventually(10, "it stands still", async () => {
+    const now = await page.screenshot({ animations: "disabled", caret: "hide", scale: "css" });
+    const before = last;
+    last = now;
+    assert.ok(before && now.equals(before), "it moves");
+    return now;
+  });
+}
+
+/** Kept small: no transparency, the best packing. */
+function keep(name, picture) {
+  mkdirSync(FOLDER, { recursive: true });
+  const small = PNG.sync.write(PNG.sync.read(picture), { colorType: 2, deflateLevel: 9 });
+  const best = small.length < picture.length ? small : picture;
+  writeFileSync(join(FOLDER, `${name}.png`), best);
+  return best.length;
+}
+
+function compared(name, picture) {
+  const path = join(FOLDER, `${name}.png`);
+  if (!existsSync(path)) return [`${name}: there is no picture to compare with`];
+  const [before, after] = [PNG.sync.read(readFileSync(path)), PNG.sync.read(picture)];
+  if (before.width !== after.width || before.height !== after.height) return [`${name}: it has another size`];
+  const difference = new PNG({ width: after.width, height: after.height });
+  const count = pixelmatch(before.data, after.data, difference.data, after.width, after.height, {
+    threshold: 0.1,
+  });
+  const part = count / (after.width * after.height);
+  if (part <= MOST) return [];
+  const folder = process.env.SHELF_SHOTS ?? fileURLToPath(new URL("../differences", import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}-before.png`), readFileSync(path));
+  writeFileSync(join(folder, `${name}-after.png`), picture);
+  writeFileSync(join(folder, `${name}-difference.png`), PNG.sync.write(difference));
+  return [`${name}: ${(part * 100).toFixed(2)} % differs, see ${folder}/${name}-difference.png`];
+}
