@@ -39,6 +39,7 @@ export const KEYS = [
     says: "Add a block that fits, on the right, wired",
     group: "Build",
   },
+  { id: "ghost", keys: ["."], says: "Take the next step that is offered", group: "Build" },
   { id: "rename", keys: ["F2"], says: "Rename the block", group: "Build" },
   { id: "duplicate", keys: ["Ctrl+D"], says: "Duplicate", group: "Build" },
   { id: "group", keys: ["Ctrl+G"], says: "Group blocks, or change their group", group: "Build" },

@@ -1,5 +1,6 @@
 // A block on the canvas. What it says is always there as text; how much of it is drawn at which zoom
 // is decided by CSS alone (data-zoom on the canvas). Where next: Sockets.tsx, verbs.tsx.
+import { useQuery } from "@tanstack/react-query";
 import type { NodeProps } from "@xyflow/react";
 import {
   Copy,
@@ -13,6 +14,7 @@ import {
   TriangleAlert,
 } from "lucide-react";
 import { memo } from "react";
+import { queries } from "../api/queries";
 import { useDrawers } from "../drawers/state";
 import { IconButton } from "../parts/Button";
 import { toast } from "../parts/Live";
@@ -21,6 +23,7 @@ import { Panel } from "../parts/Panel";
 import { Badge, Status } from "../parts/Status";
 import { useCanvas } from "../state/canvas";
 import { fromText, rungOf, spokenOf } from "../state/spoken";
+import { trafficOf, trafficWords } from "../state/traffic";
 import type { BlockNode as Node } from "./graph";
 import { ModuleIcon } from "./icons";
 import { NameField } from "./NameField";
@@ -51,7 +54,22 @@ function Rung({ data }: { data: Node["data"] }) {
   );
 }
 
-function Address({ url }: { url: string | null }) {
+function Rate({ app, block }: { app: string; block: string }) {
+  const { data } = useQuery({ ...queries.metrics(app), retry: false });
+  const traffic = trafficOf(data, block);
+  if (!traffic) return null;
+  const words = trafficWords(traffic);
+  return (
+    <span
+      className="muted"
+      title={`${words} through the address, in the last ${data?.every_seconds} seconds`}
+    >
+      {words}
+    </span>
+  );
+}
+
+function Address({ app, block, url }: { app: string; block: string; url: string | null }) {
   if (!url) {
     return (
       <p className="block-url private">
@@ -66,6 +84,7 @@ function Address({ url }: { url: string | null }) {
       <a className="nopan" href={url} target="_blank" rel="noreferrer" tabIndex={-1}>
         {url.replace(/^https?:\/\//, "")}
       </a>
+      <Rate app={app} block={block} />
       <button
         type="button"
         className="mini nopan"
@@ -194,7 +213,7 @@ function View({ data, selected }: NodeProps<Node>) {
         <span className="grow" />
         <Rung data={data} />
       </div>
-      {block.public && <Address url={data.url} />}
+      {block.public && <Address app={app} block={block.name} url={data.url} />}
       {(block.offers.length > 0 || block.sockets.length > 0) && (
         <div className="block-ports">
           <div className="ports-left">

@@ -27,6 +27,7 @@ import { WireHint } from "./WireHint";
 import { WirePanel } from "./WirePanel";
 
 const Clashes = lazily(() => import("../clash/Clashes").then((it) => ({ default: it.Clashes })));
+const GhostHint = lazily(() => import("./GhostHint").then((it) => ({ default: it.GhostHint })));
 const CanvasDialogs = lazily(() => import("./Dialogs").then((it) => ({ default: it.CanvasDialogs })));
 const Drawers = lazily(() => import("../drawers/Drawers").then((it) => ({ default: it.Drawers })));
 const GoPanel = lazily(() => import("../go/GoPanel").then((it) => ({ default: it.GoPanel })));
@@ -156,6 +157,9 @@ function Desk({ app, model }: { app: string; model: Model }) {
             <CanvasView app={app} />
             {model.blocks.length === 0 && <EmptyCanvas app={app} />}
             <WireHint />
+            <Suspense fallback={null}>
+              <GhostHint app={app} model={model} />
+            </Suspense>
             <WirePanel app={app} model={model} />
             {working && (
               <div className="go-place">

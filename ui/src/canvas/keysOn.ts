@@ -162,6 +162,9 @@ function act(id: KeyId, app: string, event: KeyboardEvent): boolean {
     case "duplicate":
       void duplicate(app, names);
       return true;
+    case "ghost":
+      if (block) void import("./GhostHint").then((it) => it.takeFirst(app, block));
+      return true;
     case "group":
       if (names.length > 0) canvas.put({ grouping: names });
       return true;

@@ -14,12 +14,13 @@ import {
   QrCode,
   RotateCw,
   ScrollText,
+  Sparkles,
   SquareTerminal,
   Trash2,
 } from "lucide-react";
 import { appPath, post } from "../api/client";
 import { client, keys } from "../api/queries";
-import type { Block, BlockStatus, Catalogue, Edit, Wire } from "../api/types";
+import type { Block, BlockStatus, Catalogue, Edit, Model, Wire } from "../api/types";
 import { useDrawers } from "../drawers/state";
 import { shortcutOf } from "../keys";
 import { toast } from "../parts/Live";
@@ -28,6 +29,7 @@ import { useCanvas } from "../state/canvas";
 import { edit, modelOf } from "../state/edits";
 import { freeName } from "../state/names";
 import { unplaced } from "./add";
+import { ghostsOf } from "./ghost";
 import { freePlace, placeAll } from "./place";
 import { untie } from "./tie";
 
@@ -102,6 +104,8 @@ export function newerOf(block: Block): string | null {
   return newest && newest !== from.version ? newest : null;
 }
 
+const NO_MODEL = { blocks: [], wires: [] } as unknown as Model;
+
 export function blockEntries(app: string, block: Block, status?: BlockStatus): Entries {
   const canvas = useCanvas.getState();
   const drawers = useDrawers.getState();
@@ -124,6 +128,14 @@ export function blockEntries(app: string, block: Block, status?: BlockStatus): E
       shortcut: shortcutOf("connect"),
       run: () => canvas.put({ connecting: block.name }),
     },
+    ...ghostsOf(modelOf(app) ?? NO_MODEL, block.name, client.getQueryData<Catalogue>(keys.catalogue)).map(
+      (it, index) => ({
+        label: `Next: ${it.label}`,
+        icon: <Sparkles />,
+        shortcut: index === 0 ? shortcutOf("ghost") : undefined,
+        run: () => void import("./GhostHint").then((hint) => hint.takeGhost(app, block.name, it)),
+      }),
+    ),
     {
       label: "Show on the canvas",
       icon: <Crosshair />,

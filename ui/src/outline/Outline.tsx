@@ -5,7 +5,7 @@ import { ChevronRight, Ellipsis } from "lucide-react";
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import { queries } from "../api/queries";
 import "./outline.css";
-import type { Block, Model, StatusReport } from "../api/types";
+import type { Block, Metrics, Model, StatusReport } from "../api/types";
 import { blockEntries, removeBlocks, wireEntries } from "../canvas/verbs";
 import { inGroups } from "../groups/groups";
 import { IconButton } from "../parts/Button";
@@ -15,6 +15,7 @@ import { Status } from "../parts/Status";
 import { useCanvas } from "../state/canvas";
 import { fromText, spokenOf } from "../state/spoken";
 import { shownOf } from "../state/status";
+import { trafficOf, trafficWords } from "../state/traffic";
 
 export interface Leaf {
   id: string;
@@ -35,7 +36,11 @@ export interface Leaf {
   branch: boolean;
 }
 
-function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] {
+function partsOf(
+  model: Model,
+  block: Block,
+  rate: string | null,
+): Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] {
   const out: Omit<Leaf, "pos" | "size" | "level" | "parent" | "branch">[] = [];
   for (const it of block.sockets) {
     const note = it.providers.length > 0 ? it.providers.join(", ") : it.missing ? "not wired" : "optional";
@@ -74,18 +79,25 @@ function partsOf(model: Model, block: Block): Omit<Leaf, "pos" | "size" | "level
       kind: "address",
       block: block.name,
       text: model.url ?? "public after Go",
-      spoken: `${model.url ?? "public after Go"}, address`,
+      note: rate ?? undefined,
+      spoken: `${[model.url ?? "public after Go", rate].filter(Boolean).join(" ")}, address`,
     });
   }
   return out;
 }
 
 /** Every line of the tree that is not inside something closed, in order. */
-export function leavesOf(model: Model, closed: ReadonlySet<string>, status?: StatusReport): Leaf[] {
+export function leavesOf(
+  model: Model,
+  closed: ReadonlySet<string>,
+  status?: StatusReport,
+  metrics?: Metrics,
+): Leaf[] {
   const out: Leaf[] = [];
   const tops = inGroups(model.blocks);
   const add = (block: Block, level: number, parent: string | null, pos: number, size: number) => {
-    const parts = partsOf(model, block);
+    const traffic = trafficOf(metrics, block.name);
+    const parts = partsOf(model, block, traffic ? trafficWords(traffic) : null);
     const it = status?.blocks.find((s) => s.name === block.name);
     const shown = shownOf(block, status, null);
     // What is seen comes first in what is said, so that both can be asked for by the same words.
@@ -180,7 +192,11 @@ export function Outline({ app, readOnly = false }: { app: string; readOnly?: boo
   const [at, setAt] = useState<string | null>(null);
   const tree = useRef<HTMLDivElement>(null);
   const typed = useRef({ text: "", at: 0 });
-  const leaves = useMemo(() => (model ? leavesOf(model, closed, status) : []), [model, closed, status]);
+  const { data: metrics } = useQuery({ ...queries.metrics(app), retry: false });
+  const leaves = useMemo(
+    () => (model ? leavesOf(model, closed, status, metrics) : []),
+    [model, closed, status, metrics],
+  );
   if (!model) return null;
   const current = leaves.find((it) => it.id === at) ?? leaves.find((it) => it.id === focusBlock) ?? leaves[0];
 
