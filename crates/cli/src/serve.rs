@@ -3,6 +3,7 @@
 //! ```text
 //! store -> api -> (in-process client) -> control, node, apps -> web
 //! image, net -> pod -> node, apps (builds), docker
+//! image -> registry -> node, apps, docker
 //! ```
 //!
 //! Started bottom up and stopped top down. Containers, the front door and the name server live in
@@ -68,7 +69,14 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         told(ended.clone()),
     ));
     let name = hostname();
-    let node_settings = node::Settings::new(&name, &data_dir, &run_dir, net.dns_address());
+    let registry = registry::Client::new(&registry::Settings {
+        insecure: options.insecure_registry.clone(),
+        ca_file: options.registry_ca.clone(),
+        logins: crate::settings::logins(),
+    })
+    .map_err(wrap("registry"))?;
+    let mut node_settings = node::Settings::new(&name, &data_dir, &run_dir, net.dns_address());
+    node_settings.registry = Some(registry.clone());
     let node = node::Node::start(client.clone(), pods.clone(), net.clone(), node_settings, kubelet)
         .await
         .map_err(wrap("node"))?;
@@ -82,6 +90,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     let docker = docker::router(docker::Settings {
         pods: pods.clone(),
         images: images.clone(),
+        registry: registry.clone(),
         data_dir: data_dir.clone(),
         build_ca: options.build_ca(),
         version: env!("CARGO_PKG_VERSION").into(),

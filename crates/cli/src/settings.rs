@@ -85,6 +85,14 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub(crate) build_ca: Option<PathBuf>,
 
+    /// A registry that may speak plain HTTP; this machine's own always may (can be given again)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) insecure_registry: Vec<String>,
+
+    /// CA certificates (PEM) of registries, besides those this machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
+
     /// End the running server; containers stay up and are found again by the next one
     #[arg(long)]
     pub(crate) stop: bool,
@@ -116,6 +124,25 @@ impl Serve {
             None => host.is_file().then(|| host.to_path_buf()),
         }
     }
+}
+
+/// The file that `shelf login` writes.
+pub(crate) fn auth_file() -> PathBuf {
+    if let Some(path) = std::env::var_os("SHELF_AUTH_FILE").filter(|path| !path.is_empty()) {
+        return path.into();
+    }
+    let config = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
+    config.map_or_else(|| home().join(".config"), PathBuf::from).join("shelf/auth.json")
+}
+
+/// Where logins for registries are looked for: ours first, then what Docker wrote.
+pub(crate) fn logins() -> registry::Logins {
+    registry::Logins { files: vec![auth_file(), home().join(".docker/config.json")] }
+}
+
+/// A service may be started without `HOME`; the server is root's.
+fn home() -> PathBuf {
+    std::env::var_os("HOME").filter(|path| !path.is_empty()).map_or("/root".into(), PathBuf::from)
 }
 
 /// Where the canvas listens, if it does.

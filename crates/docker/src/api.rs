@@ -12,7 +12,10 @@ use tower::ServiceExt;
 use crate::containers::Containers;
 use crate::error::{Error, Result};
 use crate::exec::Execs;
-use crate::{Settings, attach, builds, create, exec, images, inspect, life, logs, stats, system};
+use crate::{
+    Settings, attach, builds, create, distribution, exec, images, inspect, life, logs, stats,
+    system,
+};
 
 /// Newest version of the protocol that is spoken.
 pub(crate) const NEWEST: (u32, u32) = (1, 48);
@@ -42,9 +45,10 @@ pub async fn router(settings: Settings) -> Result<Router> {
         .route("/info", get(system::info))
         .route("/networks", get(system::networks))
         .route("/volumes", get(system::volumes))
+        .route("/auth", post(distribution::auth))
         .route("/build", post(builds::build))
         .route("/images/json", get(images::list))
-        .route("/images/create", post(images::create))
+        .route("/images/create", post(distribution::create))
         .route("/images/{*rest}", get(images::get).post(images::post).delete(images::delete))
         .route("/containers/json", get(inspect::list))
         .route("/containers/create", post(create::create))

@@ -97,6 +97,9 @@ pub enum Error {
         #[source]
         source: Box<image::Error>,
     },
+    /// A registry refused or could not be reached.
+    #[error("{}", .0.line())]
+    Registry(registry::Error),
     /// A thread broke off: a bug.
     #[error("{action}: broken off")]
     BrokenOff {
@@ -141,6 +144,8 @@ impl Error {
                 pod::Error::Refused { .. } | pod::Error::Mount { .. } => StatusCode::BAD_REQUEST,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
+            Self::Registry(registry::Error::Denied { .. }) => StatusCode::UNAUTHORIZED,
+            Self::Registry(registry::Error::Missing { .. }) => StatusCode::NOT_FOUND,
             Self::Image { source, .. } => match **source {
                 image::Error::Reference { .. } => StatusCode::BAD_REQUEST,
                 image::Error::Unknown { .. } => StatusCode::NOT_FOUND,

@@ -1,7 +1,7 @@
 //! Images: list, inspect, history, tag, remove, and making the base image.
 //!
-//! An image's id is its manifest's digest. There is no pull from registries: `debian:12` is made
-//! from Debian packages when it is asked for and missing, everything else must be built.
+//! An image's id is its manifest's digest. `debian:12` is made from Debian packages when it is asked
+//! for and missing; everything else is fetched from its registry (`distribution.rs`).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use image::{Image, Images, Reference};
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
@@ -18,7 +18,8 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::api::Door;
 use crate::containers::blocking;
-use crate::error::{Error, Result, chain};
+use crate::distribution;
+use crate::error::{Error, Result};
 use crate::filters::Filters;
 use crate::values::{Pairs, flag, text};
 
@@ -182,11 +183,34 @@ pub(crate) async fn post(
     State(door): State<Door>,
     Path(rest): Path<String>,
     Query(query): Query<Pairs>,
-) -> Result<StatusCode> {
-    let Some((name, "tag")) = rest.rsplit_once('/') else {
-        let what = if rest.ends_with("/push") { "pushing to a registry" } else { rest.as_str() };
-        return Err(Error::unsupported(what));
-    };
+    headers: HeaderMap,
+) -> Result<Response> {
+    match rest.rsplit_once('/') {
+        Some((name, "tag")) => tag(&door, name, &query).await.map(IntoResponse::into_response),
+        Some((name, "push")) => distribution::push(&door, name, &query, &headers),
+        None if rest == "prune" => prune(&door).await.map(IntoResponse::into_response),
+        _ => Err(Error::unsupported(rest)),
+    }
+}
+
+/// Frees the space of what no name and no container needs.
+async fn prune(door: &Door) -> Result<Json<Value>> {
+    let (images, pods) = (door.settings.images.clone(), door.settings.pods.clone());
+    let collected = blocking("prune images", move || {
+        let states = pods.list();
+        let used = states.iter().flat_map(|state| &state.containers);
+        let used: Vec<String> = used.map(|container| container.image_digest.clone()).collect();
+        images.collect(&used).map_err(Error::image("prune images"))
+    })
+    .await?;
+    Ok(Json(json!({
+        "ImagesDeleted": vec![json!({"Deleted": ""}); collected.images],
+        "SpaceReclaimed": collected.bytes,
+    })))
+}
+
+async fn tag(door: &Door, name: &str, query: &Pairs) -> Result<StatusCode> {
+    let query = query.clone();
     let repository = text(&query, "repo").ok_or_else(|| Error::bad("no repository given"))?;
     let wanted = match text(&query, "tag") {
         Some(tag) => format!("{repository}:{tag}"),
@@ -246,44 +270,6 @@ pub(crate) async fn delete(
     })
     .await?;
     Ok(Json(Value::Array(answer)))
-}
-
-/// `docker pull`: the base image is made here; there is no registry behind the other names.
-pub(crate) async fn create(
-    State(door): State<Door>,
-    Query(query): Query<Pairs>,
-) -> Result<Response> {
-    let Some(from) = text(&query, "fromImage") else {
-        return Err(Error::unsupported("importing an image (fromSrc)"));
-    };
-    let name = match text(&query, "tag") {
-        Some(tag) if tag.starts_with("sha256:") => format!("{from}@{tag}"),
-        Some(tag) => format!("{from}:{tag}"),
-        None => from.to_owned(),
-    };
-    Reference::parse(&name).map_err(Error::image("read the name"))?;
-    let images = door.settings.images.clone();
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    tokio::task::spawn_blocking(move || {
-        let mut progress = |text: &str| drop(sender.send(json!({"status": text})));
-        let made = images.base(&name, &mut progress);
-        let last = match made {
-            Ok(image) => json!({"status": format!("Digest: {}", image.digest)}),
-            Err(image::Error::Unknown { .. }) => {
-                let text = format!(
-                    "{name} is not on this machine, and shelf does not pull from registries: build it (docker build) or use debian:12"
-                );
-                json!({"error": text, "errorDetail": {"message": text}})
-            }
-            Err(error) => {
-                let text = chain(&error);
-                json!({"error": text, "errorDetail": {"message": text}})
-            }
-        };
-        // The client may be gone; the image is made all the same.
-        drop(sender.send(last));
-    });
-    Ok(lines(receiver))
 }
 
 /// JSON, one value a line, as it comes.

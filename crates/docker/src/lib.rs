@@ -11,6 +11,7 @@ mod attach;
 mod builds;
 mod containers;
 mod create;
+mod distribution;
 mod entry;
 mod error;
 mod exec;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub pods: pod::Pods,
     /// Where images are.
     pub images: image::Images,
+    /// Where images come from and go to.
+    pub registry: registry::Client,
     /// Containers' records are kept in `docker/` below it.
     pub data_dir: PathBuf,
     /// A CA bundle for the network of build steps; never part of an image.

@@ -77,6 +77,18 @@ impl Images {
         Ok(resolve(&state, name)?.and_then(|digest| image(&state, &digest)))
     }
 
+    /// Whether the image of this name came from the registry that the name names.
+    ///
+    /// # Errors
+    /// [`Error::Reference`] when `name` is none.
+    pub fn came_from_registry(&self, name: &str) -> Result<bool> {
+        let reference = Reference::parse(name)?;
+        let pinned = format!("{}/{}@", reference.domain, reference.path);
+        let state = self.layout.state();
+        let Some(digest) = resolve(&state, name)? else { return Ok(false) };
+        Ok(state.names.iter().any(|(known, of)| *of == digest && known.starts_with(&pinned)))
+    }
+
     /// All images, in order of their digests.
     pub fn list(&self) -> Result<Vec<Image>> {
         let state = self.layout.state();
@@ -112,7 +124,20 @@ impl Images {
         if digest::hex(name).is_some() {
             state.names.retain(|_, digest| digest != name);
         } else {
-            state.names.remove(&key_of(name)?);
+            let reference = Reference::parse(name)?;
+            let gone = state.names.remove(&key(&reference));
+            // Where its last tag goes, what it was pinned to when it was fetched goes as well.
+            let repository = format!("{}/{}", reference.domain, reference.path);
+            let of = |known: &str, sign: char| {
+                known.strip_prefix(&repository).is_some_and(|rest| rest.starts_with(sign))
+            };
+            let tagged = state
+                .names
+                .iter()
+                .any(|(known, digest)| Some(digest) == gone.as_ref() && of(known, ':'));
+            if !tagged && let Some(gone) = gone {
+                state.names.retain(|known, digest| *digest != gone || !of(known, '@'));
+            }
         }
         if state.names.len() == before.len() {
             return Ok(false);

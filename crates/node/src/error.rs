@@ -51,6 +51,12 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// An image is not here and did not come.
+    #[error("{reason}")]
+    Image {
+        /// Why not.
+        reason: String,
+    },
     /// A blocking task did not come back: it panicked, which is our bug.
     #[error("{action} broke off")]
     BrokenOff {

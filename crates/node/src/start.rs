@@ -35,6 +35,8 @@ pub struct Settings {
     pub cluster_dns: Ipv4Addr,
     /// Zone of service names.
     pub cluster_domain: String,
+    /// Where images that are not here come from; without it they are not fetched.
+    pub registry: Option<registry::Client>,
     /// Time between signs of life.
     pub heartbeat: Duration,
 }
@@ -49,6 +51,7 @@ impl Settings {
             volumes_dir: data_dir.join("volumes"),
             cluster_dns,
             cluster_domain: "cluster.local".to_owned(),
+            registry: None,
             heartbeat: Duration::from_secs(10),
         }
     }

@@ -6,10 +6,11 @@
 //! when the daemon starts.
 
 mod ending;
+mod fetching;
 mod starting;
 mod telling;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ struct Memory {
     waiting: BTreeMap<String, Waiting>,
     recorded: BTreeMap<String, Recorded>,
     failure: Option<Failure>,
+    /// Containers whose image was fetched just now, which was told.
+    fetched: BTreeSet<String>,
     /// Failed attempts in a row, which lengthen the pause.
     failures: u32,
     refreshed: Option<Instant>,

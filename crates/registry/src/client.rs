@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use image::Reference;
 
 use crate::wire::Wire;
-use crate::{Login, Repository, Result, host};
+use crate::{Login, Logins, Repository, Result, host};
 
 /// What a client may be told.
 #[derive(Debug, Clone, Default)]
@@ -16,12 +16,15 @@ pub struct Settings {
     pub insecure: Vec<String>,
     /// Certificates (PEM) that are trusted besides this machine's.
     pub ca_file: Option<PathBuf>,
+    /// Where the logins of this machine are.
+    pub logins: Logins,
 }
 
 /// A client for all registries; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) wire: Arc<Wire>,
+    logins: Logins,
     /// One fetch of a blob at a time, however many want it.
     busy: Arc<Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>>,
 }
@@ -59,7 +62,16 @@ impl Client {
     /// # Errors
     /// The CA file cannot be read.
     pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self { wire: Arc::new(Wire::new(settings)?), busy: Arc::default() })
+        let (wire, logins) = (Arc::new(Wire::new(settings)?), settings.logins.clone());
+        Ok(Self { wire, logins, busy: Arc::default() })
+    }
+
+    /// This machine's login for what `name` names.
+    ///
+    /// # Errors
+    /// A file of logins is there and cannot be read.
+    pub fn login(&self, name: &Reference) -> Result<Option<Login>> {
+        self.logins.find(name)
     }
 
     /// What `name` names without its tag: manifests, blobs, tags and referrers.

@@ -8,10 +8,10 @@
 //!
 //! ```no_run
 //! # async fn example(images: image::Images) -> registry::Result<()> {
-//! use registry::{Client, Logins, Settings};
+//! use registry::{Client, Settings};
 //! let client = Client::new(&Settings::default())?;
 //! let name = image::Reference::parse("localhost:5000/team/app:1.0").unwrap();
-//! let login = Logins::default().find(&name)?;
+//! let login = client.login(&name)?;
 //! let image = client.pull(&images, &name, login.as_ref(), &|_| ()).await?;
 //! println!("{}", image.digest);
 //! # Ok(()) }

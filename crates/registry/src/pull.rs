@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use image::{Image, ImageConfig, Images, Reference};
 
@@ -42,11 +44,11 @@ impl Client {
         let mut seen = BTreeSet::new();
         let layers = fields.layers.iter().filter(|layer| seen.insert(layer.digest.clone()));
         let layers: Vec<Descriptor> = layers.cloned().collect();
-        stream::iter(&layers)
-            .map(|layer| self.layer(images, &repository, layer, progress))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+        let mut turns: Vec<BoxFuture<'_, Result<()>>> = Vec::new();
+        for layer in &layers {
+            turns.push(self.layer(images, &repository, layer, progress).boxed());
+        }
+        stream::iter(turns).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let (images, name) = (images.clone(), name.clone());
         let adopted = tokio::task::spawn_blocking(move || {
             let digest = &manifest.descriptor.digest;
@@ -97,12 +99,13 @@ impl Client {
     }
 }
 
-/// The names the image gets here: the tag; or what it was pinned to, if it was asked for by that.
+/// The names the image gets here: what it was pinned to, and the tag it was asked for by.
 fn called(name: &Reference, pinned: &str) -> Vec<String> {
-    match &name.digest {
-        Some(_) => vec![format!("{}/{}@{pinned}", name.domain, name.path)],
-        None => vec![name.name()],
+    let mut names = vec![format!("{}/{}@{pinned}", name.domain, name.path)];
+    if name.digest.is_none() {
+        names.push(name.name());
     }
+    names
 }
 
 /// The manifest of one image: the very one, or this machine's of an index.

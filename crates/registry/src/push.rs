@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use image::{Blob, Image, Images, Reference};
 
@@ -36,12 +38,11 @@ impl Client {
         let _hold = images.hold();
         let document = images.document(image).map_err(Error::store("read the image"))?;
         let neighbour = neighbour(image, to);
-        let blobs: Vec<&Blob> = document.layers.iter().chain([&document.config]).collect();
-        stream::iter(blobs)
-            .map(|blob| send(images, &repository, blob, neighbour.as_deref(), progress))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+        let mut turns: Vec<BoxFuture<'_, Result<()>>> = Vec::new();
+        for blob in document.layers.iter().chain([&document.config]) {
+            turns.push(send(images, &repository, blob, neighbour.as_deref(), progress).boxed());
+        }
+        stream::iter(turns).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let tag = to.tag.as_deref().unwrap_or("latest");
         repository.push_manifest(Some(tag), &document.media_type, &document.bytes).await
     }

@@ -19,12 +19,12 @@ use crate::{delete, hooks, machine, translate};
 impl Worker {
     pub(super) async fn carry_out(&mut self, pod: &Arc<Pod>, plan: &Plan) -> Result<(), Error> {
         let host = self.host.clone();
-        // Closed only with the node, which does not happen while a worker runs.
-        let turn = host.starts.acquire().await;
         // Images first: nothing is made for a pod that cannot start.
         for start in &plan.start {
             self.image(pod, start).await?;
         }
+        // Closed only with the node, which does not happen while a worker runs.
+        let turn = host.starts.acquire().await;
         let sandbox = translate::sandbox(pod, &host.settings);
         let created = host.blocking("create pod", move |pods| pods.create(&sandbox)).await?;
         let facts = machine::facts(created.ip, host.host_ip);
@@ -48,38 +48,6 @@ impl Worker {
             self.after_start(pod, container).await;
         }
         result
-    }
-
-    pub(super) async fn image(&mut self, pod: &Arc<Pod>, start: &Start) -> Result<(), Error> {
-        let container = all_containers(pod).find(|c| c.name == start.name);
-        let image = container.and_then(|c| c.image.clone()).unwrap_or_default();
-        let name = image.clone();
-        let found = self.host.blocking("find image", move |pods| pods.image(&name)).await;
-        if found.is_ok() && !self.memory.waiting.contains_key(&start.name) {
-            return Ok(());
-        }
-        match found {
-            Ok(_) => {
-                self.memory.waiting.remove(&start.name);
-                Ok(())
-            }
-            Err(error) => {
-                let never = container.and_then(|c| c.image_pull_policy.as_deref()) == Some("Never");
-                let reason = match (never, self.memory.failures) {
-                    (true, _) => "ErrImageNeverPull",
-                    (false, 0) => "ErrImagePull",
-                    (false, _) => "ImagePullBackOff",
-                };
-                let message =
-                    format!("image \"{image}\" is not on this machine: {}", error.chain());
-                self.memory.waiting.insert(
-                    start.name.clone(),
-                    Waiting { reason: reason.to_owned(), message: message.clone() },
-                );
-                self.host.recorder.warning(pod, Some(&start.name), "Failed", message);
-                Err(error)
-            }
-        }
     }
 
     pub(super) async fn start(
@@ -133,7 +101,9 @@ impl Worker {
         let image = container.image.clone().unwrap_or_default();
         let recorder = &self.host.recorder;
         let pulled = format!("Container image \"{image}\" already present on machine");
-        recorder.normal(pod, Some(&name), "Pulled", pulled);
+        if !self.memory.fetched.remove(&name) {
+            recorder.normal(pod, Some(&name), "Pulled", pulled);
+        }
         recorder.normal(pod, Some(&name), "Created", format!("Created container {name}"));
         recorder.normal(pod, Some(&name), "Started", format!("Started container {name}"));
         self.watch(pod, &container, start.attempt, (false, false));
@@ -169,7 +139,7 @@ impl Worker {
                 self.host.recorder.warning(pod, None, "FailedMount", text.clone());
                 "ContainerCreating"
             }
-            Error::Pod { action: "find image", .. } => return,
+            Error::Image { .. } => return,
             Error::Pod { action: "create pod", .. } => {
                 self.host.recorder.warning(pod, None, "FailedCreatePodSandBox", text.clone());
                 "ContainerCreating"
