@@ -333,6 +333,28 @@ export interface Release {
   text?: string;
 }
 
+/** One line of a foreign file, and what became of it. */
+export interface ImportRow {
+  file: string;
+  line: number;
+  path: string;
+  state: "mapped" | "guessed" | "not-mapped";
+  becomes?: string;
+  why: string;
+  next?: string;
+}
+export interface ImportReport {
+  app: string;
+  /** The proposed app file. */
+  text: string;
+  rows: ImportRow[];
+  notes: string[];
+  /** Secrets whose values a person gives. */
+  given: { block: string; name: string }[];
+  counts: { mapped: number; guessed: number; not_mapped: number };
+  diagnostics: Diagnostic[];
+}
+
 /** What taking back the last go would mean. */
 export interface UndoPlan {
   running: Moment;

@@ -1,8 +1,8 @@
 // All apps of this server: one row each, with what a person wants to know before opening it. Without
-// any, three ways to the first one. Where next: NewApp.tsx, compose.ts.
+// any, three ways to the first one. Where next: NewApp.tsx, ComposeDialog.tsx.
 import { useQuery } from "@tanstack/react-query";
 import { Box, ExternalLink, FileInput, FolderOpen, MoreHorizontal, Plus, Sparkles } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, Suspense, useState } from "react";
 import { Link } from "wouter";
 import { navigate } from "wouter/use-browser-location";
 import { queries } from "../api/queries";
@@ -13,6 +13,7 @@ import { Dialog } from "../parts/Dialog";
 import { Loading, Problem } from "../parts/Empty";
 import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
+import { lazily } from "../parts/lazily";
 import { type Entries, Menu } from "../parts/Menu";
 import { Badge, Status } from "../parts/Status";
 import { to } from "../routes";
@@ -22,9 +23,10 @@ import { freshness } from "../system/staleness";
 import { useNow } from "../system/useNow";
 import { ago, count } from "../system/words";
 import "./apps.css";
-import { ComposeDialog } from "./ComposeDialog";
 import { NewApp, type NewKind } from "./NewApp";
 import { Sparkline } from "./Sparkline";
+
+const ComposeDialog = lazily(() => import("./ComposeDialog").then((it) => ({ default: it.ComposeDialog })));
 
 export function AppsPage() {
   const apps = useQuery({ ...queries.apps(), refetchInterval: 5_000 });
@@ -84,14 +86,11 @@ export function AppsPage() {
         )}
       </div>
       <NewApp kind={making} taken={(rows ?? []).map((row) => row.name)} onClose={() => setMaking(null)} />
-      <ComposeDialog
-        open={composing}
-        onClose={() => setComposing(false)}
-        onFolder={() => {
-          setComposing(false);
-          setMaking("folder");
-        }}
-      />
+      <Suspense fallback={null}>
+        {composing && (
+          <ComposeDialog taken={(rows ?? []).map((row) => row.name)} onClose={() => setComposing(false)} />
+        )}
+      </Suspense>
       <Remove app={removing} onClose={() => setRemoving(null)} />
     </div>
   );
@@ -269,7 +268,7 @@ function First({ onMake, onCompose }: { onMake(kind: NewKind): void; onCompose()
           A folder on this machine: with an <code>app.toml</code>, or with your code and a Dockerfile.
         </Card>
         <Card icon={<FileInput size={22} />} title="My compose file" onClick={onCompose}>
-          See what each of its services becomes here.
+          See line by line what it becomes here, and take it.
         </Card>
       </div>
       <p>

@@ -1,57 +1,92 @@
-// A compose file, read here in the browser: what each service becomes on the shelf, and the commands
-// that make it so. The server does not import compose files yet, and this says so.
-import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
-import { queries } from "../api/queries";
+// A compose file becomes an app: chosen or pasted, reported on line by line by the server, and made only
+// when asked. Where next: ../transfer/take.ts (how), ../transfer/ImportReport.tsx (what is said).
+import { useState } from "react";
+import { useLocation } from "wouter";
+import type { Refusal } from "../api/client";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
-import { Badge } from "../parts/Status";
-import { advise, services } from "./compose";
+import { to } from "../routes";
+import { sentences } from "../state/edits";
+import { ImportReport } from "../transfer/ImportReport";
+import { makeFrom } from "../transfer/take";
+import { useImport } from "../transfer/useImport";
+import { nameOf, nameProblem } from "./NewApp";
 
-export function ComposeDialog(props: { open: boolean; onClose(): void; onFolder(): void }) {
+const MOST_BYTES = 512 * 1024;
+
+export function ComposeDialog(props: { taken: readonly string[]; onClose(): void }) {
   const [text, setText] = useState("");
-  const catalogue = useQuery(queries.catalogue());
-  const found = useMemo(() => services(text), [text]);
-  const modules = catalogue.data?.modules ?? [];
-  const advice = found.map((service) => ({ service, advice: advise(service, modules) }));
-  const commands = advice.flatMap((one) => (one.advice.kind === "none" ? [] : [one.advice.command]));
+  const [path, setPath] = useState("compose.yaml");
+  const [env, setEnv] = useState<string | null>(null);
+  const [wish, setWish] = useState("");
+  const [dir, setDir] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [failed, setFailed] = useState<Refusal | null>(null);
+  const [, go] = useLocation();
+  const asked = useImport({ text, path, files: env === null ? {} : { ".env": env } });
+  const name = wish || nameOf(dir) || nameOf(asked.report?.app ?? "");
+  const problem = nameProblem(name, props.taken);
+  const folder = dir === "" || dir.startsWith("/");
+  const ready = asked.report !== null && name !== "" && problem === null && folder && !busy;
+
+  const read = async (files: FileList | null) => {
+    for (const file of files ?? []) {
+      if (file.size > MOST_BYTES) {
+        toast(`${file.name} is larger than a compose file may be here`, { tone: "bad" });
+        continue;
+      }
+      const content = await file.text();
+      if (/\.env$|^\.env/.test(file.name)) setEnv(content);
+      else {
+        setPath(file.name);
+        setText(content);
+      }
+    }
+  };
+  const make = async () => {
+    if (!asked.report || !ready) return;
+    setBusy(true);
+    setFailed(null);
+    // The proposed file carries the name it was asked for; the person's wish is the app's.
+    const proposed = asked.report.text.replace(/^app\s*=\s*"[^"]*"/m, `app = "${name}"`);
+    const made = await makeFrom(name, dir, proposed);
+    setBusy(false);
+    if (!made.ok) {
+      setFailed(made.error);
+      return;
+    }
+    props.onClose();
+    go(to.canvas(made.value.name));
+  };
   return (
     <Dialog
-      open={props.open}
+      open
       onClose={props.onClose}
       wide
       title="From a compose file"
       actions={
         <>
-          <Button onClick={props.onFolder}>Open its folder as an app</Button>
-          <Button
-            weight="primary"
-            disabled={commands.length === 0}
-            onClick={() =>
-              void navigator.clipboard.writeText(`${commands.join("\n")}\n`).then(
-                () => toast("The commands are copied"),
-                () => toast("The browser did not allow copying", { tone: "bad" }),
-              )
-            }
-          >
-            Copy the commands
+          <Button onClick={props.onClose}>Not now</Button>
+          <Button weight="primary" disabled={!ready} onClick={() => void make()}>
+            {busy ? "Making it …" : "Make the app"}
           </Button>
         </>
       }
     >
       <div className="stack">
-        <p>
-          A compose file is not imported as a whole: networks, volumes and passwords are made by wires here.
-          Paste it to see what each service becomes; nothing leaves this page.
-        </p>
-        <Field label="docker-compose.yml">
+        <Field label="Choose compose.yaml, and its .env if it has one">
+          {(field) => (
+            <input {...field} type="file" multiple onChange={(event) => void read(event.target.files)} />
+          )}
+        </Field>
+        <Field label="Or paste it">
           {(field) => (
             <textarea
               {...field}
               className="mono"
-              rows={8}
+              rows={6}
               spellCheck={false}
               value={text}
               onChange={(event) => setText(event.target.value)}
@@ -59,39 +94,49 @@ export function ComposeDialog(props: { open: boolean; onClose(): void; onFolder(
             />
           )}
         </Field>
-        {text !== "" && found.length === 0 && <p className="muted">No services are found in this text.</p>}
-        {advice.length > 0 && (
-          <table className="compose">
-            <thead>
-              <tr>
-                <th scope="col">Service</th>
-                <th scope="col">Becomes</th>
-                <th scope="col">Command</th>
-              </tr>
-            </thead>
-            <tbody>
-              {advice.map(({ service, advice: it }) => (
-                <tr key={service.name}>
-                  <th scope="row">{service.name}</th>
-                  <td>
-                    {it.kind === "module" && (
-                      <>
-                        <Badge tone={it.version === null ? "good" : "warn"}>{it.module}</Badge>
-                        {it.version !== null && <small className="muted"> {it.version}</small>}
-                      </>
-                    )}
-                    {it.kind === "source" && <Badge tone="busy">your source in {it.path}</Badge>}
-                    {it.kind === "none" && (
-                      <>
-                        <Badge tone="warn">nothing yet</Badge> <small className="muted">{it.why}</small>
-                      </>
-                    )}
-                  </td>
-                  <td>{it.kind === "none" ? "–" : <code>{it.command}</code>}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+        {env !== null && <p className="muted small">Its .env is read along; passwords in it are not kept.</p>}
+        {asked.error && (
+          <p className="field-errors" role="alert">
+            {sentences(asked.error).join(" ")}
+          </p>
+        )}
+        {asked.busy && !asked.report && <p className="muted">Reading …</p>}
+        {asked.report && (
+          <>
+            <ImportReport report={asked.report} />
+            <Field label="Name of the app" errors={problem ? [problem] : []}>
+              {(field) => (
+                <input
+                  {...field}
+                  value={wish}
+                  placeholder={name}
+                  spellCheck={false}
+                  onChange={(event) => setWish(event.target.value)}
+                />
+              )}
+            </Field>
+            <Field
+              label="Folder of the compose file (optional)"
+              help="The whole path where the server runs, if services are built from folders beside it. Without one, the app gets a folder of its own."
+              errors={folder ? [] : ["The whole path, beginning with /."]}
+            >
+              {(field) => (
+                <input
+                  {...field}
+                  className="mono"
+                  value={dir}
+                  placeholder="/home/me/shop"
+                  spellCheck={false}
+                  onChange={(event) => setDir(event.target.value)}
+                />
+              )}
+            </Field>
+          </>
+        )}
+        {failed && (
+          <p className="field-errors" role="alert">
+            {sentences(failed).join(" ")}
+          </p>
         )}
       </div>
     </Dialog>

@@ -1,16 +1,18 @@
 // What is possible with something that was dropped: said first, done only when asked, never silent.
 import "../parts/picker.css";
-import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
-import { queries } from "../api/queries";
+import { useState } from "react";
+import type { Refusal } from "../api/client";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
-import { newest } from "../shelf/Shelf";
+import { toast } from "../parts/Live";
 import { type Dropped, useCanvas } from "../state/canvas";
+import { modelOf, sentences } from "../state/edits";
 import { isName, toName } from "../state/names";
-import { addModule, addSource } from "./add";
-import { imageName, servicesOf } from "./drop";
+import { ImportReport } from "../transfer/ImportReport";
+import { addTo, blocksIn } from "../transfer/take";
+import { useImport } from "../transfer/useImport";
+import { addSource } from "./add";
 
 const close = () => useCanvas.getState().put({ dropped: null });
 
@@ -88,25 +90,26 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
 }
 
 function Compose({ app, dropped }: { app: string; dropped: Dropped }) {
-  const { data: catalogue } = useQuery(queries.catalogue());
-  const [off, setOff] = useState<ReadonlySet<string>>(new Set());
+  const asked = useImport({ text: dropped.text ?? "", path: dropped.name, name: app });
   const [busy, setBusy] = useState(false);
-  const found = useMemo(() => {
-    const modules = newest(catalogue?.modules ?? []);
-    return servicesOf(dropped.text ?? "").map((it) => {
-      const image = it.image ? imageName(it.image) : "";
-      const module = modules.find((m) => m.name === image || m.aliases.includes(image));
-      return { ...it, module };
-    });
-  }, [dropped.text, catalogue]);
-  const possible = found.filter((it) => (it.module || it.build) && !off.has(it.name));
+  const [failed, setFailed] = useState<Refusal | null>(null);
+  const here = modelOf(app)?.blocks.map((it) => it.name) ?? [];
+  const found = asked.report ? blocksIn(asked.report.text) : [];
+  const twice = found.filter((it) => here.includes(it));
   const add = async () => {
+    if (!asked.report) return;
     setBusy(true);
-    for (const it of possible) {
-      if (it.module) await addModule(app, it.module);
-      else if (it.build)
-        await addSource(app, it.build.startsWith("./") ? it.build : `./${it.build}`, it.name);
+    setFailed(null);
+    const answer = await addTo(app, asked.report.text);
+    setBusy(false);
+    if (!answer.ok) {
+      setFailed(answer.error);
+      return;
     }
+    toast(`${found.join(", ")} added from ${dropped.name}`, {
+      command: `shelf import compose ${dropped.name}`,
+    });
+    useCanvas.getState().put({ view: "fit" });
     close();
   };
   return (
@@ -114,52 +117,42 @@ function Compose({ app, dropped }: { app: string; dropped: Dropped }) {
       open
       wide
       onClose={close}
-      title={`What ${dropped.name} could be here`}
+      title={`What ${dropped.name} becomes here`}
       actions={
         <>
           <Button onClick={close}>Leave it</Button>
-          <Button weight="primary" disabled={possible.length === 0 || busy} onClick={() => void add()}>
-            {possible.length === 1 ? "Add 1 block" : `Add ${possible.length} blocks`}
+          <Button
+            weight="primary"
+            disabled={!asked.report || found.length === 0 || twice.length > 0 || busy}
+            onClick={() => void add()}
+          >
+            {found.length === 1 ? "Add 1 block" : `Add ${found.length} blocks`}
           </Button>
         </>
       }
     >
-      <p className="muted">
-        Nothing has been changed. Services whose image is on the shelf can become modules, those that are
-        built can become source blocks; networks, volumes and environment are not taken over, wires replace
-        them.
-      </p>
-      <ul className="ticks">
-        {found.map((it) => {
-          const can = Boolean(it.module || it.build);
-          return (
-            <li key={it.name}>
-              <label>
-                <input
-                  type="checkbox"
-                  disabled={!can}
-                  checked={can && !off.has(it.name)}
-                  onChange={(event) => {
-                    const next = new Set(off);
-                    if (event.target.checked) next.delete(it.name);
-                    else next.add(it.name);
-                    setOff(next);
-                  }}
-                />
-                <b>{it.name}</b>
-                <span className="muted">
-                  {it.module
-                    ? `${it.image} → module ${it.module.name} ${it.module.version}`
-                    : it.build
-                      ? `built from ${it.build} → your source`
-                      : `${it.image ?? "no image"}: not on the shelf; a folder with "FROM ${it.image ?? "…"}" as its Dockerfile can be a block`}
-                </span>
-              </label>
-            </li>
-          );
-        })}
-      </ul>
-      {found.length === 0 && <p>No services were found in it.</p>}
+      <div className="stack">
+        {dropped.text === undefined && <p>It is too large to be read here: at most 512 kB.</p>}
+        {asked.busy && <p className="muted">Reading …</p>}
+        {asked.error && (
+          <p className="field-errors" role="alert">
+            {sentences(asked.error).join(" ")}
+          </p>
+        )}
+        {twice.length > 0 && (
+          <p className="field-errors" role="alert">
+            {twice.join(", ")} {twice.length === 1 ? "is" : "are"} in {app} already. Rename{" "}
+            {twice.length === 1 ? "it" : "them"} here first, or make an app of its own from the file under
+            Apps.
+          </p>
+        )}
+        {asked.report && <ImportReport report={asked.report} />}
+        {failed && (
+          <p className="field-errors" role="alert">
+            {sentences(failed).join(" ")}
+          </p>
+        )}
+      </div>
     </Dialog>
   );
 }

@@ -9,7 +9,7 @@ import { freeName, isName, toName } from "../state/names";
 import { spokenOf } from "../state/spoken";
 import { shownOf, wordOf } from "../state/status";
 import { draftText } from "./AppActions";
-import { imageName, kindOf, servicesOf } from "./drop";
+import { kindOf } from "./drop";
 import { edgesOf, nodesOf, wireStates } from "./graph";
 import { aimed, neighbour } from "./keysOn";
 import { freePlace, placeAll } from "./place";
@@ -183,16 +183,6 @@ describe("drops", () => {
     expect(kindOf("web", true)).toBe("folder");
     expect(kindOf(".env", false)).toBe("env");
     expect(kindOf("deploy.yml", false)).toBe("manifest");
-  });
-  it("of compose files give their services", () => {
-    const text =
-      'version: "3"\nservices:\n  db:\n    image: "docker.io/library/postgres:16" # data\n  web:\n    build:\n      context: ./web\n    ports:\n      - 80:80\n  api:\n    build: ./api\nvolumes:\n  data:\n';
-    expect(servicesOf(text)).toEqual([
-      { name: "db", image: "docker.io/library/postgres:16" },
-      { name: "web", build: "./web" },
-      { name: "api", build: "./api" },
-    ]);
-    expect(imageName("localhost:5000/team/postgres:16@sha256:aa")).toBe("postgres");
   });
 });
 

@@ -205,7 +205,8 @@ interface GoResult {
   build_steps?: number;
   cached_steps?: number;
   shown_secrets?: [string, string][];
-  kept?: string[];
+  /** Of destroy: what stays; of undo: the backup of what was replaced. */
+  kept?: string[] | string | null;
 }
 
 function Done({ operation }: { operation: Operation }) {
@@ -285,7 +286,14 @@ function Done({ operation }: { operation: Operation }) {
           <p className="go-note">Shown once, now. Keep it somewhere safe.</p>
         </dl>
       )}
-      {(result.kept ?? []).length > 0 && <p className="go-note">Kept: {list(result.kept ?? [])}.</p>}
+      {Array.isArray(result.kept) && result.kept.length > 0 && (
+        <p className="go-note">Kept: {list(result.kept)}.</p>
+      )}
+      {typeof result.kept === "string" && (
+        <p className="go-note">
+          What was replaced is kept as the backup <code>{result.kept}</code>.
+        </p>
+      )}
       {operation.verb === "go" && (
         <p className="go-next">
           Changed your code? <code>shelf push</code> sends it and goes.

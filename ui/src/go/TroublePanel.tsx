@@ -132,10 +132,11 @@ function Image({ trouble }: Props & { trouble: Extract<Trouble, { kind: "image" 
     .slice(0, MOST_ROWS);
   return (
     <>
-      <p>
-        {trouble.asked ? `${trouble.host ?? "The registry"} answered: ` : ""}
-        <Inert text={trouble.answer} />
-      </p>
+      {trouble.asked && (
+        <p>
+          {trouble.host ?? "The registry"} answered: <Inert text={trouble.answer} />
+        </p>
+      )}
       {near.length > 0 ? (
         <p>
           Of this name there are here:{" "}
