@@ -191,7 +191,7 @@ const settled = (page) =>
   page.waitForFunction(
     () =>
       document.querySelector("h1, [role=treeitem], [data-block-button]") &&
-      !document.querySelector(".loading"),
+      ![...document.querySelectorAll(".loading")].some((it) => it.checkVisibility()),
   );
 
 /** Forced colours keep what has an edge; 320 px, which 400 % of a window is, need no sideways scroll. */
@@ -248,7 +248,10 @@ export async function focusInSight(server, browser) {
       let stops = 0;
       for (; stops < 40; stops += 1) {
         await one.page.keyboard.press("Tab");
-        const hidden = await one.page.evaluate(() => {
+        const hidden = await one.page.evaluate(async () => {
+          // What moves out of the way does so in the next frame.
+          await new Promise(requestAnimationFrame);
+          await new Promise(requestAnimationFrame);
           const it = document.activeElement;
           if (!it || it === document.body) return "end";
           const spoken = it.closest(".spoken, .skip");

@@ -83,7 +83,7 @@ const SCREENS = [
     wide: true,
     does: async (page) => {
       await page.keyboard.press("Control+k");
-      await shown(page, "[role=dialog] [role=option]");
+      await shown(page, "[role=option]");
     },
   },
   { name: "file", path: `/apps/${APP}/file`, there: ".cm-content, textarea, pre" },
@@ -100,7 +100,8 @@ const SCREENS = [
 
 export async function pictures(server, browser) {
   const renew = process.env.SHELF_PICTURES === "renew";
-  if (renew) rmSync(FOLDER, { recursive: true, force: true });
+  const only = process.env.SHELF_SCREENS?.split(",");
+  if (renew && !only) rmSync(FOLDER, { recursive: true, force: true });
   await prepare(server, browser);
   const wrong = [];
   let bytes = 0;
@@ -109,7 +110,7 @@ export async function pictures(server, browser) {
       const one = await person(browser, server, { theme, width, height });
       await still(one.page, server);
       for (const screen of SCREENS) {
-        if (screen.wide && width < 700) continue;
+        if ((screen.wide && width < 700) || (only && !only.includes(screen.name))) continue;
         const name = `${screen.name}-${theme}-${width}`;
         const now = await taken(one.page, server, screen).catch((error) => {
           wrong.push(`${name}: ${error.message.split("\n")[0]}`);
@@ -134,7 +135,7 @@ async function prepare(server, browser) {
   mkdirSync(join(web, "bin"), { recursive: true });
   writeFileSync(join(web, "Dockerfile"), 'FROM debian:12\nEXPOSE 8080\nCMD ["bin/web"]\n');
   await write(one.page, APP, FILE);
-  const places = { db: { x: 40, y: 40 }, jobs: { x: 40, y: 264 }, web: { x: 432, y: 128 } };
+  const places = { web: { x: 40, y: 96 }, db: { x: 432, y: 40 }, jobs: { x: 432, y: 264 } };
   await must(one.page, "PUT", `/v1/apps/${APP}/layout`, { blocks: places });
   await one.context.close();
 }
@@ -161,7 +162,8 @@ async function still(page, server) {
     const { pathname } = new URL(route.request().url());
     const recorded = page.recorded?.[pathname] ?? { "/v1/apps": APPS, "/v1/system": SYSTEM }[pathname];
     if (recorded && route.request().method() === "GET") return route.fulfill({ json: recorded });
-    const answer = await route.fetch();
+    // All headers: without an origin the server refuses what is not a reading.
+    const answer = await route.fetch({ headers: await route.request().allHeaders() });
     if (!/json/.test(answer.headers()["content-type"] ?? "")) return route.fulfill({ response: answer });
     const text = (await answer.text())
       .replaceAll(server.data, "/var/lib/shelf")
@@ -179,7 +181,9 @@ async function taken(page, server, screen) {
   await page.goto(server.origin + screen.path);
   await shown(page, screen.there);
   await page.evaluate(() => document.fonts.ready);
-  await page.waitForFunction(() => document.querySelector(".loading, [aria-busy=true]") === null);
+  await page.waitForFunction(
+    () => ![...document.querySelectorAll(".loading, [aria-busy=true]")].some((it) => it.checkVisibility()),
+  );
   await screen.does?.(page);
   let last;
   return eventually(10, "it stands still", async () => {
