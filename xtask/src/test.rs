@@ -18,7 +18,10 @@ const NEEDS: &[Need] = &[
     Need { program: "nft", package: "nftables", why: "oracle for the service rules" },
     Need { program: "ip", package: "iproute2", why: "oracle for links and namespaces" },
     Need { program: "curl", package: "curl", why: "a real HTTP client" },
-    Need { program: "skopeo", package: "skopeo", why: "drives Pulp's registry" },
+    Need { program: "skopeo", package: "skopeo", why: "drives registries" },
+    Need { program: "docker-registry", package: "docker-registry", why: "a real registry" },
+    Need { program: "htpasswd", package: "apache2-utils", why: "a registry with a password" },
+    Need { program: "openssl", package: "openssl", why: "a registry with a certificate" },
     Need { program: "virtualenv", package: "virtualenv", why: "Pulp's own command line" },
 ];
 

@@ -8,6 +8,7 @@ pub(crate) mod git;
 pub(crate) mod looks;
 pub(crate) mod modules;
 pub(crate) mod upgrade;
+pub(crate) mod registry;
 
 use std::path::PathBuf;
 
@@ -129,6 +130,15 @@ pub(crate) enum Command {
     Build(Build),
     /// Images in the store
     Images,
+    /// Images and their registries: list, pull, push, tag, rm, inspect, prune
+    #[command(subcommand)]
+    Image(registry::Image),
+    /// Fetch an image from its registry
+    Pull(registry::Pull),
+    /// Who you are to a registry; kept in a file of yours
+    Login(registry::Login),
+    /// Forget who you are to a registry
+    Logout(registry::Logout),
     /// Print a link that opens the canvas in a browser, once
     Open(Open),
     /// The engine, the Kubernetes API and the front door

@@ -18,9 +18,11 @@ mod fork;
 mod git;
 mod go;
 mod graph;
+mod image;
 mod images;
 mod init;
 mod kubectl;
+mod login;
 mod logs;
 mod module;
 mod open;
@@ -113,6 +115,10 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Copy(options) => restore::copy(global, &options).await,
         Command::Build(options) => build::build(global, &options).await,
         Command::Images => images::images(global).await,
+        Command::Image(verb) => image::image(global, &verb).await,
+        Command::Pull(options) => image::pull(global, &options).await,
+        Command::Login(options) => login::login(global, &options).await,
+        Command::Logout(options) => login::logout(global, &options),
         Command::Open(options) => open::open(global, &options).await,
         Command::Serve(options) if options.stop => serve::stop(global, &options).await,
         Command::Serve(options) => serve::serve(global, &options).await,

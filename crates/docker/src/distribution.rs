@@ -117,9 +117,9 @@ async fn pull(
             let progress = |step| shown.say(step);
             let images = &door.settings.images;
             let pulled = door.settings.registry.pull(images, name, login, &progress).await;
-            pulled.map_err(|error| error.line())
+            pulled.map_err(|error| refused(&error))
         }
-        Err(Some(error)) => Err(chain(&error)),
+        Err(Some(error)) => Err(failed(&chain(&error))),
     };
     match image {
         Ok(image) => {
@@ -128,7 +128,7 @@ async fn pull(
                 json!({"status": format!("Status: Image is up to date for {}", familiar(&name.name()))}),
             );
         }
-        Err(text) => say(failed(&text)),
+        Err(line) => say(line),
     }
 }
 
@@ -178,8 +178,19 @@ async fn send(
                 json!({"progressDetail": {}, "aux": {"Tag": tag, "Digest": sent.digest, "Size": sent.size}}),
             );
         }
-        Err(error) => say(failed(&error.line())),
+        Err(error) => say(refused(&error)),
     }
+}
+
+/// Docker's form, and ours beside it for our own command line.
+fn refused(error: &registry::Error) -> Value {
+    let mut message = error.line();
+    if let Some(hint) = error.hint() {
+        message = message.trim_end_matches(&format!(" ({hint})")).to_owned();
+    }
+    let mut line = failed(&error.line());
+    line["shelf"] = json!({"code": error.code(), "message": message, "hint": error.hint()});
+    line
 }
 
 fn failed(text: &str) -> Value {
