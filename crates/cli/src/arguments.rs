@@ -7,8 +7,8 @@ pub(crate) mod edits;
 pub(crate) mod git;
 pub(crate) mod looks;
 pub(crate) mod modules;
-pub(crate) mod upgrade;
 pub(crate) mod registry;
+pub(crate) mod upgrade;
 
 use std::path::PathBuf;
 
