@@ -12,6 +12,8 @@ pub(crate) fn facts(target: &Target, app: &str) -> Facts {
         // A disk is a directory of this machine, which all its pods reach.
         shared_storage: true,
         user_namespaces: true,
+        // Its own loop makes copies by what their processors do.
+        scales_by_load: true,
         enforces_network_policy: true,
         ..Facts::default()
     }

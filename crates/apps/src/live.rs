@@ -10,10 +10,11 @@ use serde_json::Value;
 use crate::{Error, Result, Target};
 
 /// Group, version, kind, plural, in the order in which objects are deleted.
-const KINDS: [(&str, &str, &str, &str); 11] = [
+const KINDS: [(&str, &str, &str, &str); 12] = [
     ("networking.k8s.io", "v1", "Ingress", "ingresses"),
     ("batch", "v1", "CronJob", "cronjobs"),
     ("batch", "v1", "Job", "jobs"),
+    ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     ("apps", "v1", "Deployment", "deployments"),
     ("apps", "v1", "StatefulSet", "statefulsets"),
