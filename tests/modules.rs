@@ -31,6 +31,7 @@ const LOGINS: &[Login] = &[
     login("postgres", "", "database", true),
     login("mariadb", "", "database", true),
     login("redis", "", "", true),
+    login("rabbitmq", "15672", "", false),
     login("mosquitto", "", "", true),
     login("nats", "4280", "", false),
     Login {
@@ -54,7 +55,7 @@ const fn login(
 
 /// Blocks that keep what they are given on a disk, with a backup of it.
 const KEEPERS: &[&str] =
-    &["postgres", "mariadb", "redis", "mosquitto", "nats", "seaweedfs", "maildev"];
+    &["postgres", "mariadb", "redis", "rabbitmq", "mosquitto", "nats", "seaweedfs", "maildev"];
 
 fn folder(server: &Server) -> PathBuf {
     server.scratch("parts")
@@ -66,7 +67,7 @@ fn command(server: &Server, arguments: &[&str]) -> Command {
     command
 }
 
-fn shelf(server: &Server, arguments: &[&str]) -> Ended {
+pub(crate) fn shelf(server: &Server, arguments: &[&str]) -> Ended {
     Ended::new(&command(server, arguments).output().expect("the binary runs"))
 }
 

@@ -7,6 +7,7 @@ umask 077
 disk=${MARIADB_DATA:-/var/lib/mysql}
 data="$disk/data"
 run=${MARIADB_RUN:-/tmp/mariadb}
+extend=/etc/mysql/extend
 mkdir -p "$run"
 
 # Two fifths of the memory, in bytes, at least 16 MiB. Units are those of Kubernetes.
@@ -38,6 +39,8 @@ local_infile = off
 secure_file_priv = $run
 tmpdir = $run
 CONF
+# What the app adds comes last and so is what counts; the server refuses what it does not know.
+[ ! -f "$extend/config.cnf" ] || cat "$extend/config.cnf" >> "$run/my.cnf"
 
 if [ ! -d "$data/mysql" ]; then
     # Made beside its final place and renamed when complete: a start that was cut off leaves
@@ -56,6 +59,22 @@ flush privileges;
 create user admin@'%' identified by '$MARIADB_ADMIN_PASSWORD';
 grant all privileges on *.* to admin@'%' with grant option;
 SQL
+    # What the app adds to an empty disk is part of making it: all of it, or nothing.
+    if [ -d "$extend/init" ]; then
+        mariadbd --defaults-file="$run/my.cnf" --datadir="$data.new" --skip-networking --skip-grant-tables \
+            > "$run/install.log" 2>&1 &
+        server=$!
+        until mariadb --no-defaults --socket="$run/mariadb.sock" --execute='do 1' 2>/dev/null; do
+            kill -0 "$server" 2>/dev/null || { cat "$run/install.log" >&2; exit 1; }
+            sleep 0.2
+        done
+        for file in "$extend/init"/*.sql; do
+            echo "init: $(basename "$file")"
+            { echo 'flush privileges;'; cat "$file"; } | mariadb --no-defaults --socket="$run/mariadb.sock" --user=admin --password="$MARIADB_ADMIN_PASSWORD" mysql
+        done
+        kill "$server"
+        wait "$server" || true
+    fi
     sync
     mv "$data.new" "$data"
     echo "created a new database in $data"

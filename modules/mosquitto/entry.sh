@@ -76,6 +76,8 @@ log_type notice
 log_type information
 connection_messages false
 CONF
+# What the app adds comes last; the broker refuses what it does not know.
+[ ! -f /etc/mosquitto/extend/config.conf ] || cat /etc/mosquitto/extend/config.conf >> "$run/mosquitto.conf"
 # The broker's process need not carry the password.
 unset MOSQUITTO_ADMIN_PASSWORD
 

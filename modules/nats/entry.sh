@@ -33,6 +33,8 @@ jetstream {
 }
 include "logins.conf"
 CONF
+# What the app adds; the server refuses what it does not know.
+[ ! -f /etc/nats/extend/config.conf ] || cat /etc/nats/extend/config.conf >> "$run/nats.conf"
 # The garbage collector works harder before the container's limit is reached.
 GOMEMLIMIT=$(share "${SETTING_MEMORY:-256Mi}" 0.8)
 export GOMEMLIMIT

@@ -6,6 +6,8 @@ set -eu
 : "${PGDATA:=/var/lib/postgresql/data/17}"
 : "${POSTGRES_PASSWORD:?the admin password is not set}"
 
+extend=/etc/postgresql/extend
+
 # One quarter of the memory, in kB, at least 16 MB. Units are those of Kubernetes.
 buffers_kb() {
     amount=${SETTING_MEMORY:-512Mi}
@@ -49,16 +51,34 @@ elif [ ! -s "$PGDATA/PG_VERSION" ]; then
         --encoding=UTF8 --locale=C.UTF-8 --data-checksums > /dev/null
     rm -f "$secret"
     printf 'host all all all scram-sha-256\n' >> "$fresh/pg_hba.conf"
+    # What the app adds to an empty disk is part of making it: all of it, or nothing.
+    if [ -d "$extend/init" ]; then
+        PGDATA="$fresh" pg_ctl --silent --wait --log=/tmp/init.log start \
+            --options="-c listen_addresses='' -c unix_socket_directories=/tmp" || { cat /tmp/init.log >&2; exit 1; }
+        for file in "$extend/init"/*.sql; do
+            echo "init: $(basename "$file")"
+            psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --host=/tmp --username=postgres --dbname=postgres --file="$file"
+        done
+        PGDATA="$fresh" pg_ctl --silent --wait --mode=fast stop
+    fi
     sync
     mv "$fresh" "$PGDATA"
     echo "created a new cluster in $PGDATA"
 fi
 
+# What may be changed stands in a file, and what the app adds comes after it; what must be so is an
+# argument, which goes before every file.
+cat > /tmp/postgresql.conf <<CONF
+include '$PGDATA/postgresql.conf'
+jit = off
+shared_buffers = $(buffers_kb)kB
+log_line_prefix = '%m [%p] %q%u@%d '
+include_if_exists '$extend/config.conf'
+CONF
 exec postgres -D "$PGDATA" \
+    -c config_file=/tmp/postgresql.conf \
     -c listen_addresses='*' \
     -c password_encryption=scram-sha-256 \
-    -c fsync=on -c full_page_writes=on -c jit=off \
+    -c fsync=on -c full_page_writes=on \
     -c max_connections="${SETTING_MAX_CONNECTIONS:-100}" \
-    -c shared_buffers="$(buffers_kb)kB" \
-    -c log_line_prefix='%m [%p] %q%u@%d ' \
     -c unix_socket_directories=/run/postgresql

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts the server, and starts it again when backup.sh or restore.sh are done with its files.
 # Reads TARGETS and TARGETS_<NAME>_HOST, TARGETS_<NAME>_PORT of its wires, SETTING_SIZE,
-# SETTING_MEMORY, SETTING_KEEP, SETTING_EVERY, SETTING_PATH.
+# SETTING_MEMORY, SETTING_KEEP, SETTING_EVERY, SETTING_PATH, SETTING_BASE, SETTING_ALERTS_PATH; the
+# same of ALERTS.
 set -eu
 umask 077
 data=${PROMETHEUS_DATA:-/var/lib/prometheus}
@@ -19,21 +20,41 @@ share() { # amount share
     }'
 }
 
+extend=/etc/prometheus/extend
+base=${SETTING_BASE:-/}
+
+# Sets host and port to those of a wire.
+end() { # socket name
+    variable="$1_$(echo "$2" | tr 'a-z-' 'A-Z_')"
+    eval "host=\${${variable}_HOST:?} port=\${${variable}_PORT:?}"
+}
+
 {
     cat <<CONF
 global:
   scrape_interval: ${SETTING_EVERY:-15s}
   scrape_timeout: ${SETTING_EVERY:-15s}
+  evaluation_interval: ${SETTING_EVERY:-15s}
+rule_files: ["$extend/rules/*.yml"]
+CONF
+    if [ -n "${ALERTS:-}" ]; then
+        printf 'alerting:\n  alertmanagers:\n'
+        for name in $(echo "$ALERTS" | tr ',' ' '); do
+            end ALERTS "$name"
+            printf '    - path_prefix: "%s"\n' "${SETTING_ALERTS_PATH:-/}"
+            printf '      static_configs: [{ targets: ["%s:%s"] }]\n' "$host" "$port"
+        done
+    fi
+    cat <<CONF
 scrape_configs:
   - job_name: prometheus
+    metrics_path: ${base%/}/metrics
     static_configs:
       - targets: ["127.0.0.1:${PROMETHEUS_PORT:-9090}"]
 CONF
     # One job per wire, by the name of the block at its other end.
-    echo "${TARGETS:-}" | tr ',' '\n' | while read -r name; do
-        [ -n "$name" ] || continue
-        variable="TARGETS_$(echo "$name" | tr 'a-z-' 'A-Z_')"
-        eval "host=\${${variable}_HOST:?} port=\${${variable}_PORT:?}"
+    for name in $(echo "${TARGETS:-}" | tr ',' ' '); do
+        end TARGETS "$name"
         cat <<CONF
   - job_name: $name
     metrics_path: ${SETTING_PATH:-/metrics}
@@ -41,6 +62,7 @@ CONF
       - targets: ["$host:$port"]
 CONF
     done
+    [ ! -f "$extend/scrape.yml" ] || sed 's/^/  /' "$extend/scrape.yml"
 } > "$run/prometheus.yml"
 promtool check config "$run/prometheus.yml"
 
@@ -54,6 +76,7 @@ trap 'ending=1; [ -z "$child" ] || kill -TERM "$child"' TERM INT
 while [ -z "$ending" ]; do
     prometheus --config.file="$run/prometheus.yml" \
         --web.listen-address="0.0.0.0:${PROMETHEUS_PORT:-9090}" \
+        --web.route-prefix="$base" --web.external-url="http://localhost:9090$base" \
         --storage.tsdb.path="$data/metrics" \
         --storage.tsdb.retention.time="${SETTING_KEEP:-15d}" \
         --storage.tsdb.retention.size="$(share "${SETTING_SIZE:-8Gi}" 0.8)B" &

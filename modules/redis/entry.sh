@@ -53,6 +53,8 @@ maxmemory-policy ${SETTING_WHEN_FULL:-noeviction}
 logfile ""
 auto-aof-rewrite-min-size 16mb
 CONF
+# What the app adds comes last and so is what counts; the server refuses what it does not know.
+[ ! -f /etc/redis/extend/config.conf ] || cat /etc/redis/extend/config.conf >> "$run/redis.conf"
 # The server's process need not carry the password.
 unset REDIS_ADMIN_PASSWORD
 exec redis-server "$run/redis.conf"
