@@ -6,16 +6,19 @@
 //! `cargo test -p end-to-end -- NAME`. While working on one, `SHELF_TEST_IMAGES=FOLDER` starts with
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
+mod additions;
 mod canvas;
 mod data;
 mod docker;
 mod drills;
+mod examples;
 mod gitpush;
 mod go;
 mod kubernetes;
 mod leave;
 mod leftovers;
 mod life;
+mod load;
 mod modules;
 mod page;
 mod pulp;
@@ -68,22 +71,32 @@ const PROMISES: &[Promise] = &[
     ("a_power_cut_loses_nothing", life::power_cut),
     ("stop_and_start_keep_the_data", life::stop_start),
     ("the_shelf_serves_every_wire", modules::wires),
+    ("what_an_app_adds_takes_effect", additions::all),
     ("a_wire_has_no_more_than_its_own", modules::separate),
     ("a_login_rotates_without_a_gap", modules::rotate),
     ("a_module_keeps_what_it_was_given", modules::survive),
     ("a_backup_makes_a_fresh_app_the_same", modules::backup),
     ("an_upgrade_is_rehearsed_on_a_copy", upgrade::rehearsed),
+    ("copies_follow_the_load", load::copies),
+    ("the_examples_come_alive", examples::alive),
     ("destroy_keeps_the_data_until_told", leave::destroy),
     ("pulp_comes_alive", pulp::alive),
     ("pulp_serves_files_from_every_copy", pulp::files),
     ("pulp_copies_from_another_server", pulp::sync),
+    ("pulp_is_upgraded_by_one_line", pulp::upgrade),
+    ("pulp_keeps_its_secrets", pulp::secrets),
     ("pulp_is_a_registry", pulp::registry),
     ("pulp_workers_come_and_go_with_their_tasks_done", pulp::scale),
+    ("pulp_lets_a_worker_end_its_task", pulp::worker_told),
+    ("pulp_loses_a_copy_and_no_request", pulp::content_killed),
+    ("pulp_makes_its_folder_again", pulp::folder_gone),
     ("pulp_lives_without_its_cache", pulp::cache_lost),
     ("pulp_outlives_the_server", pulp::daemon_killed),
     ("pulp_gets_over_a_lost_worker", pulp::worker_killed),
     ("pulp_gets_over_a_lost_database", pulp::database_killed),
     ("pulp_gets_over_a_power_cut", pulp::power_cut),
+    ("pulp_goes_elsewhere_with_its_data", pulp::elsewhere),
+    ("pulp_is_destroyed_by_its_name", pulp::end),
     ("nothing_is_left_behind", leave::nothing),
 ];
 

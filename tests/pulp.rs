@@ -2,10 +2,12 @@
 //! processes of one image, driven by its own command line and by skopeo, and taken apart by drills.
 //!
 //! `pulp/client.rs` is what drives it, `pulp/uses.rs` what it is used for, `pulp/losses.rs` what it
-//! is deprived of.
+//! is deprived of, `pulp/keeps.rs` what it keeps, `pulp/upgrade.rs` how it goes on.
 
 mod client;
+mod keeps;
 mod losses;
+mod upgrade;
 mod upstream;
 mod uses;
 
@@ -16,7 +18,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 pub(crate) use client::Pulp;
+pub(crate) use keeps::{content_killed, folder_gone, secrets, worker_told};
 pub(crate) use losses::{cache_lost, daemon_killed, database_killed, power_cut, worker_killed};
+pub(crate) use upgrade::{elsewhere, end, upgrade};
 pub(crate) use uses::{files, registry, scale, sync};
 
 use crate::server::{Server, eventually};
@@ -30,6 +34,8 @@ pub(crate) fn alive(server: &mut Server) -> Result<()> {
     let env = "[pulp.env]\n";
     ensure!(text.contains(env), "examples/pulp has no [pulp.env]");
     fs::write(&path, text.replace(env, &format!("{env}PULP_WORKER_TTL = \"6\"\n")))?;
+    // It begins one version back, so that it can be upgraded.
+    upgrade::begin_old(&folder)?;
     let went = server.shelf_in("pulp", &["go"]).good()?;
     ensure!(went.contains(&format!("http://pulp.localhost:{}", server.http_port)), "{went}");
 

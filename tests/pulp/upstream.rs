@@ -8,17 +8,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::client;
 use crate::server::Server;
 
-/// Serves `count` files below `/<anything>/`; those of `/<word>-slow/` take a while each.
+/// Serves `count` files below `/<anything>/`; those of `/<word>-slow/` take a while each, those of
+/// `/<word>-locked/` need `LOGIN`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// Files given away so far.
     pub(crate) served: Arc<AtomicU64>,
 }
+
+/// Name and password of locked folders.
+pub(crate) const LOGIN: (&str, &str) = ("ana", "words-that-are-nowhere-else");
 
 /// How long a file of a slow folder takes.
 const SLOW: Duration = Duration::from_millis(400);
@@ -60,18 +66,26 @@ fn content(folder: &str, number: usize) -> String {
 
 fn answer(mut stream: TcpStream, count: usize, served: &AtomicU64) -> Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?);
+    let login = format!("Basic {}", STANDARD.encode(format!("{}:{}", LOGIN.0, LOGIN.1)));
     loop {
         let mut first = String::new();
         if lines.read_line(&mut first)? == 0 {
             return Ok(());
         }
-        let mut line = String::new();
+        let (mut line, mut welcome) = (String::new(), false);
         while lines.read_line(&mut line)? > 2 {
+            welcome |= line.trim_end().ends_with(&login);
             line.clear();
         }
         let path = first.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
         let (folder, file) = path.split_once('/').unwrap_or_default();
         let number = file.strip_prefix('f').and_then(|number| number.parse::<usize>().ok());
+        if folder.ends_with("-locked") && !welcome {
+            let no = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"locked\"\r\n\
+                      Content-Length: 0\r\n\r\n";
+            stream.write_all(no.as_bytes())?;
+            continue;
+        }
         let body = match number {
             _ if file == "PULP_MANIFEST" => (0..count)
                 .map(|number| {
