@@ -22,7 +22,7 @@ pub enum Error {
     /// No such image, and it cannot be made from packages either.
     #[error(
         "image `{name}` is not in the local store and cannot be made from packages; {}",
-        "only `scratch`, `debian:12` and images built here can be used: build it first, or start from debian:12"
+        "fetch it first (shelf pull), build it, or start from debian:12"
     )]
     Unknown {
         /// The name asked for.

@@ -39,7 +39,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Look", &["status", "logs", "exec", "top", "events", "explain", "graph", "open"]),
     ("Shelf", &["search", "show", "interface", "fork", "module"]),
     ("Data", &["backup", "restore", "snapshot", "copy"]),
-    ("Engine", &["build", "images", "kubectl", "kubeconfig"]),
+    ("Engine", &["build", "images", "image", "pull", "login", "logout", "kubectl", "kubeconfig"]),
     ("System", &["serve", "doctor", "completion", "version", "help"]),
 ];
 
