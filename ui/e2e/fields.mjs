@@ -66,7 +66,9 @@ export async function decided(server, browser) {
   // A pasted .env: the address is the wire's, the password is the server's.
   await page.goto(`${server.origin}/apps/${app}?block=hello`);
   await page.getByRole("button", { name: "Paste .env" }).click();
-  await page.getByLabel("Lines").fill("DATABASE_URL=postgres://u:hunter2@h/d\nSESSION_SECRET=hunter3\nDEBUG=1");
+  await page
+    .getByLabel("Lines")
+    .fill("DATABASE_URL=postgres://u:hunter2@h/d\nSESSION_SECRET=hunter3\nDEBUG=1");
   await page.getByRole("button", { name: "Take 3 lines" }).click();
   await says(file, "SESSION_SECRET = { given = true }");
   await says(file, 'DATABASE_URL = "{db.url}"');
