@@ -26,6 +26,7 @@ mod push;
 mod refuse;
 mod roll;
 mod server;
+mod transfer;
 mod undo;
 mod upgrade;
 
@@ -46,6 +47,8 @@ const PROMISES: &[Promise] = &[
     ("the_command_line_looks_inside", go::look),
     ("a_browser_draws_edits_and_goes", canvas::works),
     ("a_browser_looks_inside", canvas::looks_inside),
+    ("a_compose_file_comes_alive", transfer::compose),
+    ("an_app_leaves_as_files_others_take", transfer::export),
     ("kubectl_sees_the_same", kubernetes::kubectl),
     ("kubectl_writes_too", kubernetes::writes),
     ("an_edit_rolls_without_a_failed_request", roll::edit),

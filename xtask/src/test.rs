@@ -13,6 +13,11 @@ const NEEDS: &[Need] = &[
     Need { program: "mmdebstrap", package: "mmdebstrap", why: "makes the Debian base image" },
     Need { program: "kubectl", package: "kubernetes-client", why: "drives the Kubernetes API" },
     Need { program: "docker", package: "docker.io", why: "drives the Docker API" },
+    Need {
+        program: "docker-compose",
+        package: "docker-compose",
+        why: "takes exported compose files",
+    },
     Need { program: "busybox", package: "busybox-static", why: "the tiny test image" },
     Need { program: "git", package: "git", why: "pushes to an app" },
     Need { program: "nft", package: "nftables", why: "oracle for the service rules" },

@@ -21,13 +21,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pod", &["engine", "image", "net"]),
     ("build", &["image", "pod"]),
     ("composer", &["kinds"]),
+    // see docs/decisions/transfer-is-pure.md
+    ("transfer", &["composer"]),
     ("api", &["kinds", "store"]),
     ("control", &["kinds"]),
     // net: service rules and routes follow the API; see docs/decisions/services-in-node.md
     // image and registry: a pod's image is fetched; see docs/decisions/registry.md
     ("node", &["image", "kinds", "net", "pod", "registry"]),
     // image and pod: what a build is handed; see docs/decisions/verbs-in-the-daemon.md
-    ("apps", &["build", "composer", "image", "pod", "registry"]),
+    ("apps", &["build", "composer", "image", "pod", "registry", "transfer"]),
     // git: pushes; see docs/decisions/git-without-git.md
     ("web", &["apps", "git"]),
     ("docker", &["build", "image", "pod", "registry"]),

@@ -137,7 +137,7 @@ fn from_folder(dir: &Path, app: &str, notes: &mut Vec<String>) -> Result<String>
     for compose in ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"] {
         if names.iter().any(|name| name == compose) {
             notes.push(format!(
-                "{compose} was not read: what it says besides its builds is not in app.toml"
+                "{compose} was not read; all it says, as an app:  shelf import compose {compose} --force"
             ));
         }
     }

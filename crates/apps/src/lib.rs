@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod examples;
 mod explain;
+mod export;
 mod facts;
 mod failure;
 mod folder;
@@ -28,6 +29,7 @@ mod given;
 mod go;
 mod history;
 mod images;
+mod import;
 mod init;
 mod kubernetes_events;
 mod layout;
@@ -74,12 +76,14 @@ pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
 pub use examples::examples;
 pub use explain::{Explained, explain_object};
+pub use export::{ExportKind, ExportOptions, ExportReport, export};
 pub use follow::{draft, follow};
 pub use fork::{ForkReport, Lower, Yours, fork, yours};
 pub use given::give;
 pub use go::{GoOptions, go};
 pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
+pub use import::{ImportOptions, import, import_text, write_import};
 pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Groups, Layout, Place, layout, move_blocks};
@@ -104,6 +108,7 @@ pub use status::{apps, status, url};
 pub use system::system;
 pub use target::Target;
 pub use terminal::{Shell, Terminal, terminal};
+pub use transfer::{Given, Imported, Row, State};
 pub use upgrade::{
     Newer, Rehearsal, Tried, Upgradable, UpgradeOptions, UpgradeReport, UpgradesReport, upgrade,
     upgrades,

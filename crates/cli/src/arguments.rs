@@ -8,6 +8,7 @@ pub(crate) mod git;
 pub(crate) mod looks;
 pub(crate) mod modules;
 pub(crate) mod registry;
+pub(crate) mod transfer;
 pub(crate) mod upgrade;
 
 use std::path::PathBuf;
@@ -31,6 +32,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start an app here: from this folder, an example, or empty
     Init(edits::Init),
+    /// An app from a compose file; every line of it is accounted for
+    Import(transfer::Import),
+    /// The app as plain objects, a chart, or a compose file
+    Export(transfer::Export),
     /// Put a module or your source on the canvas
     Add(edits::Add),
     /// Take a block away; its data stays

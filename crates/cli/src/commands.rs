@@ -34,6 +34,7 @@ mod secret;
 mod secrets;
 mod shelf;
 mod status;
+mod transfer;
 mod undo;
 mod undo_go;
 mod upgrade;
@@ -76,6 +77,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Copies(options) => edit::copies(global, &options),
         Command::Use(options) => edit::use_(global, &options),
         Command::Extend(options) => edit::extend(global, &options),
+        Command::Import(options) => transfer::import(global, &options).await,
+        Command::Export(options) => transfer::export(global, &options),
         Command::Fmt(options) => fmt::fmt(global, &options),
         Command::Undo(options) if options.go => undo_go::undo_go(global, &options).await,
         Command::Undo(options) => undo::undo(global, &options),

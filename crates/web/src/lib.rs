@@ -18,6 +18,7 @@ mod edits;
 mod error;
 mod git;
 mod guard;
+mod import;
 mod inside;
 mod life;
 mod listen;

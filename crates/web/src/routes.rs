@@ -17,7 +17,7 @@ use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
-    Door, Error, app, asset, code, data, edits, git, guard, inside, life, modules, stream,
+    Door, Error, app, asset, code, data, edits, git, guard, import, inside, life, modules, stream,
     terminal, upgrade, verbs,
 };
 
@@ -40,6 +40,7 @@ fn table() -> Router<Door> {
         .route("/v1/apps/{app}/secrets", get(code::secrets))
         .route("/v1/apps/{app}/status", get(verbs::status))
         .route("/v1/catalogue", get(app::catalogue))
+        .route("/v1/import", post(import::import))
         .route("/v1/catalogue/{module}/icon.svg", get(app::icon))
         .route("/v1/apps/{app}/model", get(app::model))
         .route("/v1/apps/{app}/file", get(edits::file).put(edits::write))

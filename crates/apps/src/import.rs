@@ -1,0 +1,144 @@
+//! A compose file becomes an app: the files it names are read, the pure `transfer` room does the
+//! rest, and what it proposes is written only where nothing stands. Where next: `export.rs`.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use fs_err as fs;
+use transfer::{Compose, Imported, compose, compose_files};
+
+use crate::{Error, Result, history, stock};
+
+/// Bytes of one file that a compose file names; larger ones are data, not configuration.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// What is imported.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// The compose file.
+    pub file: PathBuf,
+    /// The app's name, if not the file's own or its folder's.
+    pub name: Option<String>,
+    /// Profiles whose services are wanted too.
+    pub profiles: Vec<String>,
+}
+
+/// Reads a compose file and the files beside it that it names. Writes nothing.
+///
+/// # Errors
+/// The file cannot be read, or is no compose file.
+pub fn import(options: &ImportOptions) -> Result<Imported> {
+    let path = &options.file;
+    let read = |source| Error::Read { path: path.clone(), source };
+    let text = fs::read_to_string(path).map_err(read)?;
+    let folder = match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => folder.to_owned(),
+        None => PathBuf::from("."),
+    };
+    let shown = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let shown = shown.unwrap_or_else(|| "compose.yaml".to_owned());
+    let full = fs::canonicalize(&folder).map_err(read)?;
+    let mut files = BTreeMap::new();
+    for name in compose_files(&shown, &text) {
+        if let Some(text) = beside(&full, &name) {
+            files.insert(name, text);
+        }
+    }
+    let last = full.file_name().map(|name| name.to_string_lossy().into_owned());
+    from_text(&shown, &text, &files, options, &last.unwrap_or_default())
+}
+
+/// The same of texts that a browser sends; nothing is read from this machine.
+///
+/// # Errors
+/// It is no compose file.
+pub fn import_text(
+    path: &str,
+    text: &str,
+    files: &BTreeMap<String, String>,
+    options: &ImportOptions,
+) -> Result<Imported> {
+    from_text(path, text, files, options, "app")
+}
+
+fn from_text(
+    path: &str,
+    text: &str,
+    files: &BTreeMap<String, String>,
+    options: &ImportOptions,
+    folder: &str,
+) -> Result<Imported> {
+    let app = options.name.as_deref();
+    let asked = Compose { path, text, files, app, folder, profiles: &options.profiles };
+    let catalogue = stock::catalogue()?;
+    compose(&asked, &catalogue)
+        .map_err(|error| Error::Unfit { code: "import/file", message: error.to_string() })
+}
+
+/// A file that a foreign file names: only a plain one inside its folder, whatever links say.
+fn beside(folder: &Path, name: &str) -> Option<String> {
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !Path::new(name).components().all(inside) {
+        return None;
+    }
+    let path = fs::canonicalize(folder.join(name)).ok()?;
+    if !path.starts_with(folder) || !path.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    let file = fs::File::open(&path).ok()?;
+    file.take(MOST_BYTES + 1).read_to_string(&mut text).ok()?;
+    (text.len() as u64 <= MOST_BYTES).then_some(text)
+}
+
+/// Writes the app file that an import proposes. One that is there stays, unless `force`.
+///
+/// # Errors
+/// There is an app file already, or it cannot be written.
+pub fn write_import(dir: &Path, imported: &Imported, force: bool) -> Result<PathBuf> {
+    let path = dir.join("app.toml");
+    if path.exists() && !force {
+        let message =
+            format!("there is an app in {} already; --force replaces its file", dir.display());
+        return Err(Error::Unfit { code: "app/exists", message });
+    }
+    fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.to_owned(), source })?;
+    history::replace(&path, imported.text.as_bytes())?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_files_inside_the_folder_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = fs::canonicalize(dir.path()).unwrap();
+        let inner = folder.join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(folder.join("secret"), "x").unwrap();
+        fs::write(inner.join("mine"), "y").unwrap();
+        std::os::unix::fs::symlink(folder.join("secret"), inner.join("link")).unwrap();
+        assert_eq!(beside(&inner, "./mine").as_deref(), Some("y"));
+        for name in ["../secret", "link", "/etc/hostname", ".", "absent"] {
+            assert_eq!(beside(&inner, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_app_file_that_is_there_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("compose.yaml");
+        fs::write(&file, "services:\n  web:\n    build: .\n    ports: [\"80:80\"]\n").unwrap();
+        let options = ImportOptions { file, ..ImportOptions::default() };
+        let imported = import(&options).unwrap();
+        write_import(dir.path(), &imported, false).unwrap();
+        fs::write(dir.path().join("app.toml"), "app = \"mine\"\n").unwrap();
+        let refused = write_import(dir.path(), &imported, false).unwrap_err();
+        assert_eq!(refused.report().code, "app/exists");
+        write_import(dir.path(), &imported, true).unwrap();
+        assert!(fs::read_to_string(dir.path().join("app.toml")).unwrap().contains("port = 80"));
+    }
+}
