@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
-use transfer::{Compose, Imported, compose, compose_files};
+use transfer::{Compose, Imported, Manifests, compose, compose_files, manifests};
 
 use crate::{Error, Result, history, stock};
 
@@ -47,6 +47,46 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
     }
     let last = full.file_name().map(|name| name.to_string_lossy().into_owned());
     from_text(&shown, &text, &files, options, &last.unwrap_or_default())
+}
+
+/// Most files of manifests in one import.
+const MOST_FILES: usize = 500;
+
+/// Reads manifests: files, and the YAML files of folders. Writes nothing.
+///
+/// # Errors
+/// A file cannot be read, or nothing in them runs.
+pub fn import_manifests(paths: &[PathBuf], name: Option<&str>) -> Result<Imported> {
+    let mut list = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            list.push(path.clone());
+            continue;
+        }
+        let entries =
+            fs::read_dir(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let inner = entries.flatten().map(|entry| entry.path());
+        let yaml = |path: &PathBuf| {
+            let ending = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+            ["yaml", "yml", "json"].contains(&ending)
+        };
+        let mut inner: Vec<PathBuf> = inner.filter(yaml).collect();
+        inner.sort();
+        list.extend(inner);
+    }
+    list.truncate(MOST_FILES);
+    let mut files = Vec::new();
+    for path in &list {
+        let text = fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.clone(), source })?;
+        files.push((path.display().to_string(), text));
+    }
+    let full = fs::canonicalize(".").ok();
+    let folder = full.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let folder = folder.unwrap_or_default();
+    let asked = Manifests { files: &files, app: name, folder: &folder };
+    manifests(&asked, &stock::catalogue()?)
+        .map_err(|error| Error::Unfit { code: "import/file", message: error.to_string() })
 }
 
 /// The same of texts that a browser sends; nothing is read from this machine.

@@ -83,7 +83,7 @@ pub use given::give;
 pub use go::{GoOptions, go};
 pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
-pub use import::{ImportOptions, import, import_text, write_import};
+pub use import::{ImportOptions, import, import_manifests, import_text, write_import};
 pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Groups, Layout, Place, layout, move_blocks};

@@ -31,6 +31,7 @@ use crate::words;
 use crate::yaml::Node;
 use crate::{Error, Result};
 
+pub(crate) use file::Project;
 pub use file::compose_files;
 
 use service::Beside;
@@ -103,13 +104,26 @@ impl Imported {
 /// It is no YAML, has no services, or is beyond what is read of a foreign file.
 pub fn compose(asked: &Compose<'_>, catalogue: &Catalogue) -> Result<Imported> {
     let mut ledger = Ledger::default();
-    let mut project = file::open(asked, &mut ledger)?;
+    let project = file::open(asked, &mut ledger)?;
+    let named = project.root.get("name").and_then(Node::text);
+    let app = asked.app.or(named).unwrap_or(asked.folder).to_owned();
+    assemble(project, ledger, asked.files, &app, asked.profiles, catalogue)
+}
+
+/// Makes the app of services, and closes the account.
+pub(crate) fn assemble(
+    mut project: Project,
+    mut ledger: Ledger,
+    files: &BTreeMap<String, String>,
+    app: &str,
+    profiles: &[String],
+    catalogue: &Catalogue,
+) -> Result<Imported> {
     if project.services.len() > MOST_SERVICES {
         let why = format!("it has {} services, more than {MOST_SERVICES}", project.services.len());
-        return Err(Error::Unfit { path: asked.path.to_owned(), why });
+        return Err(Error::Unfit { path: app.to_owned(), why });
     }
-    let mut beside =
-        Beside { files: asked.files, variables: &mut project.variables, last: project.last };
+    let mut beside = Beside { files, variables: &mut project.variables, last: project.last };
     let services: Vec<_> = project
         .services
         .iter()
@@ -118,12 +132,10 @@ pub fn compose(asked: &Compose<'_>, catalogue: &Catalogue) -> Result<Imported> {
     for name in &project.variables.missing {
         ledger.notes.push(format!("{name} has no value in .env, so it is empty"));
     }
-    let named = project.root.get("name").and_then(Node::text);
-    let app = asked.app.or(named).unwrap_or(asked.folder).to_owned();
-    let places = place::all(&services, asked.profiles);
+    let places = place::all(&services, profiles);
     let mut work = Work {
         catalogue,
-        files: asked.files,
+        files,
         root: project.root,
         services,
         places,
@@ -131,7 +143,7 @@ pub fn compose(asked: &Compose<'_>, catalogue: &Catalogue) -> Result<Imported> {
         providers: Vec::new(),
         provider_of: Vec::new(),
         front: None,
-        draft: Draft { name: words::name(&app), ..Draft::default() },
+        draft: Draft { name: words::name(app), ..Draft::default() },
         ledger,
         given: Vec::new(),
     };

@@ -8,12 +8,14 @@ mod compose;
 mod draft;
 mod export;
 mod ledger;
+mod manifests;
 mod words;
 pub mod yaml;
 
 pub use compose::{Compose, Given, Imported, compose, compose_files};
 pub use export::{Exported, composed, helm, yaml as plain};
 pub use ledger::{Row, State};
+pub use manifests::{Manifests, manifests};
 
 /// Why something could not be taken in or given out.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ use = "rabbitmq@3"
 source = "./web"
 needs  = { db = "postgres/1", jobs = "amqp/1" }
 before = { migrate = "bin/migrate", seed = "sh -c 'echo $HOME {{x}}'" }
-env    = { BASE = "{url}/x", DSN = "{db.url}?a=$b", GREETING = "a $(b) {{ .c }} 100%" }
+env    = { DB_URL = "{db.url}", DB_HOST = "elsewhere", BASE = "{url}/x", DSN = "{db.url}?a=$b", GREETING = "a $(b) {{ .c }} 100%" }
 secrets = { STRIPE = { given = true }, field = { generate = "base64url:32", at = "/etc/field.key" } }
 run.web    = { port = 8080, path = "/", ready = "/healthz" }
 run.worker = { run = "bin/worker", copies = 2 }
@@ -191,4 +191,19 @@ fn a_chart_has_its_values_and_no_secret() {
     let step = text(&made, "templates/job-web-migrate.yaml");
     assert!(step.contains("helm.sh/hook\": pre-upgrade"), "{step}");
     assert!(step.contains("name: web-migrate-{{ .Release.Revision }}"), "{step}");
+}
+
+#[test]
+fn no_variable_is_there_twice_and_the_own_one_wins() {
+    let compiled = compiled();
+    let all = compiled.phases.iter().flat_map(|phase| &phase.objects);
+    let web = all.into_iter().find(|one| one["kind"] == "Deployment").unwrap();
+    let env = web["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let mut names: Vec<&str> = env.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "{env:?}");
+    let host = env.iter().find(|one| one["name"] == "DB_HOST").unwrap();
+    assert_eq!(host["value"], "elsewhere");
 }

@@ -46,7 +46,7 @@ fn import(text: &str, files: &[(&str, &str)]) -> Imported {
 }
 
 /// What holds for every import: the app file reads, and what is said to be in it is.
-fn sound(imported: &Imported) {
+pub(crate) fn sound(imported: &Imported) {
     let document: toml_edit::DocumentMut = imported.text.parse().unwrap();
     for row in &imported.rows {
         let told = row.state == State::Mapped || !row.why.is_empty();

@@ -18,6 +18,34 @@ pub(crate) struct Import {
 pub(crate) enum ImportFrom {
     /// A file of Docker Compose: every line is accounted for
     Compose(ImportCompose),
+    /// Manifests of Kubernetes, as files or folders
+    Manifests(ImportManifests),
+}
+
+/// Options of `shelf import manifests`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportManifests {
+    /// Files, and folders with YAML files; the app begins in the current folder
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The app's name [default: the folder's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) writes: Writes,
+}
+
+/// What is written, and what is reported.
+#[derive(Debug, Args)]
+pub(crate) struct Writes {
+    /// Replace the app file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Report what was mapped, too
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) trial: Trial,
 }
 
 /// Options of `shelf import compose`.
@@ -31,14 +59,8 @@ pub(crate) struct ImportCompose {
     /// Take the services of this profile too; may be given several times
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Vec<String>,
-    /// Replace the app file that is there
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Report what was mapped, too
-    #[arg(long)]
-    pub(crate) all: bool,
     #[command(flatten)]
-    pub(crate) trial: Trial,
+    pub(crate) writes: Writes,
 }
 
 /// Options of `shelf export`.

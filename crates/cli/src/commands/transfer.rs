@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Outcome, say};
 use crate::app;
-use crate::arguments::transfer::{Export, Import, ImportCompose, ImportFrom, Kind};
+use crate::arguments::transfer::{Export, Import, ImportFrom, Kind, Writes};
 use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
@@ -18,17 +18,25 @@ use crate::table;
 
 /// Proposes an app from a foreign file, reports on every line, and writes the app file.
 pub(crate) async fn import(global: &Global, options: &Import) -> Outcome {
-    let ImportFrom::Compose(options) = &options.from;
-    let asked = ImportOptions {
-        file: options.file.clone(),
-        name: options.name.clone(),
-        profiles: options.profile.clone(),
+    let (imported, folder, writes) = match &options.from {
+        ImportFrom::Compose(options) => {
+            let asked = ImportOptions {
+                file: options.file.clone(),
+                name: options.name.clone(),
+                profiles: options.profile.clone(),
+            };
+            let folder = options.file.parent().map_or_else(PathBuf::new, Path::to_owned);
+            (apps::import(&asked), folder, &options.writes)
+        }
+        ImportFrom::Manifests(options) => {
+            let imported = apps::import_manifests(&options.paths, options.name.as_deref());
+            (imported, PathBuf::new(), &options.writes)
+        }
     };
-    let imported = apps::import(&asked).map_err(|error| app::failure(&error))?;
-    let folder = options.file.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let imported = imported.map_err(|error| app::failure(&error))?;
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    if !options.trial.dry_run {
-        apps::write_import(&folder, &imported, options.force).map_err(|error| {
+    if !writes.trial.dry_run {
+        apps::write_import(&folder, &imported, writes.force).map_err(|error| {
             let mut failure = app::failure(&error);
             if failure.name == "app/exists" {
                 failure.code = Code::Refused;
@@ -36,20 +44,20 @@ pub(crate) async fn import(global: &Global, options: &Import) -> Outcome {
             failure
         })?;
     }
-    let kept = if options.trial.dry_run { Vec::new() } else { keep(global, &imported).await };
+    let kept = if writes.trial.dry_run { Vec::new() } else { keep(global, &imported).await };
     if global.json {
         let counts = json!({
             "mapped": imported.count(State::Mapped), "guessed": imported.count(State::Guessed),
             "not_mapped": imported.count(State::NotMapped),
         });
         let value = json!({
-            "schema": "shelf/import/1", "dry_run": options.trial.dry_run, "result": imported,
+            "schema": "shelf/import/1", "dry_run": writes.trial.dry_run, "result": imported,
             "counts": counts, "kept": kept,
         });
         say(&value.to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    report(&imported, options, &kept, &folder)?;
+    report(&imported, writes, &kept, &folder)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,7 +79,7 @@ async fn keep(global: &Global, imported: &Imported) -> Vec<String> {
 
 fn report(
     imported: &Imported,
-    options: &ImportCompose,
+    options: &Writes,
     kept: &[String],
     folder: &Path,
 ) -> Result<(), Failure> {

@@ -35,7 +35,15 @@ pub(super) fn of(input: &Input<'_>, part: &Part, own: &[(String, Value)]) -> Vec
             list.push(from_secret(&secret_variable(&name), &secret_name, &name));
         }
     }
-    list.extend(values().map(|(name, value)| variable(input, part, name, value)));
+    for (name, value) in values() {
+        let own = variable(input, part, name, value);
+        if list.contains(&own) {
+            continue;
+        }
+        // Who names a variable as a wire does means that one: no list has a name twice.
+        list.retain(|other| other["name"] != own["name"]);
+        list.push(own);
+    }
     list
 }
 

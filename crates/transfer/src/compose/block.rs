@@ -183,6 +183,7 @@ impl Work<'_> {
         self.draft.blocks.push(made);
         self.say_origin(index, block);
         self.command(&node, index, block, block);
+        self.schedule(&node, block, block);
         self.listens_at(index, block);
     }
 
@@ -356,6 +357,16 @@ impl Work<'_> {
             made.process(process);
         }
         self.command(&node, index, block, process);
+        self.schedule(&node, block, process);
+    }
+
+    /// A schedule, which only manifests have.
+    fn schedule(&mut self, node: &Node, block: &str, process: &str) {
+        let Some(every) = node.get("shelf.every") else { return };
+        if let Some(made) = self.draft.block(block) {
+            made.process(process).every = every.text().map(str::to_owned);
+        }
+        self.ledger.say(every, &Verdict::mapped(format!("{block}.run.{process}.every")));
     }
 
     /// A step before the copies of a block start.

@@ -213,12 +213,26 @@ impl Work<'_> {
         if let Some(found) = refer::resolve(&value, hostlike(&name), &others) {
             let provider = &others[found.provider];
             self.need(block, provider);
-            let verdict = match found.doubt {
+            let mut text = found.text;
+            let mut verdict = match found.doubt {
                 None => Verdict::mapped(at),
                 Some(doubt) => Verdict::guessed(at, doubt),
             };
-            self.ledger.say_of(one.id, verdict.why(format!("of the wire to {}", provider.target)));
-            return Some(Filled { name, text: Some(found.text) });
+            verdict = verdict.why(format!("of the wire to {}", provider.target));
+            // A login that no wire makes is the program's own: its password leaves the file.
+            let own = refer::password_of(&value).filter(|_| !provider.has("password"));
+            if let Some((start, end)) = own {
+                let secret = format!("{}_PASSWORD", name.to_ascii_uppercase());
+                let password = value[start..end].to_owned();
+                let named = format!(":{{secrets.{secret}}}@");
+                text = text.replacen(&format!(":{}@", braces(&password)), &named, 1);
+                self.give(block, &secret, Some(password), None);
+                let why = "the password in it is not in the file; the server keeps it";
+                let next = format!("shelf set {block} --secret {secret}");
+                verdict = Verdict::guessed(at, why).next(next);
+            }
+            self.ledger.say_of(one.id, verdict);
+            return Some(Filled { name, text: Some(text) });
         }
         if let Some(text) = self.by_role(block, one, at, leads) {
             return Some(Filled { name, text: Some(text) });
@@ -231,18 +245,18 @@ impl Work<'_> {
         self.secret_or_plain(block, one, &value, at)
     }
 
-    /// A variable whose value Compose took from the shell.
+    /// A variable whose value is elsewhere, such as in the shell that started Compose.
     fn from_shell(&mut self, block: &str, one: &Variable) -> Option<Filled> {
         let name = &one.name;
-        if secret::kind(name, "") == Kind::Plain {
+        if !one.secret && secret::kind(name, "") == Kind::Plain {
             let next = format!("shelf set {block} --env {name}=VALUE");
-            let why = "its value came from the shell that started Compose";
+            let why = "its value is not in what was given";
             self.ledger.say_of(one.id, Verdict::not(why).next(next));
             return None;
         }
         self.give(block, name, None, None);
         let at = format!("{block}.secrets.{name}");
-        let why = "its value came from the shell that started Compose";
+        let why = "its value is not in what was given";
         let next = format!("shelf set {block} --secret {name}");
         self.ledger.say_of(one.id, Verdict::guessed(at, why).next(next));
         Some(Filled { name: name.clone(), text: self.secret_text(name) })
@@ -327,7 +341,8 @@ impl Work<'_> {
             let (head, tail) = (braces(&value[..start]), braces(&value[end..]));
             return Some(Filled { name, text: Some(format!("{head}{{secrets.{secret}}}{tail}")) });
         }
-        match secret::kind(&name, value) {
+        let kind = if one.secret { Kind::Secret } else { secret::kind(&name, value) };
+        match kind {
             Kind::Plain => {
                 self.ledger.say_of(one.id, Verdict::mapped(at));
                 Some(Filled { name, text: Some(braces(value)) })

@@ -12,13 +12,20 @@ use crate::{Error, Result};
 /// How many services may extend one another in a row.
 const MOST_EXTENDED: usize = 16;
 
-/// A compose file as it is meant.
-pub(super) struct Project {
+/// A compose file as it is meant, or something else in its words.
+pub(crate) struct Project {
     pub(super) root: Node,
     pub(super) services: Vec<(String, Node)>,
     pub(super) variables: Variables,
     /// The number that was given last to a value.
     pub(super) last: usize,
+}
+
+impl Project {
+    /// Services from elsewhere; `root` has the tables that they name.
+    pub(crate) fn of(root: Node, services: Vec<(String, Node)>, last: usize) -> Self {
+        Self { root, services, variables: Variables::default(), last }
+    }
 }
 
 /// Names of the files that a compose file speaks of: as far as they are beside it, whoever reads

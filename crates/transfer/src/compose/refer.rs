@@ -36,6 +36,11 @@ pub(super) struct Reference {
 
 impl Provider {
     fn is(&self, host: &str) -> bool {
+        // A cluster's long name for a service begins with its short one.
+        let host = match host.contains(".svc") {
+            true => host.split('.').next().unwrap_or(host),
+            false => host,
+        };
         self.hosts.iter().any(|one| one.eq_ignore_ascii_case(host))
     }
 
@@ -151,6 +156,11 @@ fn of_url(url: &Url<'_>, providers: &[Provider]) -> Option<Reference> {
     let one = &providers[provider];
     let doubt = odd_port(one, url.port);
     let scheme = url.scheme.to_ascii_lowercase();
+    if one.interface == "s3/1" {
+        let (path, tail) = (braces(url.path), braces(url.tail));
+        let text = format!("{}{path}{tail}", one.field("endpoint"));
+        return Some(Reference { text, provider, doubt });
+    }
     if one.interface == "http/1" || one.interface == "tcp/1" || !one.has("password") {
         let login = url.login.map_or(String::new(), |login| format!("{}@", braces(login)));
         let (host, port) = (one.field("host"), one.field("port"));
@@ -159,11 +169,6 @@ fn of_url(url: &Url<'_>, providers: &[Provider]) -> Option<Reference> {
             _ => format!("{}://{login}{host}:{port}", url.scheme),
         };
         let text = format!("{head}{}{}", braces(url.path), braces(url.tail));
-        return Some(Reference { text, provider, doubt });
-    }
-    if one.interface == "s3/1" {
-        let (path, tail) = (braces(url.path), braces(url.tail));
-        let text = format!("{}{path}{tail}", one.field("endpoint"));
         return Some(Reference { text, provider, doubt });
     }
     let own = one.url.as_deref().unwrap_or_default();
@@ -301,7 +306,7 @@ mod tests {
                 Some("redis://x"),
             ),
             provider("api", "http/1", &["host", "port", "url"], Some("http://x")),
-            provider("s3", "s3/1", &["host", "port", "endpoint", "access-key", "password"], None),
+            provider("s3", "s3/1", &["host", "port", "endpoint", "access-key", "secret-key"], None),
         ];
         for (value, wanted) in [
             ("postgres://a:b@db:5432/x", "{db.url}"),

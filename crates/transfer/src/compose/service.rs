@@ -50,6 +50,8 @@ pub(super) struct Variable {
     /// None: it comes from the shell that starts Compose.
     pub(super) value: Option<String>,
     pub(super) id: usize,
+    /// Whether it is known to be secret, whatever its name.
+    pub(super) secret: bool,
 }
 
 /// What reading needs besides the service.
@@ -209,13 +211,19 @@ fn variables(node: &Node, beside: &mut Beside<'_>, ledger: &mut Ledger) -> Vec<V
             let id = beside.last;
             ledger.line(id, file, line, &name);
             let value = value.map(|value| beside.variables.fill(&value));
-            put(Variable { name, value, id }, ledger);
+            put(Variable { name, value, id, secret: false }, ledger);
         }
     }
     let Some(own) = node.get("environment") else { return all };
     for (name, value) in own.entries() {
+        if let Some(held) = value.get("secret") {
+            let (value, id) = (held.text().filter(|text| !text.is_empty()), held.id);
+            let (name, value) = (name.to_owned(), value.map(str::to_owned));
+            put(Variable { name, value, id, secret: true }, ledger);
+            continue;
+        }
         let text = (!value.is_null()).then(|| value.text().unwrap_or_default().to_owned());
-        put(Variable { name: name.to_owned(), value: text, id: value.id }, ledger);
+        put(Variable { name: name.to_owned(), value: text, id: value.id, secret: false }, ledger);
     }
     let list = match own.is_map() {
         true => &[][..],
@@ -227,7 +235,7 @@ fn variables(node: &Node, beside: &mut Beside<'_>, ledger: &mut Ledger) -> Vec<V
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (text, None),
         };
-        put(Variable { name: name.to_owned(), value, id: one.id }, ledger);
+        put(Variable { name: name.to_owned(), value, id: one.id, secret: false }, ledger);
     }
     all
 }
