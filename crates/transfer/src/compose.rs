@@ -105,7 +105,7 @@ impl Imported {
 pub fn compose(asked: &Compose<'_>, catalogue: &Catalogue) -> Result<Imported> {
     let mut ledger = Ledger::default();
     let project = file::open(asked, &mut ledger)?;
-    let named = project.root.get("name").and_then(Node::text);
+    let named = project.root.get("name").or(project.root.get("x-shelf-app")).and_then(Node::text);
     let app = asked.app.or(named).unwrap_or(asked.folder).to_owned();
     assemble(project, ledger, asked.files, &app, asked.profiles, catalogue)
 }

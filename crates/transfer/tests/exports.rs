@@ -144,7 +144,7 @@ fn a_compose_file_comes_back_as_the_app_it_was() {
     let url = std::fs::read_to_string(dir.path().join("bindings/web-db/url")).unwrap();
     let password = std::fs::read_to_string(dir.path().join("bindings/web-db/password")).unwrap();
     assert!(url.contains(&password) && password.len() == 32, "{url}");
-    for line in first.lines() {
+    for line in first.lines().filter(|line| !line.starts_with("COMPOSE_")) {
         let value = line.split_once('=').unwrap().1.trim_matches('\'');
         assert!(!made.files.iter().any(|(_, text, _)| text.contains(value)), "{line}");
     }

@@ -47,7 +47,8 @@ pub fn composed(
         ));
     }
     work.publish(port, &mut out.notes);
-    let file = json!({ "name": compiled.app, "services": work.services, "volumes": work.volumes });
+    let file =
+        json!({ "x-shelf-app": compiled.app, "services": work.services, "volumes": work.volumes });
     let head = "# Run ./values.sh once: it makes passwords into .env and bindings/, and keeps those that are there.\n";
     out.put("compose.yaml", format!("{head}{}", write(&file)?));
     for (path, text) in std::mem::take(&mut work.files) {
@@ -434,6 +435,8 @@ fn values(compiled: &Compiled) -> String {
         compiled.app,
         script::HEAD
     );
+    // Not every Compose knows a name inside its file.
+    let _ = writeln!(out, "keep COMPOSE_PROJECT_NAME {}", compiled.app);
     for secret in &compiled.secrets {
         let name = &secret.name;
         for key in &secret.keys {
