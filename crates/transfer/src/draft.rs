@@ -31,13 +31,16 @@ pub(crate) struct Block {
     pub(crate) disks: Vec<Disk>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) before: Vec<(String, String, Vec<(String, String)>)>,
+    pub(crate) before: Vec<Step>,
     pub(crate) run: Vec<Process>,
     /// Offers besides processes: name, interface and port.
     pub(crate) provides: Vec<(String, String, u16)>,
     /// A command that says whether it is ready; only without `run`.
     pub(crate) check: Option<String>,
 }
+
+/// A step before the start: its name, its command, its environment.
+pub(crate) type Step = (String, String, Vec<(String, String)>);
 
 /// A disk of a block.
 #[derive(Debug, Default)]

@@ -207,7 +207,7 @@ impl Work<'_> {
             return None;
         }
         let Some(value) = one.value.clone() else {
-            return self.from_shell(block, one);
+            return self.value_elsewhere(block, one);
         };
         let others = self.others(block);
         if let Some(found) = refer::resolve(&value, hostlike(&name), &others) {
@@ -246,7 +246,7 @@ impl Work<'_> {
     }
 
     /// A variable whose value is elsewhere, such as in the shell that started Compose.
-    fn from_shell(&mut self, block: &str, one: &Variable) -> Option<Filled> {
+    fn value_elsewhere(&mut self, block: &str, one: &Variable) -> Option<Filled> {
         let name = &one.name;
         if !one.secret && secret::kind(name, "") == Kind::Plain {
             let next = format!("shelf set {block} --env {name}=VALUE");

@@ -126,7 +126,7 @@ fn is_main(service: &Service, services: &[Service], spoken: &BTreeSet<String>) -
     }
     let listens = !service.ports.is_empty()
         || service.hosts.iter().any(|host| spoken.contains(host))
-        || service.node.get("labels").is_some_and(|labels| super::labels::is_routed(labels));
+        || service.node.get("labels").is_some_and(super::labels::is_routed);
     listens
         || !services.iter().any(|other| other.name != service.name && same_image(service, other))
 }

@@ -121,7 +121,8 @@ fn template(object: &Value, compiled: &Compiled, values: &mut Values) -> Result<
             rule["host"] = put("{{ (urlParse .Values.url).hostname }}".to_owned());
         }
     }
-    let before = kind == "Job" && text(&object, "/metadata/annotations/shelf.dev~1step") != "";
+    let before =
+        kind == "Job" && !text(&object, "/metadata/annotations/shelf.dev~1step").is_empty();
     let mut yaml = write(&object)?;
     if let Some(url) = compiled.url.as_deref() {
         // The address in values of the environment.
@@ -154,7 +155,7 @@ fn swap_images(value: &mut Value, put: &mut dyn FnMut(&str) -> Value) {
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 match value.as_str().filter(|_| key == "image") {
-                    Some(image) => *value = put(&image.to_owned()),
+                    Some(image) => *value = put(image),
                     None => swap_images(value, put),
                 }
             }

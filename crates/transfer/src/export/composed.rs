@@ -311,13 +311,12 @@ impl Work<'_> {
             }
         }
         let services: BTreeSet<&String> = leads.iter().map(|(_, service, _)| service).collect();
-        if let (1, Some((_, service, target))) = (services.len(), leads.first()) {
-            if let Some(front) = self.services.get_mut(service)
-                && front.get("deploy").is_none()
-            {
-                front["ports"] = json!([format!("{port}:{target}")]);
-                return;
-            }
+        if let (1, Some((_, service, target))) = (services.len(), leads.first())
+            && let Some(front) = self.services.get_mut(service)
+            && front.get("deploy").is_none()
+        {
+            front["ports"] = json!([format!("{port}:{target}")]);
+            return;
         }
         if leads.is_empty() {
             return;
