@@ -20,6 +20,7 @@ mod leftovers;
 mod life;
 mod load;
 mod modules;
+mod packs;
 mod page;
 mod pulp;
 mod push;
@@ -67,6 +68,8 @@ const PROMISES: &[Promise] = &[
     ("undo_brings_back_code_and_rows", data::undo),
     ("the_last_go_is_taken_back", undo::go),
     ("a_login_is_rotated_without_a_failed_request", data::rotate),
+    ("modules_are_tried_and_leave_nothing", packs::trials),
+    ("a_packed_app_lives_without_a_network", packs::offline),
     ("docker_builds_and_runs", docker::run),
     ("docker_is_refused_what_it_cannot_have", docker::refusals),
     ("docker_containers_outlive_the_server", docker::detached),

@@ -11,6 +11,7 @@
 mod address;
 mod apply;
 mod back;
+mod bundle;
 mod changes;
 mod data;
 mod destroy;
@@ -60,6 +61,7 @@ mod upgrade;
 mod workshop;
 
 pub use back::{BackOptions, back};
+pub use bundle::{PackReport, Packed, TakeOptions, label, pack, packed, take};
 pub use composer::Edit;
 pub use data::{
     BackupOptions, BackupReport, CopyReport, Damage, From, Kept, LeftOut, Moment, Passphrase,

@@ -150,6 +150,13 @@ impl Registry {
         Ok(dir.to_owned())
     }
 
+    /// Where an app of this name would get its folder; nothing if it has one, or the place is taken.
+    pub fn vacant(&self, app: &str) -> Option<PathBuf> {
+        let place = self.root.join(app);
+        let taken = self.known().contains_key(app) || fs::symlink_metadata(&place).is_ok();
+        (!taken).then_some(place)
+    }
+
     /// A folder that was not there before.
     fn fresh(&self, app: &str) -> Result<PathBuf> {
         let dir = self.root.join(app);

@@ -82,6 +82,10 @@ pub(crate) enum Command {
     Interface(looks::Interface),
     /// Make a block's module yours: a copy in this folder
     Fork(modules::Fork),
+    /// App, images and this program in one file, for a machine without a network
+    Pack(modules::Pack),
+    /// Bring the app of a packed file to life here
+    Unpack(modules::Unpack),
     /// Make modules: new, test
     #[command(subcommand)]
     Module(modules::Module),

@@ -26,6 +26,7 @@ mod login;
 mod logs;
 mod module;
 mod open;
+mod pack;
 mod plan;
 mod push;
 mod restore;
@@ -59,7 +60,13 @@ pub(crate) type Outcome = Result<ExitCode, Failure>;
 /// Runs the command that was typed.
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     let global = &arguments.global;
-    let Some(command) = arguments.command else { return welcome::welcome(global).await };
+    let Some(command) = arguments.command else {
+        // A packed file is this program with an app in it: run alone, it brings the app to life.
+        return match pack::own() {
+            Some(file) => pack::bring(global, &file).await,
+            None => welcome::welcome(global).await,
+        };
+    };
     match command {
         Command::Init(options) => init::init(global, &options),
         Command::Add(options) => add::add(global, &options),
@@ -89,6 +96,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Search(options) => shelf::search(global, &options),
         Command::Show(options) => shelf::show(global, &options),
         Command::Interface(options) => shelf::interface(global, &options),
+        Command::Pack(options) => pack::pack(global, &options).await,
+        Command::Unpack(options) => pack::unpack(global, &options).await,
         Command::Module(verb) => module::module(global, &verb).await,
         Command::Fork(options) => fork::fork(global, &options),
         Command::Completion(options) => completion::completion(&options),

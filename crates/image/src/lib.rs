@@ -28,6 +28,7 @@ mod foreign;
 mod images;
 mod layers;
 mod layout;
+mod look;
 mod manifest;
 mod mount;
 mod pack;

@@ -87,6 +87,8 @@ pub(crate) fn socket(door: &Door) -> Router {
         .route("/v1/verbs/rotate", post(code::rotate))
         .route("/v1/verbs/module-test", post(modules::test))
         .route("/v1/apps/{app}/git", post(git::make_key).delete(git::end_keys))
+        .route("/v1/verbs/pack", post(modules::pack))
+        .route("/v1/packs", post(modules::take).layer(DefaultBodyLimit::disable()))
         .route("/v1/verbs/backup", post(data::backup))
         .route("/v1/verbs/restore", post(data::restore))
         .route("/v1/verbs/copy", post(data::copy))

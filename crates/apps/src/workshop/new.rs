@@ -31,7 +31,10 @@ const ENTRY: &str = r#"#!/bin/sh
 # Starts the server. Settings arrive as SETTING_<NAME>; what is written to the disk stays.
 set -eu
 [ -e /var/lib/NAME/index.html ] || echo "NAME is here" > /var/lib/NAME/index.html
-exec busybox httpd -f -p 8080 -h /var/lib/NAME
+busybox httpd -f -p 8080 -h /var/lib/NAME &
+# The first process of a container gets no signal that it does not ask for.
+trap 'kill $!' TERM INT
+wait
 "#;
 
 const READY: &str = r#"#!/bin/bash
@@ -45,7 +48,9 @@ read -r -t 2 answer <&3
 const BACKUP: &str = r#"#!/bin/sh
 # Writes everything to stdout.
 set -eu
-exec tar -C /var/lib/NAME -cf - .
+cd /var/lib/NAME
+# Not the folder itself: its owner and times are the disk's.
+find . -mindepth 1 -maxdepth 1 -print0 | tar --null --files-from=- -cf -
 "#;
 
 const RESTORE: &str = r#"#!/bin/sh

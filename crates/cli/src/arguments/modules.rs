@@ -50,3 +50,23 @@ pub(crate) struct ModuleTest {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) timeout: u64,
 }
+
+/// Options of `shelf pack`.
+#[derive(Debug, Args)]
+pub(crate) struct Pack {
+    /// The file [default: the app's name with .app, in the app's folder]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Options of `shelf unpack`.
+#[derive(Debug, Args)]
+pub(crate) struct Unpack {
+    /// A file that `shelf pack` wrote
+    pub(crate) file: PathBuf,
+    /// Only say what is in it
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Give up waiting after so many seconds (the work goes on)
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) timeout: u64,
+}

@@ -1,0 +1,130 @@
+//! Modules on trial, and an app in one file: it runs on a machine that has no network.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::server::{Ended, Server, binary, repository};
+
+/// What a trial says of a stock module; each check must be among those that passed.
+fn tried(server: &Server, module: &str, checks: &[&str]) -> Result<()> {
+    let folder = repository().join("modules").join(module);
+    let text = server.shelf(&["--json", "module", "test", &folder.to_string_lossy()]).good()?;
+    let value: Value = serde_json::from_str(&text)?;
+    let all = value["result"]["checks"].as_array().context("checks")?;
+    for name in checks {
+        let one = all.iter().find(|one| one["name"] == *name).with_context(|| name.to_string())?;
+        ensure!(one["state"] == "passed", "{one}");
+    }
+    ensure!(value["result"]["passed"] == true, "{text}");
+    let images = server.shelf(&["images"]).good()?;
+    ensure!(!images.contains("/trial-"), "{images}");
+    let apps = server.kubectl(&["get", "namespaces", "-o", "name"]).good()?;
+    ensure!(!apps.contains("trial-"), "{apps}");
+    Ok(())
+}
+
+/// Two stock modules pass a trial, which leaves nothing; one whose probe lies does not.
+pub(crate) fn trials(server: &mut Server) -> Result<()> {
+    let name = |what: &str, offer: &str| format!("{offer} {what}");
+    for (module, offer) in [("redis", "redis"), ("postgres", "sql")] {
+        let own = [
+            name("answers its consumer", offer),
+            name("is probed", offer),
+            name("is rotated", offer),
+        ];
+        let mut checks: Vec<&str> = own.iter().map(String::as_str).collect();
+        checks.extend([
+            "builds, starts, is ready",
+            "grants twice",
+            "outlives a stop",
+            "backup and restore",
+        ]);
+        tried(server, module, &checks)?;
+    }
+    let lying = server.scratch("lying");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(repository().join("modules/redis"))
+        .arg(&lying)
+        .status()?;
+    ensure!(copied.success());
+    fs::write(lying.join("probe.sh"), "#!/bin/sh\nexit 0\n")?;
+    let ended = server.shelf(&["module", "test", &lying.to_string_lossy()]);
+    ensure!(ended.code == 1 && ended.out.contains("content with a wrong password"), "{ended:?}");
+    Ok(())
+}
+
+/// The shop in one file comes to life in a network namespace with nothing but its loopback, on
+/// fresh directories, and its page answers there; a damaged file brings nothing up.
+pub(crate) fn offline(server: &mut Server) -> Result<()> {
+    let file = server.scratch("shop.app");
+    let path = file.to_string_lossy().into_owned();
+    server.shelf(&["pack", &path]).good()?;
+    let listed: Value =
+        serde_json::from_str(&server.shelf(&["--json", "unpack", "--list", &path]).good()?)?;
+    let images = listed["result"]["images"].as_object().context("images")?.len();
+    ensure!(images == 3, "{listed}");
+    let plain = fs::metadata(binary())?.len();
+    ensure!(fs::metadata(&file)?.len() > plain, "nothing but the program");
+
+    let fresh = server.scratch("fresh");
+    fs::create_dir_all(&fresh)?;
+    let script = r#"
+        ip link set lo up
+        test "$(ip -o link | wc -l)" = 1 || exit 90
+        "$1" || exit 91
+        for n in $(seq 50); do
+            exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET / HTTP/1.0\r\nHost: shop.localhost:8080\r\n\r\n' >&3 && cat <&3 && break
+            sleep 0.2
+        done
+        "$1" -a shop status
+        "$1" serve --stop --containers >&2
+    "#;
+    let run = |file: &str| -> Result<Ended> {
+        let output = Command::new("unshare")
+            .args(["--net", "bash", "-c", script, "offline", file])
+            .env("SHELF_DATA_DIR", fresh.join("data"))
+            .env("SHELF_RUN_DIR", fresh.join("run"))
+            .env("SHELF_CANVAS", "off")
+            .current_dir(&fresh)
+            .output()?;
+        Ok(Ended::new(&output))
+    };
+    let ended = run(&path)?;
+    let text = ended.out.clone();
+    ensure!(
+        ended.code == 0,
+        "{ended:?}\n{}",
+        fs::read_to_string(fresh.join("run/serve.log")).unwrap_or_default()
+    );
+    ensure!(text.contains("shop is at http://shop.localhost:8080"), "{ended:?}");
+    ensure!(text.contains("Reading lamp"), "{ended:?}");
+    ensure!(!ended.err.contains("build "), "something was built: {}", ended.err);
+
+    // One byte of an image's layer is another: nothing of it is used.
+    let mut damaged = fs::OpenOptions::new().read(true).write(true).open(&file)?;
+    let size = damaged.seek(SeekFrom::End(0))?;
+    let mut byte = [0];
+    damaged.seek(SeekFrom::Start(size - size / 8))?;
+    damaged.read_exact(&mut byte)?;
+    damaged.seek(SeekFrom::Start(size - size / 8))?;
+    damaged.write_all(&[byte[0] ^ 0x20])?;
+    drop(damaged);
+    fs::remove_dir_all(&fresh)?;
+    fs::create_dir_all(&fresh)?;
+    let ended = run(&path)?;
+    ensure!(ended.code == 91 && !ended.out.contains("Reading lamp"), "{ended:?}");
+    // That server was left running by the script's end.
+    let stopped = Command::new(binary())
+        .args(["serve", "--stop", "--containers"])
+        .env("SHELF_RUN_DIR", fresh.join("run"))
+        .output()?;
+    ensure!(stopped.status.success(), "{stopped:?}");
+    fs::remove_dir_all(&fresh)?;
+    fs::remove_file(&file)?;
+    Ok(())
+}
