@@ -16,7 +16,7 @@ const APP: &str = r#"app = "load"
 
 [web]
 source = "./web"
-run    = { web = { port = 8080, path = "/", ready = "/", copies = "1..3" } }
+run    = { web = { port = 8080, path = "/", ready = "/", copies = "1..2" } }
 
 [web.patch."HorizontalPodAutoscaler/web"]
 why = "a test does not wait five minutes"
@@ -46,7 +46,7 @@ fn write(folder: &Path) -> Result<()> {
     Ok(fs::write(folder.join("app.toml"), APP)?)
 }
 
-/// One copy, then three under load, then one again.
+/// One copy, then two under load, then one again.
 pub(crate) fn copies(server: &mut Server) -> Result<()> {
     write(&server.scratch("load"))?;
     server.shelf_in("load", &["go"]).good()?;
@@ -60,7 +60,7 @@ pub(crate) fn copies(server: &mut Server) -> Result<()> {
         (0..4).map(|_| Visitor::come_to("load", server.http_port, "/cgi-bin/work")).collect();
     let grown = eventually(90, || {
         let count = ready()?;
-        ensure!(count == 3, "{count} copies under load");
+        ensure!(count == 2, "{count} copies under load");
         Ok(())
     });
     let took = began.elapsed();
@@ -77,7 +77,7 @@ pub(crate) fn copies(server: &mut Server) -> Result<()> {
     let event = server.kubectl(&["-n", "load", "get", "events"]).good()?;
     ensure!(event.contains("SuccessfulRescale"), "nothing is said of it:\n{event}");
     println!(
-        "    three copies after {:.0} s, one again {:.0} s after the last visitor",
+        "    two copies after {:.0} s, one again {:.0} s after the last visitor",
         took.as_secs_f64(),
         quiet.elapsed().as_secs_f64()
     );
