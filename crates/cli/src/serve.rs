@@ -69,12 +69,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         told(ended.clone()),
     ));
     let name = hostname();
-    let registry = registry::Client::new(&registry::Settings {
-        insecure: options.insecure_registry.clone(),
-        ca_file: options.registry_ca.clone(),
-        logins: crate::settings::logins(),
-    })
-    .map_err(wrap("registry"))?;
+    let registry = ground::registries(&options)?;
     let mut node_settings = node::Settings::new(&name, &data_dir, &run_dir, net.dns_address());
     node_settings.registry = Some(registry.clone());
     let node = node::Node::start(client.clone(), pods.clone(), net.clone(), node_settings, kubelet)
@@ -82,11 +77,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         .map_err(wrap("node"))?;
 
     // Faces: the API over TLS and on a socket, the verbs on another.
-    let about = json!({
-        "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "node": name,
-        "data_dir": data_dir, "front_door": net.front_door(), "api": options.api,
-        "instance": options.instance(),
-    });
+    let about = about(&options, &name, &net);
     let docker = docker::router(docker::Settings {
         pods: pods.clone(),
         images: images.clone(),
@@ -140,6 +131,15 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     drop(store);
     running.release();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the server says of itself.
+fn about(options: &Serve, node: &str, net: &net::Net) -> serde_json::Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "node": node,
+        "data_dir": options.data_dir, "front_door": net.front_door(), "api": options.api,
+        "instance": options.instance(),
+    })
 }
 
 fn require_root() -> Result<(), Failure> {

@@ -62,6 +62,16 @@ pub(super) async fn ground(
     Ok(Ground { images, store, net, pods })
 }
 
+/// Where images come from and go to.
+pub(super) fn registries(options: &Serve) -> Result<registry::Client, Failure> {
+    let settings = registry::Settings {
+        insecure: options.insecure_registry.clone(),
+        ca_file: options.registry_ca.clone(),
+        logins: crate::settings::logins(),
+    };
+    registry::Client::new(&settings).map_err(wrap("registry"))
+}
+
 /// Runs a synchronous opening on a thread that may block.
 async fn blocking<T: Send + 'static, E: std::error::Error + Send + Sync + 'static>(
     name: &'static str,
