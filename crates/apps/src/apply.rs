@@ -14,8 +14,9 @@ const MANAGER: &str = "shelf";
 pub(crate) async fn apply(target: &Target, app: &str, object: &Value) -> Result<DynamicObject> {
     let key = Key::of(object);
     let params = PatchParams::apply(MANAGER).force();
-    live::door(target, app, &key.kind)
-        .patch(&key.name, &params, &Patch::Apply(object))
+    let (namespace, name) = key.place(app);
+    live::door(target, namespace, &key.kind)
+        .patch(name, &params, &Patch::Apply(object))
         .await
         .map_err(Error::api(format!("write {key}")))
 }
@@ -28,7 +29,9 @@ pub(crate) async fn merge(
     patch: &Value,
 ) -> Result<Option<i64>> {
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-    match live::door(target, app, &key.kind).patch(&key.name, &params, &Patch::Merge(patch)).await {
+    let (namespace, name) = key.place(app);
+    let door = live::door(target, namespace, &key.kind);
+    match door.patch(name, &params, &Patch::Merge(patch)).await {
         Ok(object) => Ok(Some(object.metadata.generation.unwrap_or(0))),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(Error::api(format!("change {key}"))(error)),
@@ -37,7 +40,9 @@ pub(crate) async fn merge(
 
 /// Deletes an object with what it owns; one that is not there is no error.
 pub(crate) async fn delete(target: &Target, app: &str, key: &Key) -> Result<()> {
-    match live::door(target, app, &key.kind).delete(&key.name, &DeleteParams::background()).await {
+    let (namespace, name) = key.place(app);
+    let door = live::door(target, namespace, &key.kind);
+    match door.delete(name, &DeleteParams::background()).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(Error::api(format!("delete {key}"))(error)),
@@ -46,11 +51,12 @@ pub(crate) async fn delete(target: &Target, app: &str, key: &Key) -> Result<()> 
 
 /// Deletes an object and waits until it is gone, so that one of the same name can follow.
 pub(crate) async fn delete_and_wait(target: &Target, app: &str, key: &Key) -> Result<()> {
-    let door = live::door(target, app, &key.kind);
-    let found = door.get_opt(&key.name).await.map_err(Error::api(format!("read {key}")))?;
+    let (namespace, name) = key.place(app);
+    let door = live::door(target, namespace, &key.kind);
+    let found = door.get_opt(name).await.map_err(Error::api(format!("read {key}")))?;
     let Some(uid) = found.and_then(|object| object.metadata.uid) else { return Ok(()) };
     delete(target, app, key).await?;
-    await_condition(door, &key.name, conditions::is_deleted(&uid))
+    await_condition(door, name, conditions::is_deleted(&uid))
         .await
         .map(|_| ())
         .map_err(|error| wait_error(key, error))
@@ -76,7 +82,7 @@ pub(crate) async fn write_secret(
         "kind": "Secret",
         "metadata": {
             "name": secret.name,
-            "namespace": app,
+            "namespace": secret.namespace.as_deref().unwrap_or(app),
             "labels": secret.labels,
             "annotations": secret.annotations,
         },

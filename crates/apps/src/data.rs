@@ -8,6 +8,7 @@
 mod archive;
 mod backup;
 mod copy;
+mod far;
 mod files;
 mod inside;
 mod parts;

@@ -1,7 +1,11 @@
 //! `destroy`: takes an app away. Disks and the secrets born with them stay unless their loss is
 //! asked for by name.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::{DynamicObject, ListParams};
 
 use tokio::time::Instant;
 
@@ -43,6 +47,11 @@ pub async fn destroy(
     if live.is_empty() {
         return Err(Error::Absent(app.to_owned()));
     }
+    let users = users(target, app).await?;
+    for user in &users {
+        let text = format!("! {user} uses {app}: its wires have nobody at their other end now");
+        events(Event::Note { text });
+    }
     let (deleted, kept): (Vec<&Key>, Vec<&Key>) =
         live.keys().partition(|key| options.data || !keeps_data(key, &live));
     for kind in live::deletion_order() {
@@ -69,7 +78,20 @@ pub async fn destroy(
     events(Event::Done { url: None, seconds: clock.seconds() });
     let text = |keys: Vec<&Key>| keys.iter().map(ToString::to_string).collect();
     let kept = kept.into_iter().filter(|key| key.kind != "Namespace").collect();
-    Ok(DestroyReport { app: app.to_owned(), deleted: text(deleted), kept: text(kept) })
+    Ok(DestroyReport { app: app.to_owned(), deleted: text(deleted), kept: text(kept), users })
+}
+
+/// The other apps whose wires end here: what those made in this namespace carries their name.
+async fn users(target: &Target, app: &str) -> Result<Vec<String>> {
+    let others = format!("app.kubernetes.io/managed-by=shelf,app.kubernetes.io/part-of!={app}");
+    let mut users = BTreeSet::new();
+    for kind in ["NetworkPolicy", "Secret"] {
+        let list = live::door(target, app, kind).list(&ListParams::default().labels(&others)).await;
+        let list = list.map_err(Error::api(format!("list who uses {app}")))?;
+        let part_of = |one: &DynamicObject| one.labels().get("app.kubernetes.io/part-of").cloned();
+        users.extend(list.items.iter().filter_map(part_of));
+    }
+    Ok(users.into_iter().collect())
 }
 
 /// Disks, secrets that were born with a disk, and the namespace that holds them.

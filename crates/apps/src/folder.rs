@@ -8,7 +8,8 @@ use std::path::Path;
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-/// Hashes a folder. Folders of version control and of the app's own history are left out.
+/// Hashes a folder. Folders of version control and of the app's own history, and the app's lock,
+/// which has this hash in it, are left out.
 pub(crate) fn hash(folder: &Path) -> std::io::Result<String> {
     let mut hasher = Hasher::default();
     walk(folder, "", &mut hasher)?;
@@ -49,6 +50,9 @@ fn walk(folder: &Path, inside: &str, hasher: &mut Hasher) -> std::io::Result<()>
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{inside}/{name}");
+        if path == "/app.lock" {
+            continue;
+        }
         let kind = entry.file_type()?;
         if kind.is_dir() {
             if ![".git", ".shelf", "__pycache__"].contains(&name.as_str()) {

@@ -15,11 +15,13 @@ use crate::event::{Event, Events};
 use crate::failure::Patience;
 use crate::load::{self, Loaded};
 use crate::observe::Observer;
+use crate::outlook::Outlook;
 use crate::progress::{Clock, Probes};
 use crate::release::{self, Release};
 use crate::report::GoReport;
-use crate::{Result, Target, changes, data, facts, images, live, plan, rotate, secrets};
+use crate::{Result, Target, changes, data, facts, images, live, lock, plan, rotate, secrets};
 
+mod elsewhere;
 mod run;
 mod wait;
 
@@ -41,6 +43,8 @@ pub struct GoOptions {
     pub by: String,
     /// Makes a snapshot first if data is touched.
     pub snapshot: bool,
+    /// Refuses anything but what `app.lock` pins.
+    pub locked: bool,
 }
 
 impl Default for GoOptions {
@@ -52,6 +56,7 @@ impl Default for GoOptions {
             text: None,
             by: String::new(),
             snapshot: true,
+            locked: false,
         }
     }
 }
@@ -69,7 +74,7 @@ pub async fn go(
 ) -> Result<GoReport> {
     let clock = Clock::start();
     let only = options.only.as_deref();
-    let loaded = load::load_some(dir, options.text.clone(), only)?;
+    let loaded = load::load_some(target, dir, options.text.clone(), only).await?;
     let mut sources = load::source_hashes(&loaded, only)?;
     let live = live::list(target, &loaded.graph.app).await?;
     let recorded = release::read(&live);
@@ -78,14 +83,25 @@ pub async fn go(
         let others = recorded.sources.iter().filter(|(block, _)| !only.contains(block));
         sources.extend(others.map(|(block, hash)| (block.clone(), hash.clone())));
     }
+    if options.locked {
+        lock::must_fit(dir, &lock::pins(&loaded.graph, &sources, &composer::Images::new()))?;
+    }
     let known = match options.no_cache {
         true => composer::Images::new(),
         false => images::known(target, recorded.as_ref(), &sources),
     };
     let built =
         images::build_missing(target, &loaded, known, options.no_cache, &clock, events).await?;
+    let pins = lock::pins(&loaded.graph, &sources, &built.images);
+    if options.locked {
+        lock::must_fit(dir, &pins)?;
+    }
     let settled = Settled::new(&loaded, built, sources);
-    settle(target, settled, options, &clock, events).await
+    let report = settle(target, settled, options, &clock, events).await?;
+    if let Err(error) = lock::write(dir, &pins) {
+        events(Event::Note { text: format!("! {} was not written: {error}", lock::NAME) });
+    }
+    Ok(report)
 }
 
 /// An app whose images are there: all that is left is to make it so.
@@ -129,10 +145,12 @@ pub(crate) async fn settle(
     let recorded = release::read(&live);
     let mut facts = rotate::stay(facts::facts(target, &app), recorded.as_ref());
     facts.turns.extend(turn);
-    let compiled = composer::compile(&loaded.graph, &built.images, &facts);
+    let images = target.images_there(&built.images, &loaded.around);
+    let compiled = composer::compile(&loaded.graph, &images, &facts);
+    facts::must_fit(target, &loaded.graph, &compiled)?;
     let changes = changes::find(&loaded.graph, &compiled, &live);
     secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
-    let incomplete = secrets::incomplete(&compiled.secrets, &live);
+    let incomplete = secrets::incomplete(&app, &compiled.secrets, &live);
     let same_release = recorded.as_ref().is_some_and(|one| one.release == compiled.release);
     let changed = !changes.is_empty()
         || !incomplete.is_empty()
@@ -140,9 +158,13 @@ pub(crate) async fn settle(
         || !renewed.is_empty()
         || again;
     if changed {
-        for line in plan::lines(&loaded.graph, &compiled, &changes, &incomplete) {
+        let mut graph = loaded.graph.clone();
+        graph.judge(&facts);
+        let outlook = Outlook::of(&graph, &compiled, &changes, recorded.as_ref(), &live);
+        for line in plan::lines(&graph, &compiled, &changes, &incomplete, &outlook) {
             events(Event::Plan { line });
         }
+        target.take_images(&loaded.graph, &built.images, events).await?;
     }
     if changed && options.snapshot {
         let (wanted, found) = ((&loaded.graph, &compiled), (&changes, &live));
@@ -176,6 +198,7 @@ pub(crate) async fn settle(
         from: loaded.graph.blocks.iter().map(|p| (p.name.clone(), p.from.to_string())).collect(),
         text: loaded.text.clone(),
         beside: loaded.beside.clone(),
+        around: loaded.around.clone(),
         second: rotate::second(&facts),
     };
     let stale = recorded.is_none_or(|one| Release { at: one.at.clone(), ..release.clone() } != one);

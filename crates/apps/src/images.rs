@@ -37,6 +37,19 @@ pub(crate) fn reference(app: &str, block: &str, digest: &str) -> String {
     format!("shelf.local/{app}/{block}@{digest}")
 }
 
+const NOTHING: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The image of a block that is not built yet: its digest is nobody's, so it differs from any that
+/// runs.
+pub(crate) fn unbuilt(app: &str, block: &str) -> String {
+    reference(app, block, NOTHING)
+}
+
+/// Whether an image is one of those.
+pub(crate) fn is_unbuilt(image: &str) -> bool {
+    image.ends_with(NOTHING)
+}
+
 /// The images that the last release used and that still fit: same source, still in the store.
 pub(crate) fn known(
     target: &Target,

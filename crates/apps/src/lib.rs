@@ -10,9 +10,12 @@
 
 mod address;
 mod apply;
+mod around;
 mod back;
 mod bundle;
+mod carry;
 mod changes;
+mod cluster;
 mod data;
 mod destroy;
 mod edit;
@@ -36,11 +39,13 @@ mod kubernetes_events;
 mod layout;
 mod live;
 mod load;
+mod lock;
 mod logs;
 mod metrics;
 mod model;
 mod objects;
 mod observe;
+mod outlook;
 mod plan;
 mod progress;
 mod push;
@@ -48,20 +53,24 @@ mod registry;
 mod release;
 mod report;
 mod restart;
+mod role;
 mod rotate;
 mod scale;
 mod secrets;
 mod shelf;
 mod status;
 mod stock;
+mod survey;
 mod system;
 mod target;
+mod targets;
 mod terminal;
 mod upgrade;
 mod workshop;
 
 pub use back::{BackOptions, back};
 pub use bundle::{PackReport, Packed, TakeOptions, label, pack, packed, take};
+pub use cluster::{Cluster, Settings as TargetSettings};
 pub use composer::Edit;
 pub use data::{
     BackupOptions, BackupReport, CopyReport, Damage, From, Kept, LeftOut, Moment, Passphrase,
@@ -89,7 +98,7 @@ pub use import::{ImportOptions, import, import_manifests, import_text, write_imp
 pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Groups, Layout, Place, layout, move_blocks};
-pub use load::{app_name, block_names, check, revision, sources, text};
+pub use load::{app_name, block_names, check, check_at, revision, sources, text};
 pub use logs::{LogLine, LogQuery, logs};
 pub use metrics::{EVERY_SECONDS, Metrics, Point, Requests, Use};
 pub use model::{Model, model, model_of};
@@ -103,12 +112,15 @@ pub use report::{
     ReleaseReport, ScaleReport, StatusReport,
 };
 pub use restart::restart;
+pub use role::role;
 pub use rotate::{RotateReport, SecretReport, rotate, secret_list};
 pub use scale::{start, stop};
 pub use shelf::{catalogue, icon};
 pub use status::{apps, status, url};
+pub use survey::{Finding, Survey};
 pub use system::system;
-pub use target::Target;
+pub use target::{HERE, Target};
+pub use targets::{TargetCheck, TargetReport, Targets, check_target, kubeconfig, reach};
 pub use terminal::{Shell, Terminal, terminal};
 pub use transfer::{Given, Imported, Row, State};
 pub use upgrade::{

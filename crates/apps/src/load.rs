@@ -7,9 +7,10 @@ use composer::graph::{From, Wire};
 use composer::{App, Catalogue, Graph};
 use fs_err as fs;
 
+use crate::around::Around;
 use crate::release::Release;
 use crate::report::CheckReport;
-use crate::{Error, Result, folder, stock};
+use crate::{Error, Result, Target, folder, outlook, role, stock};
 
 /// A checked app and where its sources are.
 pub(crate) struct Loaded {
@@ -19,16 +20,20 @@ pub(crate) struct Loaded {
     pub(crate) text: String,
     /// The files it names, as they were read: modules in its folder, and extensions.
     pub(crate) beside: BTreeMap<String, String>,
+    /// What decides about it beside its file.
+    pub(crate) around: Around,
 }
 
 /// Reads and checks the app in `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded> {
-    load_some(dir, None, None)
+    let text = read(dir)?;
+    some(dir, text, None, Around::default())
 }
 
-/// The same; `text` stands for the app file, and with `only`, the folders of other blocks need not
+/// The same as it is on a target; `text` stands for the app file, and with `only`, the folders of other blocks need not
 /// be there.
-pub(crate) fn load_some(
+pub(crate) async fn load_some(
+    target: &Target,
     dir: &Path,
     text: Option<String>,
     only: Option<&[String]>,
@@ -37,7 +42,13 @@ pub(crate) fn load_some(
         Some(text) => text,
         None => read(dir)?,
     };
-    let loaded = from_text(dir, text)?;
+    let around = Around::read(target, dir, &text).await?;
+    role::must_have_namespace(target, around.parse(&text)?.name()).await?;
+    some(dir, text, only, around)
+}
+
+fn some(dir: &Path, text: String, only: Option<&[String]>, around: Around) -> Result<Loaded> {
+    let loaded = check_with(dir, text, around, |path| read_beside(dir, path))?;
     let counts = |name: &String| only.is_none_or(|only| only.contains(name));
     for part in loaded.graph.blocks.iter().filter(|part| counts(&part.name)) {
         let From::Source { path } = &part.from else { continue };
@@ -54,14 +65,21 @@ pub(crate) fn load_some(
 }
 
 /// Checks the text of an app file; what it is built from is not looked at.
+#[cfg(test)]
 pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
-    check_with(dir, text, |path| read_beside(dir, path))
+    check_with(dir, text, Around::default(), |path| read_beside(dir, path))
+}
+
+/// The same as it is on a target.
+pub(crate) async fn text_at(target: &Target, dir: &Path, text: String) -> Result<Loaded> {
+    let around = Around::read(target, dir, &text).await?;
+    check_with(dir, text, around, |path| read_beside(dir, path))
 }
 
 /// Checks an app as it was released: what stood beside its file then counts, not what is there now.
 pub(crate) fn of_release(release: &Release) -> Result<Loaded> {
     let beside = |path: &str| Ok(release.beside.get(path).cloned());
-    check_with(Path::new(""), release.text.clone(), beside)
+    check_with(Path::new(""), release.text.clone(), release.around.clone(), beside)
 }
 
 /// Checks an app whose files are in memory, by their paths in its folder.
@@ -77,12 +95,14 @@ pub(crate) fn of_files(files: &BTreeMap<String, String>) -> Result<Loaded> {
 fn check_with(
     dir: &Path,
     text: String,
+    around: Around,
     read: impl FnMut(&str) -> Result<Option<String>>,
 ) -> Result<Loaded> {
-    let mut app = App::parse("app.toml", &text).map_err(Error::Wrong)?;
-    let (catalogue, beside) = shelf_of(&mut app, read)?;
+    let mut app = around.parse(&text)?;
+    let (mut catalogue, beside) = shelf_of(&mut app, read)?;
+    around.give(&mut catalogue)?;
     let graph = composer::check(&app, &catalogue).map_err(Error::Wrong)?;
-    Ok(Loaded { dir: dir.to_owned(), graph, text, beside })
+    Ok(Loaded { dir: dir.to_owned(), graph, text, beside, around })
 }
 
 /// The shelf with the modules of the app's own folder; the app gets the files it names.
@@ -161,13 +181,26 @@ fn parse(dir: &Path) -> Result<App> {
 /// # Errors
 /// The folder cannot be read, or the app is wrong; then every diagnostic is in the error.
 pub fn check(dir: &Path) -> Result<CheckReport> {
-    let Loaded { graph, .. } = load(dir)?;
-    Ok(CheckReport {
+    load(dir).map(|loaded| report(loaded.graph))
+}
+
+/// The same as it is on a target: with the file laid over it there, and with the other apps that
+/// wires reach.
+///
+/// # Errors
+/// As [`check`], or the target does not answer.
+pub async fn check_at(target: &Target, dir: &Path) -> Result<CheckReport> {
+    load_some(target, dir, None, None).await.map(|loaded| report(loaded.graph))
+}
+
+fn report(graph: Graph) -> CheckReport {
+    CheckReport {
         blocks: graph.blocks.iter().map(|part| part.name.clone()).collect(),
         wires: graph.wires.iter().map(wire_line).collect(),
+        broken: outlook::broken(&graph),
         assumptions: graph.assumptions,
         app: graph.app,
-    })
+    }
 }
 
 /// The name of the app in `dir`.
@@ -201,7 +234,7 @@ pub fn sources(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// `web.db -> db  postgres/1 >=14 ok (15)`.
 pub(crate) fn wire_line(wire: &Wire) -> String {
-    let mut line = format!("{} -> {}  {}", wire.end(), wire.provider, wire.offer.interface);
+    let mut line = format!("{} -> {}  {}", wire.end(), wire.provider_name(), wire.offer.interface);
     for limit in &wire.limits {
         line.push(' ');
         line.push_str(limit);

@@ -17,7 +17,7 @@ pub async fn objects(target: &Target, dir: &Path, text: Option<String>) -> Resul
         Some(text) => text,
         None => load::text(dir)?,
     };
-    let loaded = load::from_text(dir, text)?;
+    let loaded = load::text_at(target, dir, text).await?;
     let app = loaded.graph.app.clone();
     let live = live::list(target, &app).await?;
     // Images that are not built yet are named without a digest; the rest run as they are here.
@@ -30,7 +30,7 @@ pub async fn objects(target: &Target, dir: &Path, text: Option<String>) -> Resul
     let images = loaded.graph.builds().into_iter().map(image).collect();
     let compiled = composer::compile(
         &loaded.graph,
-        &images,
+        &target.images_there(&images, &loaded.around),
         &rotate::stay(facts::facts(target, &app), recorded.as_ref()),
     );
     let mut documents: Vec<Value> =

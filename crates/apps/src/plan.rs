@@ -1,5 +1,6 @@
 //! `plan`: what a go would do, and what is taken for granted. It builds nothing and writes nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use composer::{Compiled, Graph, Images};
@@ -7,9 +8,10 @@ use composer::{Compiled, Graph, Images};
 use crate::changes::{self, Changes};
 use crate::live::Live;
 use crate::load::Loaded;
+use crate::outlook::Outlook;
 use crate::release::Release;
 use crate::report::{ChangeKind, PlanReport};
-use crate::{Result, Target, back, facts, images, live, load, release, rotate, secrets};
+use crate::{Result, Target, back, facts, images, live, load, lock, release, rotate, secrets};
 
 /// Says what `go` would change.
 ///
@@ -24,11 +26,11 @@ pub async fn plan(target: &Target, dir: &Path) -> Result<PlanReport> {
 /// # Errors
 /// The app is wrong, or the target does not answer.
 pub async fn plan_of(target: &Target, dir: &Path, text: Option<String>) -> Result<PlanReport> {
-    let loaded = load::load_some(dir, text, None)?;
+    let loaded = load::load_some(target, dir, text, None).await?;
     let sources = load::source_hashes(&loaded, None)?;
     let live = live::list(target, &loaded.graph.app).await?;
     let known = images::known(target, release::read(&live).as_ref(), &sources);
-    compared(target, &loaded, known, live).await
+    compared(target, &loaded, (known, &sources), live).await
 }
 
 /// Says what returning to a release would change.
@@ -36,14 +38,14 @@ pub(crate) async fn plan_back(target: &Target, to: &Release) -> Result<PlanRepor
     let loaded = load::of_release(to)?;
     let live = live::list(target, &loaded.graph.app).await?;
     let known = back::still_there(target, to);
-    compared(target, &loaded, known, live).await
+    compared(target, &loaded, (known, &to.sources), live).await
 }
 
 /// An app with the images that are known, against what runs.
 async fn compared(
     target: &Target,
     loaded: &Loaded,
-    mut known: Images,
+    (mut known, sources): (Images, &BTreeMap<String, String>),
     mut live: Live,
 ) -> Result<PlanReport> {
     let app = loaded.graph.app.clone();
@@ -55,26 +57,37 @@ async fn compared(
         .map(|build| build.block)
         .filter(|block| !known.contains_key(block))
         .collect();
-    mark_unbuilt(&app, &unbuilt, &mut known);
-    let compiled = composer::compile(
-        &loaded.graph,
-        &known,
-        &rotate::stay(facts::facts(target, &app), recorded.as_ref()),
-    );
+    known.extend(unbuilt.iter().map(|block| (block.clone(), images::unbuilt(&app, block))));
+    let facts = rotate::stay(facts::facts(target, &app), recorded.as_ref());
+    let mut graph = loaded.graph.clone();
+    graph.judge(&facts);
+    let compiled = composer::compile(&graph, &target.images_there(&known, &loaded.around), &facts);
     let mut changes = changes::find(&loaded.graph, &compiled, &live);
     for change in changes.blocks.iter_mut().filter(|change| unbuilt.contains(&change.block)) {
         change.reasons.retain(|reason| !reason.starts_with("image "));
         change.reasons.insert(0, "builds its image".to_owned());
     }
+    let outlook = Outlook::of(&graph, &compiled, &changes, recorded.as_ref(), &live);
+    let lock = match loaded.dir.as_os_str().is_empty() {
+        true => Vec::new(),
+        false => lock::stale(&loaded.dir, &lock::pins(&graph, sources, &known))?,
+    };
     let same = recorded.is_some_and(|one| one.release == compiled.release);
     secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;
-    let incomplete = secrets::incomplete(&compiled.secrets, &live);
+    let incomplete = secrets::incomplete(&app, &compiled.secrets, &live);
     let has_changes = !changes.is_empty() || !incomplete.is_empty() || !same;
     let mut lines = if has_changes {
-        lines(&loaded.graph, &compiled, &changes, &incomplete)
+        lines(&graph, &compiled, &changes, &incomplete, &outlook)
     } else {
         vec![format!("{app}: nothing to do")]
     };
+    lines.extend(facts::missing(target, &graph, &compiled).iter().map(|line| format!("!! {line}")));
+    if !lock.is_empty() {
+        lines.push(format!("  {} differs: {}", lock::NAME, lock.join("; ")));
+    }
+    if !has_changes {
+        lines.extend(outlook.broken.iter().map(|line| format!("!! {line}")));
+    }
     for (block, name) in secrets::ungiven(&compiled.secrets, &live) {
         lines.push(format!("! {block}.{name} is not given: shelf set {block} --secret {name}"));
     }
@@ -82,7 +95,11 @@ async fn compared(
         object_count: compiled.phases.iter().map(|phase| phase.objects.len()).sum(),
         wires: loaded.graph.wires.iter().map(load::wire_line).collect(),
         assumptions: compiled.assumptions.clone(),
-        data_at_risk: Vec::new(),
+        broken: outlook.broken,
+        data_at_risk: outlook.data_at_risk,
+        new_addresses: outlook.new_addresses,
+        lock,
+        about_seconds: outlook.about_seconds,
         url: compiled.url.clone(),
         has_changes,
         lines,
@@ -91,20 +108,13 @@ async fn compared(
     })
 }
 
-/// An image that is not built yet has a digest nobody has: it differs from any that runs.
-fn mark_unbuilt(app: &str, unbuilt: &[String], known: &mut Images) {
-    for block in unbuilt {
-        let nothing = format!("sha256:{}", "0".repeat(64));
-        known.insert(block.clone(), images::reference(app, block, &nothing));
-    }
-}
-
 /// The plan as text.
 pub(crate) fn lines(
     graph: &Graph,
     compiled: &Compiled,
     changes: &Changes,
     incomplete: &[String],
+    outlook: &Outlook,
 ) -> Vec<String> {
     let count = |kind| changes.blocks.iter().filter(|change| change.kind == kind).count();
     let objects: usize = compiled.phases.iter().map(|phase| phase.objects.len()).sum();
@@ -157,8 +167,17 @@ pub(crate) fn lines(
         .filter(|change| change.restarts)
         .map(|change| change.block.as_str())
         .collect();
-    let restarts = if restarts.is_empty() { "none".to_owned() } else { restarts.join(", ") };
+    let none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    lines.extend(outlook.broken.iter().map(|line| format!("!! {line}")));
+    lines.push(format!(
+        "  restarts: {}   data at risk: {}   new addresses: {}",
+        none(restarts.join(", ")),
+        none(outlook.data_at_risk.join("; ")),
+        none(outlook.new_addresses.join(", ")),
+    ));
+    let about =
+        outlook.about_seconds.map(|seconds| format!("   about {seconds:.0} s, as the last goes"));
     let url = compiled.url.as_deref().unwrap_or("none");
-    lines.push(format!("  restarts: {restarts}   data at risk: none   address: {url}"));
+    lines.push(format!("  address: {url}{}", about.unwrap_or_default()));
     lines
 }

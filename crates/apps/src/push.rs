@@ -47,7 +47,7 @@ pub async fn push(
     events: Events<'_>,
 ) -> Result<GoReport> {
     let only = options.only.as_deref();
-    let loaded = load::load_some(dir, None, only)?;
+    let loaded = load::load_some(target, dir, None, only).await?;
     let live = live::list(target, &loaded.graph.app).await?;
     let before = release::read(&live);
     if let Some(only) = only {

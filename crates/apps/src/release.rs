@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::around::Around;
 use crate::live::{Key, Live};
 use crate::report::ReleaseReport;
 use crate::{Result, Target, apply, live};
@@ -39,9 +40,16 @@ pub(crate) struct Release {
     /// what it adds to modules.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) beside: BTreeMap<String, String>,
+    /// What decided about it beside its file.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub(crate) around: Around,
     /// Wires whose login is in the second slot, by their plain names.
     #[serde(default)]
     pub(crate) second: Vec<String>,
+}
+
+fn is_nothing(around: &Around) -> bool {
+    *around == Around::default()
 }
 
 /// What a release was, beside itself.
@@ -159,6 +167,7 @@ mod tests {
             from: BTreeMap::new(),
             beside: BTreeMap::new(),
             text: "app = \"x\"".into(),
+            around: Around::default(),
             second: Vec::new(),
         };
         let key = Key { kind: "ConfigMap".into(), name: format!("{PAST}{name}") };

@@ -16,6 +16,9 @@ pub struct CheckReport {
     pub wires: Vec<String>,
     /// One sentence per assumption.
     pub assumptions: Vec<String>,
+    /// Assumptions that the app itself breaks, one line each.
+    #[serde(default)]
+    pub broken: Vec<String>,
 }
 
 /// Whether something comes, changes, goes or stays.
@@ -58,8 +61,20 @@ pub struct PlanReport {
     pub wires: Vec<String>,
     /// One sentence per assumption.
     pub assumptions: Vec<String>,
-    /// Data that would be lost, one phrase each; `go` never does that, so it is empty today.
+    /// Assumptions that do not hold, by what the app says or what the target is; one line each.
+    #[serde(default)]
+    pub broken: Vec<String>,
+    /// Disks that something else than before would open, one phrase each. No go deletes data.
     pub data_at_risk: Vec<String>,
+    /// Addresses that would lead to the app and do not now.
+    #[serde(default)]
+    pub new_addresses: Vec<String>,
+    /// What differs from `app.lock`, one phrase each; empty if there is none.
+    #[serde(default)]
+    pub lock: Vec<String>,
+    /// How long the last goes took here: their median, in seconds. Absent before the first.
+    #[serde(default)]
+    pub about_seconds: Option<f64>,
     /// The app's address, if a process has a path.
     pub url: Option<String>,
     /// Whether `go` would change anything (exit code 5 of `plan --exit-code`).
@@ -177,6 +192,9 @@ pub struct DestroyReport {
     pub deleted: Vec<String>,
     /// Disks and the secrets born with them that stay, `Kind/name`.
     pub kept: Vec<String>,
+    /// Other apps whose wires ended here.
+    #[serde(default)]
+    pub users: Vec<String>,
 }
 
 /// A release that can be returned to.

@@ -32,9 +32,18 @@ pub(crate) async fn ensure(
     if let Some((block, name)) = ungiven(secrets, live).into_iter().next() {
         return Err(Error::NotGiven { block, name });
     }
+    // What was written here counts for those that copy it.
+    let mut now: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for secret in secrets {
-        let existing = existing(live, &secret.name);
-        let look = |taken: &Taken| self::existing(live, &taken.secret).remove(&taken.key);
+        let own = place(secret);
+        let existing = existing(live, &own);
+        let look = |taken: &Taken| {
+            let from = source(app, taken);
+            match now.get(&from) {
+                Some(values) => values.get(&taken.key).cloned(),
+                None => self::existing(live, &from).remove(&taken.key),
+            }
+        };
         let missing: Vec<String> = secret
             .takes()
             .filter(|taken| taken.required && look(taken).is_none())
@@ -54,6 +63,7 @@ pub(crate) async fn ensure(
         let encode = |(key, value): (&String, &String)| (key.clone(), STANDARD.encode(value));
         let data: BTreeMap<String, String> = wanted.iter().map(encode).collect();
         apply::write_secret(target, app, secret, &data).await?;
+        now.insert(own, wanted.clone());
         written.changed.push(secret.name.clone());
         for key in secret.keys.iter().filter(|key| key.show_after_go) {
             if !existing.contains_key(&key.name) {
@@ -72,12 +82,13 @@ pub(crate) async fn read_others(
     secrets: &[GeneratedSecret],
     live: &mut Live,
 ) -> Result<()> {
-    for name in secrets.iter().flat_map(GeneratedSecret::takes).map(|taken| &taken.secret) {
-        let key = Key { kind: "Secret".into(), name: name.clone() };
+    for name in secrets.iter().flat_map(GeneratedSecret::takes).map(|taken| source(app, taken)) {
+        let key = Key { kind: "Secret".into(), name };
         if live.contains_key(&key) {
             continue;
         }
-        let found = live::door(target, app, "Secret").get_opt(name).await;
+        let (namespace, name) = key.place(app);
+        let found = live::door(target, namespace, "Secret").get_opt(name).await;
         let found = found.map_err(Error::api(format!("read {key}")))?;
         if let Some(value) = found.and_then(|one| serde_json::to_value(&one).ok()) {
             live.insert(key, value);
@@ -91,16 +102,16 @@ pub(crate) fn ungiven(secrets: &[GeneratedSecret], live: &Live) -> Vec<(String, 
     let mut found = Vec::new();
     for secret in secrets {
         let block = secret.name.strip_suffix("-secrets").unwrap_or(&secret.name);
-        let existing = existing(live, &secret.name);
+        let existing = existing(live, &place(secret));
         found.extend(secret.wanting(&existing).map(|name| (block.to_owned(), name.to_owned())));
     }
     found
 }
 
 /// Names of the Secrets that are missing or not as they should be.
-pub(crate) fn incomplete(secrets: &[GeneratedSecret], live: &Live) -> Vec<String> {
+pub(crate) fn incomplete(app: &str, secrets: &[GeneratedSecret], live: &Live) -> Vec<String> {
     let wrong = |secret: &&GeneratedSecret| {
-        let existing = existing(live, &secret.name);
+        let existing = existing(live, &place(secret));
         // Asked only whether something would change, so what is made here goes nowhere.
         let mut next = 0u8;
         let mut anything = |bytes: &mut [u8]| {
@@ -109,10 +120,20 @@ pub(crate) fn incomplete(secrets: &[GeneratedSecret], live: &Live) -> Vec<String
                 next = (next + 1) % 62;
             }
         };
-        let look = |taken: &Taken| self::existing(live, &taken.secret).remove(&taken.key);
+        let look = |taken: &Taken| self::existing(live, &source(app, taken)).remove(&taken.key);
         secret.fill_from(&existing, &look, &mut anything) != existing
     };
     secrets.iter().filter(wrong).map(|secret| secret.name.clone()).collect()
+}
+
+/// A Secret's name in a [`Key`].
+fn place(secret: &GeneratedSecret) -> String {
+    live::named(secret.namespace.as_deref(), &secret.name)
+}
+
+/// The same of the Secret that a value is copied from.
+fn source(app: &str, taken: &Taken) -> String {
+    live::named(taken.app.as_deref().filter(|other| *other != app), &taken.secret)
 }
 
 /// The disk that a missing Secret was born with, if that disk is still there: a password made anew
@@ -205,16 +226,16 @@ mod tests {
                 (key("Secret", "prod-db"), data(outside)),
             ])
         };
-        assert!(incomplete(&[own.clone()], &live("one")).is_empty());
-        assert_eq!(incomplete(&[own], &live("two")), ["db-secrets"]);
+        assert!(incomplete("shop", &[own.clone()], &live("one")).is_empty());
+        assert_eq!(incomplete("shop", &[own], &live("two")), ["db-secrets"]);
     }
 
     #[test]
     fn a_missing_secret_is_noticed_and_a_complete_one_left_alone() {
         let secrets = [secret(None)];
-        assert_eq!(incomplete(&secrets, &Live::new()), ["db-secrets"]);
+        assert_eq!(incomplete("shop", &secrets, &Live::new()), ["db-secrets"]);
         let data = json!({ "data": { "PASSWORD": STANDARD.encode("kept") } });
         let live = Live::from([(key("Secret", "db-secrets"), data)]);
-        assert!(incomplete(&secrets, &live).is_empty());
+        assert!(incomplete("shop", &secrets, &live).is_empty());
     }
 }

@@ -76,6 +76,7 @@ pub async fn terminal(
     pod: Option<&str>,
     size: (u16, u16),
 ) -> Result<Terminal> {
+    target.must_be_here("terminals of the canvas")?;
     let (id, container) = copy(target, app, block, pod).await?;
     let (pods, block) = (target.pods.clone(), block.to_owned());
     let start = move || start(&pods, &id, &container, block, size);

@@ -53,6 +53,24 @@ pub(crate) fn name(global: &Global) -> Result<String, Failure> {
     apps::app_name(&folder).map_err(|error| failure(&error))
 }
 
+/// Checks an app before a server is asked: most of what can be wrong needs none.
+///
+/// # Errors
+/// The app is wrong.
+pub(crate) fn check_here(global: &Global, folder: &Path) -> Result<(), Failure> {
+    match apps::check(folder) {
+        Err(error) if !needs_target(global, &error) => Err(wrong(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether only the target can tell if an app is right: its wires reach other apps there, or a
+/// file is laid over it there.
+pub(crate) fn needs_target(global: &Global, error: &apps::Error) -> bool {
+    let apps::Error::Wrong(found) = error else { return false };
+    global.on.is_some() || found.iter().any(|one| one.code == "wire/other-app")
+}
+
 /// What a check found. An app file that names what is not there is wrong, which is a failure; it
 /// is not found only when there is no app.
 pub(crate) fn wrong(error: &apps::Error) -> Failure {

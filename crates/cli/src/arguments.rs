@@ -8,6 +8,7 @@ pub(crate) mod git;
 pub(crate) mod looks;
 pub(crate) mod modules;
 pub(crate) mod registry;
+pub(crate) mod targets;
 pub(crate) mod transfer;
 pub(crate) mod upgrade;
 
@@ -135,6 +136,9 @@ pub(crate) enum Command {
     /// Generated values: list (never shown), rotate
     #[command(subcommand)]
     Secret(SecretVerb),
+    /// Where apps run: list, add, use, protect, check
+    #[command(subcommand)]
+    Target(targets::Target),
     /// Build an image from a Dockerfile
     Build(Build),
     /// Images in the store
@@ -184,6 +188,9 @@ pub(crate) struct Go {
     /// Give up waiting after so many seconds (the work goes on)
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub(crate) timeout: u64,
+    /// Refuse anything but what app.lock pins
+    #[arg(long)]
+    pub(crate) locked: bool,
 }
 
 /// Options of `shelf push`.

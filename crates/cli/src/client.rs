@@ -47,12 +47,37 @@ impl Write for Pieces {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     socket: PathBuf,
+    /// The target of each request, and its name once more.
+    on: Option<String>,
+    confirm: Option<String>,
 }
 
 impl Client {
     /// A client of the socket at `socket`; nothing is opened yet.
     pub(crate) fn new(socket: PathBuf) -> Client {
-        Client { socket }
+        Client { socket, on: None, confirm: None }
+    }
+
+    /// The same for a target; `confirm` names it once more.
+    pub(crate) fn on(self, on: Option<&str>, confirm: Option<&str>) -> Client {
+        Client { on: on.map(str::to_owned), confirm: confirm.map(str::to_owned), ..self }
+    }
+
+    /// A request's head, with everything that every request says.
+    fn head(&self, method: Method, path: &str, media_type: &str) -> http::request::Builder {
+        let mut head = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "shelf")
+            .header("content-type", media_type)
+            .header("shelf-person", person())
+            .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in [("shelf-target", &self.on), ("shelf-confirm", &self.confirm)] {
+            if let Some(value) = value {
+                head = head.header(name, value);
+            }
+        }
+        head
     }
 
     /// The raw stream, for upgrades.
@@ -87,18 +112,19 @@ impl Client {
     ) -> Result<http::Response<Incoming>, Failure> {
         let mut sender = self.connect().await?;
         let bytes = body.map(|value| Bytes::from(value.to_string())).unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "shelf")
-            .header("content-type", "application/json")
-            .header("shelf-person", person())
-            .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(bytes))
-            .map_err(|error| {
-                Failure::new(Code::Failed, "request/form", format!("{path}: {error}"))
-            })?;
-        sender.send_request(request).await.map_err(|error| unreachable(&self.socket, &error))
+        let request = self.head(method, path, "application/json").body(Full::new(bytes)).map_err(
+            |error| Failure::new(Code::Failed, "request/form", format!("{path}: {error}")),
+        )?;
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|error| unreachable(&self.socket, &error))?;
+        // What is done elsewhere says where, unless that was typed.
+        let target = answer.headers().get("shelf-target").and_then(|name| name.to_str().ok());
+        if let Some(target) = target.filter(|_| self.on.is_none()) {
+            eprintln!("on {target}");
+        }
+        Ok(answer)
     }
 
     /// Sends what `write` writes as the body of a POST, as it is written.
@@ -126,13 +152,8 @@ impl Client {
             let piece: std::io::Result<Bytes> = receiver.recv().await?;
             Some((piece.map(Frame::data), receiver))
         });
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header("host", "shelf")
-            .header("content-type", "application/octet-stream")
-            .header("shelf-person", person())
-            .header("user-agent", concat!("shelf/", env!("CARGO_PKG_VERSION")))
+        let request = self
+            .head(Method::POST, path, "application/octet-stream")
             .body(StreamBody::new(Box::pin(body)))
             .map_err(|error| {
                 Failure::new(Code::Failed, "request/form", format!("{path}: {error}"))

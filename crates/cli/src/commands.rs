@@ -35,6 +35,7 @@ mod secret;
 mod secrets;
 mod shelf;
 mod status;
+mod target;
 mod transfer;
 mod undo;
 mod undo_go;
@@ -49,7 +50,6 @@ use serde_json::Value;
 
 use crate::app;
 use crate::arguments::{Arguments, Command};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::serve;
 use crate::settings::Global;
@@ -101,7 +101,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Module(verb) => module::module(global, &verb).await,
         Command::Fork(options) => fork::fork(global, &options),
         Command::Completion(options) => completion::completion(&options),
-        Command::Check => plan::check(global),
+        Command::Check => plan::check(global).await,
         Command::Plan(options) => plan::plan(global, &options).await,
         Command::Go(options) => go::go(global, &options).await,
         Command::Push(options) => push::push(global, &options).await,
@@ -125,6 +125,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Snapshot(options) => backup::snapshot(global, &options).await,
         Command::Secret(verb) => secrets::secret(global, &verb).await,
         Command::Copy(options) => restore::copy(global, &options).await,
+        Command::Target(verb) => target::target(global, &verb).await,
         Command::Build(options) => build::build(global, &options).await,
         Command::Images => images::images(global).await,
         Command::Image(verb) => image::image(global, &verb).await,
@@ -158,7 +159,7 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
 /// The status of the app meant, as the server sees it.
 pub(crate) async fn app_status(global: &Global) -> Result<apps::StatusReport, Failure> {
     let name = app::name(global)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::GET, &format!("/v1/apps/{name}/status"), None).await?;
     decode(value)
 }

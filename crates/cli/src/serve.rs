@@ -95,6 +95,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         http: net.front_door().first().copied().unwrap_or(options.http),
         build_ca: options.build_ca(),
         keep: make_private_dir(&data_dir.join("kept"))?,
+        cluster: None,
     };
     let (ask_end, asked) = tokio::sync::mpsc::channel(1);
     if let Err(error) = apps::sweep(&target) {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::client::Client;
+
 /// Flags every command takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
@@ -25,12 +27,25 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// The target: a cluster that `shelf target add` keeps, or local [default: the used one]
+    #[arg(long, global = true, env = "SHELF_ON", value_name = "TARGET")]
+    pub(crate) on: Option<String>,
+
+    /// Name a protected target once more, to change it
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
+
     /// The app's folder, or its name where that is enough [default: found upwards from here]
     #[arg(short = 'a', long = "app", global = true, value_name = "APP")]
     pub(crate) app: Option<String>,
 }
 
 impl Global {
+    /// A client of the server, for the target that is meant.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.socket()).on(self.on.as_deref(), self.confirm.as_deref())
+    }
+
     /// The socket of the verbs.
     pub(crate) fn socket(&self) -> PathBuf {
         self.run_dir.join("shelf.sock")
@@ -166,6 +181,11 @@ fn canvas(text: &str) -> Result<Canvas, String> {
             .into());
     }
     Ok(Canvas::At(address))
+}
+
+/// The home of the person at this terminal.
+pub(crate) fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from)
 }
 
 /// The name of the person at this terminal, for histories.

@@ -4,7 +4,7 @@
 mod block;
 mod overlay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Diagnostic;
 use crate::read::{Entry, Reader};
@@ -143,6 +143,14 @@ impl App {
     /// The app's name, which is also its namespace.
     pub fn name(&self) -> &str {
         &self.name.value
+    }
+
+    /// The other apps that its wires reach, such as `billing` of `wire = { db = "billing/db" }`.
+    /// Whoever asks the target gives each one to [`crate::Catalogue::add_app`].
+    pub fn other_apps(&self) -> BTreeSet<&str> {
+        let wires = self.blocks.iter().flat_map(|block| &block.wire);
+        let ends = wires.flat_map(|(_, ends)| ends);
+        ends.filter_map(|end| Some(end.value.split_once('/')?.0)).collect()
     }
 
     /// Folders of modules that lie in the app's own folder. Whoever reads files gives the text of

@@ -41,6 +41,11 @@ pub fn check(app: &App, catalogue: &Catalogue) -> Result<Graph, Vec<Diagnostic>>
     }
 }
 
+/// What of an app is sound: for an app that others reach, whatever it is tied to itself.
+pub fn sound(app: &App, catalogue: &Catalogue) -> Graph {
+    as_far_as_possible(app, catalogue).0
+}
+
 /// What of an app is sound, and everything that is wrong with it.
 pub(crate) fn as_far_as_possible(app: &App, catalogue: &Catalogue) -> (Graph, Vec<Diagnostic>) {
     let mut found = Vec::new();

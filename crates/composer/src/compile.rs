@@ -55,8 +55,25 @@ pub struct Facts {
     pub scales_by_load: bool,
     /// Whether the target answers `https://` itself.
     pub serves_tls: bool,
+    /// What leads requests from outside to the app.
+    pub front: Front,
+    /// Whether somebody else makes the app's namespace.
+    pub namespace_given: bool,
     /// Whether the target enforces network policies; if not, that is stated as an assumption.
     pub enforces_network_policy: bool,
+}
+
+/// What leads requests from outside to an app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Front {
+    /// Our own front door.
+    #[default]
+    Shelf,
+    /// Whatever serves Ingresses of this class, or the target's default.
+    Ingress(Option<String>),
+    /// A Gateway: its namespace and name.
+    Gateway(String, String),
 }
 
 /// Everything that an app becomes.
@@ -169,11 +186,14 @@ pub(crate) fn trial(graph: &Graph) -> Vec<Value> {
 
 fn base(input: &Input<'_>) -> Vec<Value> {
     let labels = meta::app_labels(input);
-    let mut objects = vec![json!({
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": { "name": input.graph.app, "labels": labels },
-    })];
+    let mut objects = Vec::new();
+    if !input.facts.namespace_given {
+        objects.push(json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": { "name": input.graph.app, "labels": labels },
+        }));
+    }
     objects.extend(input.graph.blocks.iter().filter_map(|part| workload::settings(input, part)));
     objects.extend(input.graph.blocks.iter().filter_map(|part| extend::config_map(input, part)));
     objects.extend(input.graph.blocks.iter().flat_map(|part| disks::claims(input, part)));

@@ -58,6 +58,7 @@ impl From<apps::Error> for Refusal {
         let report = error.report();
         let status = match report.code.as_str() {
             code if code.ends_with("/absent") => StatusCode::NOT_FOUND,
+            "target/protected" => StatusCode::FORBIDDEN,
             code if code.ends_with("/stale") || code.ends_with("/taken") => StatusCode::CONFLICT,
             "api/refused" | "api/watch" if error.unreachable() => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,

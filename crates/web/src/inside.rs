@@ -65,6 +65,9 @@ pub(crate) async fn events(
 
 /// The last hour of what each block used.
 pub(crate) async fn metrics(State(door): State<Door>, Path(app): Path<String>) -> Response {
+    if let Err(error) = door.target.must_be_here("figures of what an app uses") {
+        return Refusal::from(error).into_response();
+    }
     let points = door.metrics.of(&app);
     Json(json!({ "every_seconds": apps::EVERY_SECONDS, "points": points })).into_response()
 }

@@ -29,6 +29,7 @@ mod person;
 mod routes;
 mod session;
 mod stream;
+mod targets;
 mod terminal;
 mod upgrade;
 mod verbs;
@@ -94,6 +95,7 @@ pub(crate) struct Door {
     pub(crate) owner: Person,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) data_dir: Arc<Path>,
+    pub(crate) elsewhere: Arc<targets::Elsewhere>,
 }
 
 impl Door {
@@ -115,6 +117,8 @@ impl Web {
         // Numbers go on from server to server, so that none is used for two things: nothing
         // tells a thousand things in each millisecond.
         let first = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0) * 1000;
+        let targets = apps::Targets::open(&settings.data_dir.join("targets"))
+            .map_err(|error| Error::Registry(Box::new(error)))?;
         let hub = Arc::new(Hub::new(first));
         Ok(Self {
             door: Door {
@@ -130,6 +134,7 @@ impl Web {
                 owner: Person::named(&settings.owner),
                 metrics: Arc::new(Metrics::default()),
                 data_dir: settings.data_dir.into(),
+                elsewhere: Arc::new(targets::Elsewhere::new(targets)),
             },
             requests: settings.requests,
         })

@@ -18,6 +18,7 @@ use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
     Door, Error, app, asset, code, data, edits, git, guard, import, inside, life, modules, stream,
+    targets,
     terminal, upgrade, verbs,
 };
 
@@ -74,10 +75,17 @@ fn table() -> Router<Door> {
 
 /// The socket's routes; its peers are the owner.
 pub(crate) fn socket(door: &Door) -> Router {
+    let away = middleware::from_fn_with_state(door.clone(), targets::away);
+    at(door).merge(targets::router(door)).layer(away)
+}
+
+/// The same for one target.
+pub(crate) fn at(door: &Door) -> Router {
     let own = Router::new()
         .route("/v1/sessions", post(invite))
         .route("/v1/verbs/go", post(verbs::go))
         .route("/v1/verbs/plan", post(verbs::plan))
+        .route("/v1/verbs/check", post(verbs::check))
         .route("/v1/verbs/stop", post(verbs::stop))
         .route("/v1/verbs/start", post(verbs::start))
         .route("/v1/verbs/destroy", post(verbs::destroy))

@@ -31,6 +31,8 @@ pub(crate) struct GoRequest {
     no_cache: bool,
     #[serde(default)]
     timeout_seconds: Option<u64>,
+    #[serde(default)]
+    locked: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +80,12 @@ pub(crate) async fn go(
     let subject = app.unwrap_or_else(|| request.dir.display().to_string());
     let by = caller.person.name.clone();
     lines(&door, "go", &subject, &caller, move |events| async move {
-        let mut options = GoOptions { no_cache: request.no_cache, by, ..GoOptions::default() };
+        let mut options = GoOptions {
+            no_cache: request.no_cache,
+            locked: request.locked,
+            by,
+            ..GoOptions::default()
+        };
         if let Some(seconds) = request.timeout_seconds {
             options.timeout = std::time::Duration::from_secs(seconds);
         }
@@ -94,6 +101,13 @@ pub(crate) async fn go(
 pub(crate) async fn plan(State(door): State<Door>, Json(request): Json<PlanRequest>) -> Response {
     match apps::plan(&door.target, &request.dir).await {
         Ok(plan) => Json(plan).into_response(),
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+pub(crate) async fn check(State(door): State<Door>, Json(request): Json<PlanRequest>) -> Response {
+    match apps::check_at(&door.target, &request.dir).await {
+        Ok(report) => Json(report).into_response(),
         Err(error) => Refusal::from(error).into_response(),
     }
 }

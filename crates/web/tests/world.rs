@@ -93,6 +93,7 @@ impl World {
                 http: net.front_door()[0],
                 build_ca: None,
                 keep,
+                cluster: None,
             };
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();

@@ -9,10 +9,11 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
+use super::far;
 use crate::{Error, Target};
 
 /// How many lines of what a program says of its troubles are shown.
-const LINES: usize = 12;
+pub(super) const LINES: usize = 12;
 
 /// A container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,15 @@ pub(crate) fn run(
         why,
         lines,
     };
+    if target.cluster.is_some() {
+        let ended = far::run(target, place, program, input, output)?;
+        return match ended.code == 0 || program.fine.contains(&ended.code) {
+            true => Ok(()),
+            false => {
+                Err(failed(ended.lines, format!("its program ended with code {}", ended.code)))
+            }
+        };
+    }
     let found = target
         .pods
         .list()

@@ -217,7 +217,7 @@ impl<'a> Work<'a> {
         let images = images(target, &loaded.graph, &release)?;
         let compiled = composer::compile(
             &loaded.graph,
-            &images,
+            &target.images_there(&images, &loaded.around),
             &rotate::stay(facts::facts(target, app), recorded.as_ref()),
         );
         let parts = fit(opened, &loaded.graph)?;
@@ -264,6 +264,7 @@ impl<'a> Work<'a> {
             graph,
             text: self.loaded.text.clone(),
             beside: self.loaded.beside.clone(),
+            around: self.loaded.around.clone(),
         };
         let built = Built { images: self.images.clone(), ..Built::default() };
         let settled = Settled { record: false, ..Settled::new(&loaded, built, BTreeMap::new()) };

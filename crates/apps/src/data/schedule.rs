@@ -48,7 +48,7 @@ pub fn schedule(target: &Target, app: &str) -> Result<Option<Schedule>> {
 /// # Errors
 /// The folder of backups cannot be read.
 pub fn schedules(target: &Target) -> Result<Vec<(String, Schedule)>> {
-    let folder = target.keep.join("backups");
+    let folder = target.kept().join("backups");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -47,7 +47,7 @@ fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
 /// The folder of an app's backups, which is there afterwards.
 pub(super) fn folder(target: &Target, app: &str) -> Result<PathBuf> {
     plain(app)?;
-    let folder = target.keep.join("backups").join(app);
+    let folder = target.kept().join("backups").join(app);
     fs::create_dir_all(&folder).map_err(failed("make the folder of backups"))?;
     Ok(folder)
 }

@@ -17,6 +17,7 @@ use crate::progress::{self, Clock, Probes};
 use crate::report::ChangeKind;
 use crate::{Error, Result, Target, address, apply, scale, secrets};
 
+use super::elsewhere;
 use super::wait::missing;
 
 /// One go under way.
@@ -80,7 +81,8 @@ impl Run<'_, '_> {
             let detail = if disks { "its disks stay" } else { "" };
             (self.events)(self.clock.block(&change.block, BlockState::Removed, detail));
         }
-        if changed {
+        // Of another cluster only its own people know where its addresses lead.
+        if changed && self.target.cluster.is_none() {
             let paths = address::paths(compiled);
             address::answers(self.target, self.app(), &paths, self.deadline).await?;
         }
@@ -158,6 +160,9 @@ impl Run<'_, '_> {
     /// must run again, is taken away first: a Job runs once.
     async fn job(&mut self, object: &Value, again: bool) -> Result<bool> {
         let key = Key::of(object);
+        if key.is_elsewhere() {
+            return elsewhere::job(self.target, self.app(), object, again).await;
+        }
         let there = self.observer.world.jobs.get(&key.name);
         let failed = there.is_some_and(|job| observe::job_ended(job) == Some(false));
         if there.is_some() && (failed || again) {
@@ -179,7 +184,11 @@ impl Run<'_, '_> {
 
     /// Waits for a Job to end; the last lines if it failed.
     async fn wait_for_job(&mut self, object: &Value) -> Result<Result<(), Vec<String>>> {
-        let name = Key::of(object).name;
+        let key = Key::of(object);
+        if key.is_elsewhere() {
+            return elsewhere::wait(self.target, self.app(), &key, self.deadline).await;
+        }
+        let name = key.name;
         let mut failed = false;
         self.wait(|world, _| {
             let ended = world.jobs.get(&name).and_then(observe::job_ended);

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use super::{Outcome, decode, go, say};
 use crate::app;
 use crate::arguments::{Backup, BackupVerb, Snapshot, SnapshotVerb};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
@@ -124,7 +123,7 @@ fn print(global: &Global, report: &apps::BackupReport, schema: &str) -> Outcome 
 
 /// Brings a backup here: under another name until it is complete and on disk.
 async fn fetch(global: &Global, app: &str, name: &str, to: &Path) -> Result<(), Failure> {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let answer = client.send(Method::GET, &format!("/v1/apps/{app}/backups/{name}"), None).await?;
     let fails = |error: &dyn std::fmt::Display| {
         Failure::new(
@@ -166,7 +165,7 @@ async fn kept(global: &Global, app: &str) -> Result<Vec<apps::Kept>, Failure> {
 }
 
 async fn listed(global: &Global, app: &str) -> Result<Value, Failure> {
-    let client = Client::new(global.socket());
+    let client = global.client();
     client.json(Method::GET, &format!("/v1/apps/{app}/backups"), None).await
 }
 
@@ -212,7 +211,7 @@ async fn schedule(global: &Global, options: &crate::arguments::BackupSchedule) -
         return list(global, |label| label == "schedule").await;
     }
     let body = json!({"every": options.every, "keep": options.keep});
-    let client = Client::new(global.socket());
+    let client = global.client();
     let path = format!("/v1/apps/{app}/backups/schedule");
     let value = client.json(Method::PUT, &path, Some(&body)).await?;
     if global.json {
@@ -241,7 +240,7 @@ async fn delete(global: &Global, name: &str, yes: bool) -> Outcome {
         )
         .hint(format!("shelf backup delete {name} --yes")));
     }
-    let client = Client::new(global.socket());
+    let client = global.client();
     client.json(Method::DELETE, &format!("/v1/apps/{app}/backups/{name}"), None).await?;
     say(&format!("{name} is deleted"))?;
     Ok(ExitCode::SUCCESS)

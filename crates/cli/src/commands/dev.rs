@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::{Outcome, app_status, go, logs, push::Sending, say};
 use crate::arguments::{Dev, Logs};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::source::Source;
@@ -34,7 +33,7 @@ pub(crate) async fn dev(global: &Global, options: &Dev) -> Outcome {
         return end;
     }
     // In the middle of a push: what it began is taken back.
-    let client = Client::new(global.socket());
+    let client = global.client();
     let path = format!("/v1/operations/{operation}/cancel");
     let running = client.json(Method::POST, &path, None).await.is_ok();
     if let Some(good) = good.filter(|_| running) {

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{Outcome, decode, fork, say};
 use crate::app;
 use crate::arguments::looks::Diff;
-use crate::client::Client;
 use crate::error::Code;
 use crate::settings::Global;
 
@@ -18,7 +17,7 @@ pub(crate) async fn diff(global: &Global, options: &Diff) -> Outcome {
     let folder = app::folder(global)?;
     let name = apps::app_name(&folder).map_err(|error| app::failure(&error))?;
     let new = apps::text(&folder).map_err(|error| app::failure(&error))?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::GET, &format!("/v1/apps/{name}/releases"), None).await?;
     let last = value["releases"].as_array().and_then(|all| all.first()).cloned();
     let old = last.as_ref().and_then(|one| one["text"].as_str()).unwrap_or_default();

@@ -9,14 +9,13 @@ use super::shelf::{list, text};
 use super::{Outcome, say};
 use crate::app;
 use crate::arguments::looks::Events;
-use crate::client::Client;
 use crate::error::{Code, Failure, inert};
 use crate::settings::Global;
 use crate::table;
 
 async fn ask(global: &Global, what: &str) -> Result<Value, Failure> {
     let name = app::name(global)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     client.json(Method::GET, &format!("/v1/apps/{name}/{what}"), None).await
 }
 

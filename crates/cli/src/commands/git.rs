@@ -8,13 +8,12 @@ use serde_json::{Value, json};
 use super::{Outcome, say};
 use crate::app;
 use crate::arguments::git::Git;
-use crate::client::Client;
 use crate::settings::Global;
 
 /// Makes a key and prints it once, or ends all keys.
 pub(crate) async fn git(global: &Global, options: &Git) -> Outcome {
     let app = app::name(global)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let path = format!("/v1/apps/{app}/git");
     if options.revoke {
         let value = client.json(Method::DELETE, &path, None).await?;

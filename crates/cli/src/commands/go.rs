@@ -22,9 +22,10 @@ pub(crate) async fn go(global: &Global, options: &Go) -> Outcome {
     let folder = app::folder(global)?;
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
     // The file is checked here first: its errors need no server.
-    apps::check(&folder).map_err(|error| app::wrong(&error))?;
+    app::check_here(global, &folder)?;
     let body = json!({
         "dir": folder, "no_cache": options.no_cache, "timeout_seconds": options.timeout,
+        "locked": options.locked,
     });
     let report: apps::GoReport = decode(verb(global, "go", &body).await?)?;
     print(global, &report, "shelf/go/1")
@@ -55,7 +56,7 @@ pub(crate) fn print(global: &Global, report: &apps::GoReport, schema: &str) -> O
 
 /// Says a verb to the server, prints its events and returns its result.
 pub(crate) async fn verb(global: &Global, verb: &str, body: &Value) -> Result<Value, Failure> {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let answer = client.send(Method::POST, &format!("/v1/verbs/{verb}"), Some(body)).await?;
     follow(global, &client, verb, answer).await
 }

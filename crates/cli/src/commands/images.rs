@@ -6,13 +6,12 @@ use http::Method;
 use serde_json::json;
 
 use super::{Outcome, say};
-use crate::client::Client;
 use crate::settings::Global;
 use crate::table;
 
 /// Lists the images of the server's store.
 pub(crate) async fn images(global: &Global) -> Outcome {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::GET, "/v1/images", None).await?;
     if global.json {
         say(&json!({"schema": "shelf/images/1", "result": value}).to_string())?;

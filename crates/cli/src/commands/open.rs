@@ -7,13 +7,12 @@ use serde_json::json;
 
 use super::{Outcome, say};
 use crate::arguments::Open;
-use crate::client::Client;
 use crate::settings::{Global, person};
 
 /// Prints a link for who asked, or for the person named.
 pub(crate) async fn open(global: &Global, options: &Open) -> Outcome {
     let name = options.name.clone().unwrap_or_else(person);
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::POST, "/v1/sessions", Some(&json!({ "name": name }))).await?;
     if global.json {
         say(&json!({"schema": "shelf/open/1", "result": value}).to_string())?;

@@ -8,20 +8,34 @@ use serde_json::json;
 use super::{Outcome, decode, say};
 use crate::app;
 use crate::arguments::Plan;
-use crate::client::Client;
 use crate::error::Code;
 use crate::settings::Global;
 
 /// Checks the app file, types and versions without a server.
-pub(crate) fn check(global: &Global) -> Outcome {
+pub(crate) async fn check(global: &Global) -> Outcome {
     let folder = app::folder(global)?;
-    let report = apps::check(&folder).map_err(|error| app::wrong(&error))?;
+    let report = match apps::check(&folder) {
+        Err(error) if app::needs_target(global, &error) => {
+            let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+            let body = json!({"dir": folder});
+            decode(global.client().json(Method::POST, "/v1/verbs/check", Some(&body)).await?)?
+        }
+        Ok(_) if global.on.is_some() => {
+            let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+            let body = json!({"dir": folder});
+            decode(global.client().json(Method::POST, "/v1/verbs/check", Some(&body)).await?)?
+        }
+        other => other.map_err(|error| app::wrong(&error))?,
+    };
     if global.json {
         say(&json!({"schema": "shelf/check/1", "result": report}).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     for wire in &report.wires {
         say(&format!("  {wire}"))?;
+    }
+    for line in &report.broken {
+        say(&format!("!! {line}"))?;
     }
     for assumption in &report.assumptions {
         say(&format!("! {assumption}"))?;
@@ -34,8 +48,8 @@ pub(crate) fn check(global: &Global) -> Outcome {
 pub(crate) async fn plan(global: &Global, options: &Plan) -> Outcome {
     let folder = app::folder(global)?;
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
-    apps::check(&folder).map_err(|error| app::wrong(&error))?;
-    let client = Client::new(global.socket());
+    app::check_here(global, &folder)?;
+    let client = global.client();
     let value = client.json(Method::POST, "/v1/verbs/plan", Some(&json!({"dir": folder}))).await?;
     let report: apps::PlanReport = decode(value)?;
     if global.json {

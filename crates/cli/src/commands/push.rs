@@ -10,7 +10,6 @@ use serde_json::json;
 use super::{Outcome, decode, go, say};
 use crate::app;
 use crate::arguments::Push;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::source::Source;
@@ -36,7 +35,7 @@ pub(crate) async fn push(global: &Global, options: &Push) -> Outcome {
         report = sending.send(global, source, options.timeout, &operation) => report?,
         _ = tokio::signal::ctrl_c() => {
             let operation = Some(operation.load(Ordering::Relaxed)).filter(|id| *id != 0);
-            return Err(go::interrupted(&Client::new(global.socket()), "push", operation).await);
+            return Err(go::interrupted(&global.client(), "push", operation).await);
         }
     };
     go::print(global, &report, "shelf/push/1")
@@ -88,7 +87,7 @@ impl Sending {
         timeout: u64,
         operation: &AtomicU64,
     ) -> Result<apps::GoReport, Failure> {
-        let client = Client::new(global.socket());
+        let client = global.client();
         let mut path = format!("/v1/apps/{}/push?timeout_seconds={timeout}", self.app,);
         if let Some(block) = &self.block {
             path.push_str(&format!("&block={block}"));

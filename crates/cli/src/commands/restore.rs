@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{Outcome, backup, decode, go, say};
 use crate::app;
 use crate::arguments::{Copy, Restore};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
@@ -16,7 +15,7 @@ use crate::table;
 /// Restores a backup that the server keeps, or a file.
 pub(crate) async fn restore(global: &Global, options: &Restore) -> Outcome {
     let key = backup::key(&options.key_file)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let file = Path::new(&options.backup);
     let (app, name) = if file.is_file() {
         let opened = std::fs::File::open(file).map_err(|error| {

@@ -11,7 +11,6 @@ use serde_json::json;
 use super::{Outcome, edit};
 use crate::app;
 use crate::arguments::edits::Set;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -39,7 +38,7 @@ pub(crate) async fn set(global: &Global, options: &Set, name: &str) -> Outcome {
     if !options.trial.dry_run {
         let value = read(&format!("{block}.{name}"))?;
         let body = json!({ "block": block, "name": name, "value": value });
-        let client = Client::new(global.socket());
+        let client = global.client();
         let answer =
             client.json(Method::POST, &format!("/v1/apps/{app}/secrets"), Some(&body)).await?;
         if !global.json {

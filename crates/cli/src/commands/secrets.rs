@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Outcome, decode, go, say};
 use crate::app;
 use crate::arguments::SecretVerb;
-use crate::client::Client;
 use crate::settings::Global;
 use crate::table;
 
@@ -22,7 +21,7 @@ pub(crate) async fn secret(global: &Global, verb: &SecretVerb) -> Outcome {
 
 async fn list(global: &Global) -> Outcome {
     let app = app::name(global)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let mut value = client.json(Method::GET, &format!("/v1/apps/{app}/secrets"), None).await?;
     if global.json {
         say(&json!({"schema": "shelf/secrets/1", "result": value}).to_string())?;

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::{Outcome, app_status, say};
 use crate::app;
 use crate::arguments::Status;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
@@ -72,7 +71,7 @@ fn word(value: &Value) -> String {
 }
 
 async fn all(global: &Global) -> Outcome {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::GET, "/v1/apps", None).await?;
     if global.json {
         say(&json!({"schema": "shelf/apps/1", "result": value}).to_string())?;

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{Outcome, confirm, decode, go, say};
 use crate::app;
 use crate::arguments::edits::Undo;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
@@ -17,7 +16,7 @@ use crate::table;
 /// Takes back the last go of the app meant.
 pub(crate) async fn undo_go(global: &Global, options: &Undo) -> Outcome {
     let app = app::name(global)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::GET, &format!("/v1/apps/{app}/undo-go"), None).await?;
     let plan: UndoPlan = decode(value)?;
     if options.data && plan.data.is_none() {

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{Outcome, confirm, decode, go, say};
 use crate::app;
 use crate::arguments::upgrade::Upgrade;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
@@ -17,7 +16,7 @@ use crate::table;
 /// Lists, rehearses or upgrades.
 pub(crate) async fn upgrade(global: &Global, options: &Upgrade) -> Outcome {
     let app = app::name(global)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     let value = client.json(Method::GET, &format!("/v1/apps/{app}/upgrades"), None).await?;
     let all: UpgradesReport = decode(value)?;
     match &options.block {

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::{Outcome, say};
 use crate::arguments::{Help, Version};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -34,7 +33,7 @@ CI              as NO_COLOR";
 pub(crate) async fn version(global: &Global, options: &Version) -> Outcome {
     let mut report = json!({"client": {"version": env!("CARGO_PKG_VERSION")}});
     if options.server {
-        let client = Client::new(global.socket());
+        let client = global.client();
         report["server"] = client.json(Method::GET, "/v1/version", None).await?;
     }
     if global.json {

@@ -8,7 +8,6 @@ use http::Method;
 
 use super::{Outcome, say};
 use crate::arguments::Arguments;
-use crate::client::Client;
 use crate::settings::Global;
 
 /// The page without its last line, which says how this machine is.
@@ -55,7 +54,7 @@ pub(crate) async fn welcome(global: &Global) -> Outcome {
 }
 
 async fn machine(global: &Global) -> String {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let asked = client.json(Method::GET, "/v1/apps", None);
     let answer = match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => answer,

@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::client::Client;
 use crate::commands::{Outcome, say};
 use crate::error::{Code, Failure};
 use crate::settings::{Global, Serve};
@@ -115,7 +114,7 @@ async fn shutdown(
 
 /// Ends the running server and waits until it is gone.
 pub(crate) async fn stop(global: &Global, options: &Serve) -> Outcome {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let about = client.json(Method::GET, "/v1/version", None).await?;
     let path = format!("/v1/shutdown?containers={}", options.containers);
     client.json(Method::POST, &path, None).await?;

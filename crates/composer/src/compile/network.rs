@@ -1,10 +1,11 @@
-//! Who reaches whom: Services, a NetworkPolicy per wire, and the Ingress of the app's address.
+//! Who reaches whom: Services, a NetworkPolicy per wire, and the Ingress or HTTPRoute
+//! of the app's address.
 
 use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
-use super::{Input, beyond, meta};
+use super::{Front, Input, beyond, meta};
 use crate::graph::{Part, Process, Wire};
 use crate::names;
 
@@ -101,29 +102,67 @@ pub(super) fn ingress(input: &Input<'_>) -> Vec<Value> {
         })
     });
     let paths: Vec<Value> = rules.collect();
-    let host = |url: &String| crate::app::host(url).map(str::to_owned);
     let mut hosts: Vec<String> = input.graph.urls.iter().filter_map(host).collect();
     // The target's own name for the app goes on working beside others.
-    hosts.push(input.facts.host.clone());
+    if !input.facts.host.is_empty() {
+        hosts.push(input.facts.host.clone());
+    }
     hosts.dedup();
+    match &input.facts.front {
+        Front::Shelf => vec![by_class(input, &hosts, &paths, Some("shelf"))],
+        Front::Ingress(class) => vec![by_class(input, &hosts, &paths, class.as_deref())],
+        Front::Gateway(namespace, name) => vec![route(input, &hosts, &paths, (namespace, name))],
+    }
+}
+
+fn host(url: &String) -> Option<String> {
+    crate::app::host(url).map(str::to_owned)
+}
+
+fn by_class(input: &Input<'_>, hosts: &[String], paths: &[Value], class: Option<&str>) -> Value {
     let rules = hosts.iter().map(|host| json!({ "host": host, "http": { "paths": paths } }));
-    let mut ingress = json!({
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {
-            "name": input.graph.app,
-            "namespace": input.graph.app,
-            "labels": meta::app_labels(input),
-        },
-        "spec": {
-            "ingressClassName": "shelf",
-            "rules": rules.collect::<Vec<Value>>(),
-        },
-    });
+    let mut ingress = front(input, ("networking.k8s.io/v1", "Ingress"));
+    ingress["spec"] = json!({ "rules": rules.collect::<Vec<Value>>() });
+    if let Some(class) = class {
+        ingress["spec"] = json!({
+            "ingressClassName": class,
+            "rules": ingress["spec"]["rules"],
+        });
+    }
     let secure = input.graph.urls.iter().filter(|url| url.starts_with("https://"));
     let secure: Vec<String> = secure.filter_map(host).collect();
     if !secure.is_empty() {
         ingress["spec"]["tls"] = json!([{ "hosts": secure }]);
     }
-    vec![ingress]
+    ingress
+}
+
+/// The same for a target that has a Gateway: one rule for each path, in the same order.
+fn route(input: &Input<'_>, hosts: &[String], paths: &[Value], gateway: (&str, &str)) -> Value {
+    let rules = paths.iter().map(|path| {
+        let service = &path["backend"]["service"];
+        json!({
+            "matches": [{ "path": { "type": "PathPrefix", "value": path["path"] } }],
+            "backendRefs": [{ "name": service["name"], "port": service["port"]["number"] }],
+        })
+    });
+    let mut object = front(input, ("gateway.networking.k8s.io/v1", "HTTPRoute"));
+    object["spec"] = json!({
+        "parentRefs": [{ "namespace": gateway.0, "name": gateway.1 }],
+        "hostnames": hosts,
+        "rules": rules.collect::<Vec<Value>>(),
+    });
+    object
+}
+
+fn front(input: &Input<'_>, (api_version, kind): (&str, &str)) -> Value {
+    json!({
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": input.graph.app,
+            "namespace": input.graph.app,
+            "labels": meta::app_labels(input),
+        },
+    })
 }

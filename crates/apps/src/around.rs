@@ -1,0 +1,118 @@
+//! What decides about an app beside its own file: the file laid over it for the target, and the
+//! other apps of that target which its wires reach.
+//!
+//! Both are read once, from the folder and from the target, and kept with the release, so that a
+//! release means the same later. Where next: `load.rs`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use composer::{App, Catalogue, Images};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::live::{self, Key};
+use crate::{Error, Result, Target, release, stock};
+
+/// See the file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Around {
+    /// The file laid over the app for its target, such as `app.prod.toml`, and its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) overlay: Option<(String, String)>,
+    /// The other apps that wires reach, as they last came up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) others: BTreeMap<String, Other>,
+}
+
+/// Another app, as it last came up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Other {
+    text: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    beside: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overlay: Option<(String, String)>,
+    images: BTreeMap<String, String>,
+}
+
+impl Around {
+    /// Reads what decides about an app that is written as `text` in `dir`. An app that is not there
+    /// is left out: the checker says so, with the line that names it.
+    ///
+    /// # Errors
+    /// A file cannot be read or is wrong, or the target does not answer.
+    pub(crate) async fn read(target: &Target, dir: &Path, text: &str) -> Result<Self> {
+        let name = format!("app.{}.toml", target.name());
+        let path = dir.join(&name);
+        let overlay = match fs::read_to_string(&path) {
+            Ok(text) => Some((name, text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        let mut around = Self { overlay, others: BTreeMap::new() };
+        let app = around.parse(text)?;
+        for other in app.other_apps().into_iter().filter(|other| *other != app.name()) {
+            let record = Key { kind: "ConfigMap".into(), name: release::NAME.into() };
+            let found = live::door(target, other, &record.kind).get_opt(&record.name).await;
+            let found = found.map_err(Error::api(format!("read the release of {other}")))?;
+            let found = found.and_then(|object| serde_json::to_value(object).ok());
+            let there = found.map(|object| live::Live::from([(record, object)]));
+            let Some(release) = there.as_ref().and_then(release::read) else { continue };
+            if !release.text.is_empty() {
+                around.others.insert(
+                    other.to_owned(),
+                    Other {
+                        text: release.text,
+                        beside: release.beside,
+                        overlay: release.around.overlay,
+                        images: release.images,
+                    },
+                );
+            }
+        }
+        Ok(around)
+    }
+
+    /// Reads an app file and lays the target's over it.
+    pub(crate) fn parse(&self, text: &str) -> Result<App> {
+        lay(text, self.overlay.as_ref())
+    }
+
+    /// Puts the other apps where the checker looks for them.
+    pub(crate) fn give(&self, catalogue: &mut Catalogue) -> Result<()> {
+        for other in self.others.values() {
+            let mut app = lay(&other.text, other.overlay.as_ref())?;
+            let mut shelf = stock::catalogue()?;
+            for path in app.local_modules().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                if let Some(text) = other.beside.get(&format!("{path}/module.toml")) {
+                    shelf.add_local(&path, text).map_err(Error::Wrong)?;
+                }
+            }
+            for path in app.named_files().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                if let Some(text) = other.beside.get(&path) {
+                    app.give_file(&path, text);
+                }
+            }
+            // What that app is itself tied to elsewhere is no matter of this one.
+            catalogue.add_app(composer::sound(&app, &shelf));
+        }
+        Ok(())
+    }
+
+    /// The images of the other apps' blocks, as the compiler wants them: `billing/db`.
+    pub(crate) fn images(&self) -> Images {
+        let all = self.others.iter().flat_map(|(app, other)| {
+            other.images.iter().map(move |(block, image)| (format!("{app}/{block}"), image.clone()))
+        });
+        all.collect()
+    }
+}
+
+fn lay(text: &str, overlay: Option<&(String, String)>) -> Result<App> {
+    let app = App::parse("app.toml", text).map_err(Error::Wrong)?;
+    match overlay {
+        Some((path, over)) => app.lay_over(path, over).map_err(Error::Wrong),
+        None => Ok(app),
+    }
+}

@@ -1,0 +1,98 @@
+//! Images to where a cluster gets them from: the registry of its target, by digest, and only what
+//! is not there yet. Where next: the `registry` room.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use composer::{Graph, Images};
+use image::Reference;
+use registry::{Client, Logins, Progress};
+
+use crate::event::{Event, Events};
+use crate::{Error, Result, Target};
+
+/// Logins for registries of targets, beside what else is kept.
+const LOGINS: &str = "logins.json";
+
+impl Target {
+    /// Takes the images of an app to the registry of its target; nothing to do on this machine.
+    ///
+    /// # Errors
+    /// The registry refuses them or does not answer.
+    pub(crate) async fn take_images(
+        &self,
+        graph: &Graph,
+        images: &Images,
+        events: Events<'_>,
+    ) -> Result<()> {
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        for build in graph.builds() {
+            let Some(image) = images.get(&build.block) else { continue };
+            let there = cluster.image(image);
+            let Some((name, digest)) = there.split_once('@') else { continue };
+            let tag: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
+            let parcel = Parcel {
+                store: self.images.clone(),
+                logins: vec![self.keep.join(LOGINS), "/root/.docker/config.json".into()],
+                block: build.block.clone(),
+                to: format!("{name}:{tag}"),
+                digest: digest.to_owned(),
+            };
+            let to = parcel.to.clone();
+            // On a thread of its own: most of it is reading files.
+            let task = tokio::task::spawn_blocking(move || parcel.send());
+            let sent = task.await;
+            let sent =
+                sent.map_err(|source| Error::Task { what: format!("a push to {to}"), source })??;
+            if let Some(count) = sent {
+                let text = format!("{} is at {to}: {count} parts sent", build.block);
+                events(Event::Note { text });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One image on its way.
+struct Parcel {
+    store: image::Images,
+    logins: Vec<PathBuf>,
+    block: String,
+    to: String,
+    digest: String,
+}
+
+impl Parcel {
+    /// How many parts were sent; nothing if it was there already.
+    fn send(self) -> Result<Option<u64>> {
+        let what = format!("take the image of {} to {}", self.block, self.to);
+        let store = |source| Error::Image { what: what.clone(), source };
+        let refused = |error: registry::Error| Error::Data {
+            code: "target/registry",
+            message: format!("cannot {what}: {}", error.line()),
+            hint: error.hint(),
+        };
+        let to = Reference::parse(&self.to).map_err(store)?;
+        let found = self.store.find(&self.digest).map_err(store)?;
+        let Some(found) = found else {
+            return Err(Error::ImageGone { block: self.block, release: "to come".into() });
+        };
+        let client = Client::new(&registry::Settings::default()).map_err(refused)?;
+        let login = Logins { files: self.logins }.find(&to).map_err(refused)?;
+        tokio::runtime::Handle::current().block_on(async {
+            if client.resolve(&to, login.as_ref()).await.is_ok_and(|known| known == self.digest) {
+                return Ok(None);
+            }
+            let sent = Arc::new(AtomicU64::new(0));
+            let counted = sent.clone();
+            let count = move |progress: Progress| {
+                if let Progress::Done { present: false, .. } = progress {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            let pushed = client.push(&self.store, &found, &to, login.as_ref(), &count).await;
+            pushed.map(|_| Some(sent.load(Ordering::Relaxed))).map_err(refused)
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! Targets: those a server knows, and every other request of the socket at one of them.
+//!
+//! A request with the header `shelf-target` is answered as if the server's apps ran there. Each
+//! target has operations and a stream of its own, so that nothing of it is told as news of this
+//! machine. Where next: `apps`' `targets.rs`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apps::{HERE, TargetSettings, Targets};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+use tower::ServiceExt;
+
+use crate::answer::Refusal;
+use crate::operations::Operations;
+use crate::stream::Hub;
+use crate::{Door, routes};
+
+/// Names the target of a request.
+const TARGET: &str = "shelf-target";
+/// Names it once more, for a change of a protected one.
+const CONFIRM: &str = "shelf-confirm";
+/// How long what a target said of itself counts.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The targets, and the doors to those that were used.
+pub(crate) struct Elsewhere {
+    targets: Targets,
+    doors: Mutex<BTreeMap<String, Reached>>,
+}
+
+struct Reached {
+    at: Instant,
+    settings: TargetSettings,
+    door: Door,
+}
+
+impl Elsewhere {
+    pub(crate) fn new(targets: Targets) -> Self {
+        Self { targets, doors: Mutex::default() }
+    }
+
+    /// The door to a target, asked anew what it can do if that was long ago.
+    pub(crate) async fn door(&self, here: &Door, name: &str) -> Result<Door, apps::Error> {
+        let settings = self.targets.get(name)?;
+        let known = self.doors.lock().await.get(name).and_then(|known| {
+            let same = known.settings == settings;
+            same.then(|| (known.door.clone(), known.at.elapsed() < FRESH))
+        });
+        if let Some((door, true)) = known {
+            return Ok(door);
+        }
+        let target = apps::reach(&here.target, settings.clone()).await?;
+        let door = match known {
+            Some((door, _)) => Door { target, ..door },
+            None => {
+                let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+                let hub = Arc::new(Hub::new(now * 1000));
+                Door {
+                    operations: Arc::new(Operations::new(hub.clone(), now)),
+                    hub,
+                    watch: Arc::default(),
+                    models: Arc::default(),
+                    metrics: Arc::default(),
+                    target,
+                    ..here.clone()
+                }
+            }
+        };
+        let reached = Reached { at: Instant::now(), settings, door: door.clone() };
+        self.doors.lock().await.insert(name.to_owned(), reached);
+        Ok(door)
+    }
+}
+
+/// Routes of targets themselves.
+pub(crate) fn router(door: &Door) -> Router {
+    Router::new()
+        .route("/v1/targets", get(list))
+        .route("/v1/targets/{name}", put(keep).delete(forget))
+        .route("/v1/targets/{name}/use", post(use_))
+        .route("/v1/targets/{name}/check", post(check))
+        .with_state(door.clone())
+}
+
+/// What is said on apps goes to the target that is meant.
+pub(crate) async fn away(State(door): State<Door>, request: Request, next: Next) -> Response {
+    match target_of(&door, &request) {
+        Ok(name) if name == HERE => next.run(request).await,
+        Ok(name) => match send(&door, &name, request).await {
+            Ok(mut answer) => {
+                if let Ok(value) = HeaderValue::from_str(&name) {
+                    answer.headers_mut().insert(TARGET, value);
+                }
+                answer
+            }
+            Err(error) => Refusal::from(error).into_response(),
+        },
+        Err(error) => Refusal::from(error).into_response(),
+    }
+}
+
+/// The target that a request means; this machine for what is not said on apps.
+fn target_of(door: &Door, request: &Request) -> Result<String, apps::Error> {
+    let path = request.uri().path();
+    let said = request.headers().get(TARGET).and_then(|name| name.to_str().ok());
+    let on_apps = ["/v1/apps", "/v1/verbs/"].iter().any(|lead| path.starts_with(lead))
+        && path != "/v1/verbs/build";
+    match said {
+        Some(name) if on_apps || path.starts_with("/v1/operations") => Ok(name.to_owned()),
+        None if on_apps => door.elsewhere.targets.used(),
+        _ => Ok(HERE.to_owned()),
+    }
+}
+
+async fn send(door: &Door, name: &str, request: Request) -> Result<Response, apps::Error> {
+    let there = door.elsewhere.door(door, name).await?;
+    let settings = there.target.cluster.as_ref().map(|cluster| &cluster.settings);
+    let protected = settings.is_some_and(|settings| settings.protected);
+    if protected && changes(&request) {
+        let said = request.headers().get(CONFIRM).and_then(|name| name.to_str().ok());
+        if said != Some(name) {
+            return Err(apps::Error::Data {
+                code: "target/protected",
+                message: format!("{name} is protected: a change must name it"),
+                hint: Some(format!("say it once more with:  --confirm {name}")),
+            });
+        }
+    }
+    // What the first table of routes found in the path must not be found once more.
+    let (parts, body) = request.into_parts();
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = parts.headers;
+    match routes::at(&there).oneshot(request).await {
+        Ok(answer) => Ok(answer),
+        Err(never) => match never {},
+    }
+}
+
+/// Whether a request changes something on its target.
+fn changes(request: &Request) -> bool {
+    let looks =
+        ["/plan", "/check", "/backup", "/cancel", "/edits", "/presence", "/layout", "/file"];
+    request.method() != Method::GET && !looks.iter().any(|end| request.uri().path().ends_with(end))
+}
+
+async fn list(State(door): State<Door>) -> Result<Response, Refusal> {
+    Ok(Json(json!({ "targets": door.elsewhere.targets.list()? })).into_response())
+}
+
+/// What is said of a target; what is left out stays as it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    /// A file on the server's machine.
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+    registry: Option<String>,
+    address: Option<String>,
+    ingress_class: Option<String>,
+    storage_class: Option<String>,
+    shared_storage_class: Option<String>,
+    protected: Option<bool>,
+}
+
+async fn keep(
+    State(door): State<Door>,
+    Path(name): Path<String>,
+    Json(said): Json<Said>,
+) -> Result<Response, Refusal> {
+    let targets = &door.elsewhere.targets;
+    let mut settings = match &said.kubeconfig {
+        Some(path) => {
+            let (kubeconfig, server) = apps::kubeconfig(path, said.context.as_deref())?;
+            let old = targets.get(&name).ok();
+            let fresh = TargetSettings {
+                name: name.clone(),
+                kubeconfig: String::new(),
+                server: String::new(),
+                registry: None,
+                address: None,
+                ingress_class: None,
+                storage_class: None,
+                shared_storage_class: None,
+                protected: false,
+            };
+            TargetSettings { kubeconfig, server, ..old.unwrap_or(fresh) }
+        }
+        None => targets.get(&name)?,
+    };
+    // An empty text takes a setting back.
+    let take = |to: &mut Option<String>, said: Option<String>| {
+        if let Some(said) = said {
+            *to = Some(said).filter(|said| !said.is_empty());
+        }
+    };
+    take(&mut settings.registry, said.registry);
+    take(&mut settings.address, said.address);
+    take(&mut settings.ingress_class, said.ingress_class);
+    take(&mut settings.storage_class, said.storage_class);
+    take(&mut settings.shared_storage_class, said.shared_storage_class);
+    settings.protected = said.protected.unwrap_or(settings.protected);
+    targets.put(&settings)?;
+    checked(&door, settings).await
+}
+
+async fn forget(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    door.elsewhere.targets.remove(&name)?;
+    door.elsewhere.doors.lock().await.remove(&name);
+    Ok(Json(json!({ "removed": name })).into_response())
+}
+
+async fn use_(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    door.elsewhere.targets.use_(&name)?;
+    Ok(Json(json!({ "used": name })).into_response())
+}
+
+async fn check(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    checked(&door, door.elsewhere.targets.get(&name)?).await
+}
+
+async fn checked(door: &Door, settings: TargetSettings) -> Result<Response, Refusal> {
+    Ok(Json(apps::check_target(&door.target, settings).await?).into_response())
+}
