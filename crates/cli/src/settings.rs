@@ -156,7 +156,7 @@ pub(crate) fn logins() -> registry::Logins {
 }
 
 /// A service may be started without `HOME`; the server is root's.
-fn home() -> PathBuf {
+pub(crate) fn home() -> PathBuf {
     std::env::var_os("HOME").filter(|path| !path.is_empty()).map_or("/root".into(), PathBuf::from)
 }
 
@@ -181,11 +181,6 @@ fn canvas(text: &str) -> Result<Canvas, String> {
             .into());
     }
     Ok(Canvas::At(address))
-}
-
-/// The home of the person at this terminal.
-pub(crate) fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from)
 }
 
 /// The name of the person at this terminal, for histories.

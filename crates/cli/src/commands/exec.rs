@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use super::{Outcome, app_status};
+use super::{Outcome, app_status, target};
 use crate::arguments::Exec;
 use crate::client::Client;
 use crate::error::{Code, Failure};
@@ -31,6 +31,7 @@ const CLOSE: u8 = 255;
 
 /// Runs a command in a copy of a block.
 pub(crate) async fn exec(global: &Global, options: &Exec) -> Outcome {
+    target::must_be_here(global, "exec").await?;
     let (app, pod) = copy(global, &options.block).await?;
     let terminal = !options.no_tty
         && (options.tty || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()));

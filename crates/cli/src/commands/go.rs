@@ -151,6 +151,7 @@ pub(crate) fn failed(error: &Value, otherwise: &str) -> Failure {
     let name = text("code").unwrap_or_else(|| otherwise.to_owned());
     let code = match name.as_str() {
         name if name.contains("timeout") => Code::TimedOut,
+        "target/protected" | "target/namespace" => Code::Refused,
         name if name.ends_with("/absent") => Code::NotFound,
         _ => Code::Failed,
     };

@@ -1,6 +1,5 @@
 //! `shelf target`: the clusters that apps can run on, beside this machine.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use http::Method;
@@ -56,6 +55,28 @@ pub(crate) async fn target(global: &Global, verb: &Target) -> Outcome {
     }
 }
 
+/// Refuses a command that reaches into the engine of this machine while another target is meant.
+///
+/// # Errors
+/// The target that is meant is not this machine, or no server answers.
+pub(crate) async fn must_be_here(global: &Global, verb: &str) -> Result<(), Failure> {
+    let meant = match &global.on {
+        Some(name) => Some(name.clone()),
+        None => all(global).await?.into_iter().find(|one| one.used).map(|one| one.name),
+    };
+    match meant.filter(|name| name != apps::HERE) {
+        None => Ok(()),
+        Some(name) => Err(Failure::new(
+            Code::Refused,
+            "target/elsewhere",
+            format!(
+                "{verb} reaches into the engine of this machine, and {name} is another cluster"
+            ),
+        )
+        .hint(format!("on {name}:  kubectl exec -it POD -- COMMAND        here:  --on local"))),
+    }
+}
+
 async fn all(global: &Global) -> Result<Vec<apps::TargetReport>, Failure> {
     let client = global.client();
     let value = client.json(Method::GET, "/v1/targets", None).await?;
@@ -95,8 +116,8 @@ async fn list(global: &Global) -> Outcome {
 }
 
 async fn add(global: &Global, options: &Add) -> Outcome {
-    let path = options.kubeconfig.clone().or_else(|| Some(settings::home()?.join(".kube/config")));
-    let path = path.unwrap_or_else(|| PathBuf::from("kubeconfig"));
+    let path = options.kubeconfig.clone();
+    let path = path.unwrap_or_else(|| settings::home().join(".kube/config"));
     let path = std::fs::canonicalize(&path).map_err(|error| {
         Failure::new(
             Code::NotFound,
