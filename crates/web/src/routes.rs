@@ -18,8 +18,7 @@ use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
     Door, Error, app, asset, code, data, edits, git, guard, import, inside, life, modules, stream,
-    targets,
-    terminal, upgrade, verbs,
+    targets, terminal, upgrade, verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.

@@ -11,7 +11,6 @@ use serde_json::json;
 use super::{Outcome, say};
 use crate::app;
 use crate::arguments::transfer::{Export, Import, ImportFrom, Kind, Writes};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
@@ -63,7 +62,7 @@ pub(crate) async fn import(global: &Global, options: &Import) -> Outcome {
 
 /// Hands the secrets that were found to the server, if one is there. Returns their names.
 async fn keep(global: &Global, imported: &Imported) -> Vec<String> {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let mut kept = Vec::new();
     for given in &imported.given {
         let Some(value) = given.value.as_ref().filter(|value| !value.is_empty()) else { continue };
