@@ -38,6 +38,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Look", &["status", "logs", "exec", "top", "events", "explain", "graph", "open"]),
     ("Shelf", &["search", "show", "interface", "fork", "module", "pack", "unpack"]),
     ("Data", &["backup", "restore", "snapshot", "copy", "import", "export"]),
+    ("Targets", &["target"]),
     ("Engine", &["build", "images", "image", "pull", "login", "logout", "kubectl", "kubeconfig"]),
     ("System", &["serve", "doctor", "completion", "version", "help"]),
 ];
