@@ -123,7 +123,7 @@ pub async fn pack(
     events: Events<'_>,
 ) -> Result<PackReport> {
     let clock = Clock::start();
-    let loaded = load::load_some(dir, None, None)?;
+    let loaded = load::load_some(target, dir, None, None).await?;
     let sources = load::source_hashes(&loaded, None)?;
     let recorded = release::read(&live::list(target, &loaded.graph.app).await?);
     let known = images::known(target, recorded.as_ref(), &sources);

@@ -89,7 +89,7 @@ pub(crate) fn of_files(files: &BTreeMap<String, String>) -> Result<Loaded> {
         message: "there is no app.toml in it".into(),
     })?;
     let beside = |path: &str| Ok(files.get(path.trim_start_matches("./")).cloned());
-    check_with(Path::new(""), text, beside)
+    check_with(Path::new(""), text, Around::default(), beside)
 }
 
 fn check_with(

@@ -69,7 +69,7 @@ pub(crate) fn own() -> Option<PathBuf> {
 /// Brings the app in this program's own file to life, starting a server if none is there.
 pub(crate) async fn bring(global: &Global, own: &Path) -> Outcome {
     let (file, label) = open(own)?;
-    let client = Client::new(global.socket());
+    let client = global.client();
     if client.json(Method::GET, "/v1/version", None).await.is_err() {
         start(global, own, &client).await?;
     }
@@ -146,7 +146,7 @@ async fn send(
     label: &Value,
     timeout: u64,
 ) -> Outcome {
-    let client = Client::new(global.socket());
+    let client = global.client();
     let name = label["app"].as_str().unwrap_or_default();
     let path = format!("/v1/packs?app={name}&timeout_seconds={timeout}");
     let answer = client
