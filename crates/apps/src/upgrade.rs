@@ -281,6 +281,7 @@ mod tests {
             sources: BTreeMap::new(),
             from: graph.blocks.iter().map(|p| (p.name.clone(), p.from.to_string())).collect(),
             text: text.to_owned(),
+            around: crate::around::Around::default(),
             second: Vec::new(),
             beside: BTreeMap::new(),
         };

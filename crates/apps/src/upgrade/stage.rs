@@ -176,6 +176,7 @@ mod tests {
             sources: BTreeMap::new(),
             from: BTreeMap::new(),
             text: text.to_owned(),
+            around: crate::around::Around::default(),
             second: Vec::new(),
             beside: BTreeMap::new(),
         };
