@@ -105,9 +105,8 @@ async fn pull(
         let mut progress = |text: &str| drop(said.send(json!({"status": text})));
         images.base(&text, &mut progress).map_err(Some)
     });
-    let based = match based.await {
-        Ok(based) => based,
-        Err(_) => return say(failed("the thread that makes the image broke off")),
+    let Ok(based) = based.await else {
+        return say(failed("the thread that makes the image broke off"));
     };
     let image = match based {
         Ok(image) => Ok(image),

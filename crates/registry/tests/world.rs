@@ -78,13 +78,18 @@ pub(crate) fn start(kind: Kind) -> Registry {
         .stderr(Stdio::null())
         .spawn()
         .expect("docker-registry; cargo x test installs it");
-    for _ in 0..200 {
-        if std::net::TcpStream::connect(&address).is_ok() {
-            return Registry { child, address, _dir: dir };
-        }
+    // Made at once: whatever happens now, its end is this one's.
+    let registry = Registry { child, address, _dir: dir };
+    let listens = |_: &usize| {
         std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("docker-registry does not listen on {address}");
+        std::net::TcpStream::connect(&registry.address).is_ok()
+    };
+    assert!(
+        (0..200).find(listens).is_some(),
+        "docker-registry does not listen on {}",
+        registry.address
+    );
+    registry
 }
 
 impl Registry {

@@ -96,9 +96,9 @@ fn admitted(
     door: &Door,
     app: &str,
     headers: &HeaderMap,
-) -> Result<(PathBuf, keys::Opened), Response> {
+) -> Result<(PathBuf, keys::Opened), Box<Response>> {
     let name = app.strip_suffix(".git").unwrap_or(app);
-    let folder = folder(door, name).map_err(IntoResponse::into_response)?;
+    let folder = folder(door, name).map_err(|refusal| Box::new(refusal.into_response()))?;
     match keys::open(&folder, headers) {
         Ok(Some(opened)) => Ok((folder, opened)),
         Ok(None) => {
@@ -106,9 +106,9 @@ fn admitted(
                 Refusal::new(StatusCode::UNAUTHORIZED, "git/key", "a push needs the app's key")
                     .hint("get one:  shelf git");
             let asks = [(header::WWW_AUTHENTICATE, "Basic realm=\"shelf\", charset=\"UTF-8\"")];
-            Err((asks, refusal).into_response())
+            Err(Box::new((asks, refusal).into_response()))
         }
-        Err(refusal) => Err(refusal.into_response()),
+        Err(refusal) => Err(Box::new(refusal.into_response())),
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn refs(
     }
     let folder = match admitted(&door, &app, &headers) {
         Ok((folder, _)) => folder,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let read = tokio::task::spawn_blocking(move || {
         let _only = lock(&folder)?;
@@ -177,7 +177,7 @@ pub(crate) async fn receive(
 ) -> Response {
     let (folder, opened) = match admitted(&door, &app, request.headers()) {
         Ok(admitted) => admitted,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if request.headers().contains_key(header::CONTENT_ENCODING) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();

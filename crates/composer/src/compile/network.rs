@@ -102,7 +102,7 @@ pub(super) fn ingress(input: &Input<'_>) -> Vec<Value> {
         })
     });
     let paths: Vec<Value> = rules.collect();
-    let mut hosts: Vec<String> = input.graph.urls.iter().filter_map(host).collect();
+    let mut hosts: Vec<String> = input.graph.urls.iter().filter_map(|url| host(url)).collect();
     // The target's own name for the app goes on working beside others.
     if !input.facts.host.is_empty() {
         hosts.push(input.facts.host.clone());
@@ -115,7 +115,7 @@ pub(super) fn ingress(input: &Input<'_>) -> Vec<Value> {
     }
 }
 
-fn host(url: &String) -> Option<String> {
+fn host(url: &str) -> Option<String> {
     crate::app::host(url).map(str::to_owned)
 }
 
@@ -130,7 +130,7 @@ fn by_class(input: &Input<'_>, hosts: &[String], paths: &[Value], class: Option<
         });
     }
     let secure = input.graph.urls.iter().filter(|url| url.starts_with("https://"));
-    let secure: Vec<String> = secure.filter_map(host).collect();
+    let secure: Vec<String> = secure.filter_map(|url| host(url)).collect();
     if !secure.is_empty() {
         ingress["spec"]["tls"] = json!([{ "hosts": secure }]);
     }
