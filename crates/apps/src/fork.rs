@@ -351,7 +351,7 @@ mod tests {
         let dir = app();
         let report = fork(dir.path(), "db", None, "ana", false).unwrap();
         assert_eq!((report.module.as_str(), report.to.as_str()), ("postgres@15.1.0", "./db"));
-        assert_eq!(report.lower.iter().map(|one| one.rung).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(report.lower.iter().map(|one| one.rung).collect::<Vec<_>>(), [1, 2, 3]);
         let text = load::text(dir.path()).unwrap();
         assert_eq!(text, APP.replace("use = \"postgres@15\" ", "module = \"./db\" "));
         crate::check(dir.path()).map_err(|error| error.report().rendered).unwrap();

@@ -39,7 +39,9 @@ async fn skopeo_and_we_understand_each_other() {
     let plain = ["copy", "--src-tls-verify=false", "--preserve-digests"];
     skopeo(&[&plain[..], &[&format!("docker://{ours}"), &layout]].concat());
     // Packed with zstd, and in Docker's own form, on the way back.
-    let theirs = format!("{}/team/theirs:1", registry.address);
+    // Elsewhere: it would mount the layer as it lies here.
+    let other = start(Kind::Open);
+    let theirs = format!("{}/team/theirs:1", other.address);
     let bare = format!("dir:{}", here.dir.path().join("bare").display());
     skopeo(&["copy", "--dest-decompress", &layout, &bare]);
     let back = ["copy", "--dest-tls-verify=false", "--dest-compress-format=zstd", "--format=oci"];
