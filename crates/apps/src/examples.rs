@@ -50,6 +50,10 @@ fn write_folder(folder: &Dir<'_>, root: &Path, app: &str, to: &Path) -> std::io:
         fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
     }
     for inner in folder.dirs() {
+        // The history of somebody's own tries there, if the binary was built beside them.
+        if inner.path().ends_with(".shelf") {
+            continue;
+        }
         let inside = inner.path().strip_prefix(root).map_err(std::io::Error::other)?;
         fs::create_dir_all(to.join(inside))?;
         write_folder(inner, root, app, to)?;

@@ -27,7 +27,7 @@ pub struct Module {
     pub group: String,
     /// The file of its picture, relative to the module's folder.
     pub icon: Option<String>,
-    /// Commands for its data: `backup`, `restore`.
+    /// Commands for its data: `backup`, `restore`; and `pauses`, `true` if a backup stops its server.
     pub data: Vec<(String, String)>,
     /// How the data of an older major becomes this one's.
     pub upgrade: Option<Upgrade>,
@@ -144,15 +144,18 @@ fn refuse_odd_disks(root: &crate::read::Table<'_>, module: &Module) {
 
 fn read_data(root: &crate::read::Table<'_>) -> (Vec<(String, String)>, Option<Upgrade>) {
     let Some(table) = root.table("data") else { return Default::default() };
-    table.only(&["backup", "restore", "upgrade"], "[data]");
+    table.only(&["backup", "restore", "upgrade", "pauses"], "[data]");
     let commands = ["backup", "restore"];
     let own = commands.iter().filter_map(|key| Some(((*key).to_owned(), table.string(key)?.value)));
+    let mut own: Vec<_> = own.collect();
+    let pauses = table.entry("pauses").and_then(|entry| entry.scalar());
+    own.extend(pauses.map(|(value, _)| ("pauses".to_owned(), value.value)));
     let upgrade = table.table("upgrade").and_then(|upgrade| {
         upgrade.only(&["from", "run"], "an upgrade");
         let (from, run) = (upgrade.string("from")?.value, upgrade.string("run")?.value);
         Some(Upgrade { from, run })
     });
-    (own.collect(), upgrade)
+    (own, upgrade)
 }
 
 fn read_assumption(entry: &Entry<'_>) -> Option<Assumption> {

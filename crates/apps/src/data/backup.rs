@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +26,9 @@ use crate::live::Live;
 use crate::progress::Clock;
 use crate::release::{self, Release};
 use crate::{Error, Result, Target, live, load, observe};
+
+/// How long a copy that is there may take to be ready.
+const WAKING: Duration = Duration::from_secs(60);
 
 /// A passphrase; never printed.
 #[derive(Clone)]
@@ -111,7 +115,11 @@ pub async fn backup(
         });
     }
     let graph = load::of_release(&release)?.graph;
-    let (holders, left_out) = parts::holders(&graph);
+    let (mut holders, mut left_out) = parts::holders(&graph);
+    if let Some(only) = &options.only {
+        holders.retain(|holder| only.contains(&holder.block));
+        left_out.retain(|left| only.contains(&left.block));
+    }
     let sources = sources(target, app, &live, &release, &holders).await?;
     let random = options.passphrase.as_ref().map(|_| rand::random::<[u8; 16]>());
     let header = Header {
@@ -230,26 +238,42 @@ pub(super) fn image(release: &Release, block: &str) -> Result<String> {
     })
 }
 
-/// The running copy of a block.
+/// The running copy of a block. One that is there and not ready is waited for, up to [`WAKING`]: a
+/// program that says its data may let its server sleep meanwhile, and the next one comes at once.
 pub(crate) async fn running(target: &Target, app: &str, block: &str) -> Result<Place> {
     let api: Api<Pod> = Api::namespaced(target.client.clone(), app);
-    let pods = api.list(&ListParams::default().labels(&live::selector(app))).await;
-    let pods = pods.map_err(Error::api(format!("list pods of {app}")))?.items;
-    let ready = pods.iter().find(|pod| {
-        let labels = pod.metadata.labels.as_ref();
-        let lasting = labels.is_some_and(|labels| labels.contains_key("shelf.dev/process"));
-        let status = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-        let up = status.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one.ready));
-        observe::block_of(*pod) == Some(block)
-            && lasting
-            && up
-            && pod.metadata.deletion_timestamp.is_none()
-    });
-    ready.and_then(|pod| Place::of(app, pod)).ok_or_else(|| Error::Data {
-        code: "data/not-running",
-        message: format!("{block} does not run, and only it can say and take its data"),
-        hint: Some(format!("start it:  shelf -a {app} start        look:  shelf -a {app} status")),
-    })
+    let until = tokio::time::Instant::now() + WAKING;
+    loop {
+        let pods = api.list(&ListParams::default().labels(&live::selector(app))).await;
+        let pods = pods.map_err(Error::api(format!("list pods of {app}")))?.items;
+        let copies: Vec<&Pod> = pods.iter().filter(|pod| is_copy(pod, block)).collect();
+        let ready = copies.iter().find(|pod| is_ready(pod));
+        if let Some(place) = ready.and_then(|pod| Place::of(app, pod)) {
+            return Ok(place);
+        }
+        if copies.is_empty() || tokio::time::Instant::now() >= until {
+            return Err(Error::Data {
+                code: "data/not-running",
+                message: format!("{block} does not run, and only it can say and take its data"),
+                hint: Some(format!(
+                    "start it:  shelf -a {app} start        look:  shelf -a {app} status"
+                )),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Whether this is a copy of a block that is meant to last.
+fn is_copy(pod: &Pod, block: &str) -> bool {
+    let labels = pod.metadata.labels.as_ref();
+    let lasting = labels.is_some_and(|labels| labels.contains_key("shelf.dev/process"));
+    observe::block_of(pod) == Some(block) && lasting && pod.metadata.deletion_timestamp.is_none()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let status = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    status.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one.ready))
 }
 
 /// Every generated value of the app.

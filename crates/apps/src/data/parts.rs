@@ -4,6 +4,7 @@ use composer::Graph;
 use composer::graph::{From, Part};
 
 use super::archive::LeftOut;
+
 /// A block that holds data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
@@ -11,6 +12,8 @@ pub(super) struct Holder {
     /// `name version` of its module; empty for one built from source.
     pub(super) module: String,
     pub(super) way: Way,
+    /// Its server stops while it says its data.
+    pub(super) pauses: bool,
 }
 
 /// How its data is said and taken.
@@ -27,7 +30,8 @@ pub(super) fn holders(graph: &Graph) -> (Vec<Holder>, Vec<LeftOut>) {
     let (mut holders, mut left_out) = (Vec::new(), Vec::new());
     for part in &graph.blocks {
         let mut holder = |module: String, way| {
-            holders.push(Holder { block: part.name.clone(), module, way });
+            let pauses = part.data.iter().any(|(key, value)| key == "pauses" && value == "true");
+            holders.push(Holder { block: part.name.clone(), module, way, pauses });
         };
         let (From::Module { name, version, .. } | From::Local { name, version, .. }) = &part.from
         else {

@@ -45,6 +45,7 @@ pub(crate) async fn before_go(
             let options = BackupOptions {
                 label: LABEL.into(),
                 before: Some(compiled.release.clone()),
+                only: Some(undisturbed(&before.graph, changes)),
                 ..BackupOptions::default()
             };
             backup::backup(target, app, &options, events).await.map_err(|error| error.to_string())
@@ -84,6 +85,19 @@ pub(crate) async fn of_large(
         text: format!("snapshot before it: {}, {:.1} s", made.name, made.seconds),
     });
     Ok(())
+}
+
+/// The blocks whose data a go may copy without anybody noticing: all but those whose server stops
+/// for it. What changes itself stops anyway.
+fn undisturbed(graph: &Graph, changes: &Changes) -> Vec<String> {
+    let stops = |block: &String| {
+        changes.blocks.iter().any(|change| {
+            change.block == *block && (change.restarts || change.kind == ChangeKind::Removed)
+        })
+    };
+    let (holders, _) = parts::holders(graph);
+    let kept = holders.into_iter().filter(|holder| !holder.pauses || stops(&holder.block));
+    kept.map(|holder| holder.block).collect()
 }
 
 /// Why data is touched, one phrase each; nothing if it is not.

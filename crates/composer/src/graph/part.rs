@@ -32,7 +32,7 @@ pub struct Part {
     pub offers: Vec<Offer>,
     /// Seconds a copy gets to end by itself.
     pub stop_within: i64,
-    /// Commands for its data, as its module names them: `backup`, `restore`.
+    /// Commands for its data, as its module names them: `backup`, `restore`; and `pauses`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<(String, String)>,
     /// Files that the app adds to its module.
