@@ -108,12 +108,17 @@ export async function byMouse(server, browser) {
   await eventually(10, "one broker is left", async () =>
     assert.equal((await agree(server, page, app)).model.blocks.length, 3),
   );
-  await block(page, "hello").click();
-  await page.getByRole("tab", { name: "Access" }).click();
+  // The canvas may still move from what was removed; a hand that missed clicks again.
+  await eventually(15, "the inspector shows hello", async () => {
+    await block(page, "hello").click({ timeout: 3000 });
+    await page.getByRole("tab", { name: "Access" }).click({ timeout: 3000 });
+  });
   await page.getByRole("button", { name: "Make public" }).click();
   await eventually(10, "the path is in the file", async () =>
     assert.match((await agree(server, page, app)).text, /path/),
   );
+  // Go takes along what this page knows of.
+  await page.getByRole("button", { name: "Make private" }).waitFor();
   await page.getByRole("button", { name: "Go", exact: true }).click();
   await page.locator('.go-panel[data-state="running"]').waitFor();
   await page.locator('.go-panel[data-state="done"]').waitFor({ timeout: GO });
