@@ -190,8 +190,9 @@ pub(crate) fn database_killed(server: &mut Server) -> Result<()> {
         std::thread::sleep(Duration::from_millis(500));
     }
     healthy(&pulp, 2)?;
+    // The API's status does not wait for the content copies, which end with their database too.
+    eventually(120, || published(&pulp))?;
     ensure!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
-    published(&pulp)?;
     let over = |task: &Value| {
         ["failed", "completed"].contains(&task["state"].as_str().unwrap_or_default())
     };
@@ -230,7 +231,7 @@ pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
     server.start()?;
     healthy(&pulp, 2)?;
     println!("    all is back after {:.0} s", began.elapsed().as_secs_f64());
-    published(&pulp)?;
+    eventually(120, || published(&pulp))?;
     let after = super::jobs(server, "")?;
     ensure!(before == after, "steps ran again: {before:?} {after:?}");
     let nothing = server.shelf_in("pulp", &["go"]).good()?;

@@ -1,6 +1,7 @@
 // Debian's Chromium, one context for each person; a page that breaks a promise fails the test:
 // a request off the origin, an error on the console, a violated content policy.
 import { chromium } from "playwright-core";
+import { eventually } from "./server.mjs";
 
 const FLAGS = [
   "--no-sandbox",
@@ -51,7 +52,14 @@ export async function person(browser, server, options = {}) {
   await page.goto(server.link(name));
   await page.waitForURL((url) => !url.pathname.startsWith("/open"));
   // The address is tidied before the token is exchanged; signed in is who is known.
-  await page.waitForFunction(async () => (await fetch("/v1/me")).ok, null, { polling: 100, timeout: 20_000 });
+  // (A promise is true before it is kept, so the answer itself is waited for.)
+  await eventually(20, "signed in", async () => {
+    const { ok, status } = await page.evaluate(async () => {
+      const { ok, status } = await fetch("/v1/me");
+      return { ok, status };
+    });
+    if (!ok) throw new Error(`/v1/me answered ${status}`);
+  });
   return { context, page, wrongs };
 }
 
