@@ -4,10 +4,9 @@
 
 use std::path::Path;
 
-use composer::App;
 use composer::graph::Source;
 
-use crate::{Error, Result, load, model};
+use crate::{Result, load, model};
 
 /// An object that the app becomes, and its fields with where each value comes from.
 #[derive(Debug, Clone)]
@@ -26,10 +25,7 @@ pub struct Explained {
 /// # Errors
 /// The file cannot be read, or is no app file at all.
 pub fn explain_object(dir: &Path, object: &str) -> Result<Option<Explained>> {
-    let text = load::text(dir)?;
-    let mut app = App::parse("app.toml", &text).map_err(Error::Wrong)?;
-    let catalogue = load::beside(dir, &mut app)?;
-    let sketch = composer::sketch(&app, &catalogue);
+    let (_, sketch) = model::sketched(dir, &load::text(dir)?)?;
     let compiled = model::compile(&sketch);
     let named = compiled.phases.iter().flat_map(|phase| &phase.objects).find_map(|one| {
         let part = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();

@@ -41,9 +41,7 @@ pub fn model(dir: &Path) -> Result<Model> {
 /// # Errors
 /// The text is no app file at all.
 pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
-    let mut app = App::parse("app.toml", text).map_err(Error::Wrong)?;
-    let catalogue = load::beside(dir, &mut app)?;
-    let sketch = composer::sketch(&app, &catalogue);
+    let (catalogue, sketch) = sketched(dir, text)?;
     let revision = load::revision(text);
     let created = created(&compile(&sketch));
     let places = layout(dir);
@@ -65,6 +63,14 @@ pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
     });
     let names = sketch.blocks.iter().map(|block| block.name.clone()).collect();
     Ok(Model { revision, valid, names, value })
+}
+
+/// The shelf as the app's folder has it, and the app as far as it is sound.
+pub(crate) fn sketched(dir: &Path, text: &str) -> Result<(Catalogue, Sketch)> {
+    let mut app = App::parse("app.toml", text).map_err(Error::Wrong)?;
+    let catalogue = load::beside(dir, &mut app)?;
+    let sketch = composer::sketch(&app, &catalogue);
+    Ok((catalogue, sketch))
 }
 
 /// What the sound part would become; only names and kinds of it are shown.

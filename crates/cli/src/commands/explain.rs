@@ -29,7 +29,11 @@ pub(crate) fn explain(global: &Global, options: &Explain) -> Outcome {
         model: apps::model(&folder).map_err(fails)?.value,
         text: apps::text(&folder).map_err(fails)?,
         blame: apps::blame(&folder).map_err(fails)?,
-        fields: apps::explain_object(&folder, &options.what).map_err(fails)?,
+        // Only an object has fields to compile for.
+        fields: match options.what.contains('/') {
+            true => apps::explain_object(&folder, &options.what).map_err(fails)?,
+            false => None,
+        },
         what: &options.what,
     };
     let Some(lines) = question.answer() else {
