@@ -1,6 +1,7 @@
 //! The store: names, crash leftovers, one process, collection.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use image::{Error, ImageConfig, Images, Layer, Record};
 
@@ -21,6 +22,16 @@ fn layer(images: &Images, dir: &Path, text: &str) -> Layer {
 
 fn store(dir: &Path) -> Images {
     Images::open(&dir.join("images")).unwrap()
+}
+
+/// Waits for the background sync of a layer: it writes the marker once more, whenever the disk is
+/// done, and would undo what a test puts there before.
+fn until_synced(unpacked: &Path) {
+    let end = Instant::now() + Duration::from_mins(2);
+    while fs_err::read_to_string(unpacked.join("complete")).unwrap().contains("boot\":\"") {
+        assert!(Instant::now() < end, "the layer was never synced: {}", unpacked.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn blob(dir: &Path, digest: &str) -> PathBuf {
@@ -80,6 +91,7 @@ fn root_what_is_half_written_is_never_used() {
     drop(images);
     let root = dir.path().join("images");
     let unpacked = root.join("layers").join(&layer.diff_id[7..]);
+    until_synced(&unpacked);
     fs_err::create_dir_all(root.join("stage/7/fs/a/b")).unwrap();
     // As after a power cut: the marker names another boot and a file lost its bytes.
     fs_err::write(unpacked.join("complete"), r#"{"boot":"another"}"#).unwrap();
