@@ -2,8 +2,10 @@
 //!
 //! The API room passes requests here after it has decided who may ask; this router is never put
 //! on a socket. Paths are the upstream kubelet's. `kubelet/stream.rs` speaks the WebSocket
-//! protocols of exec and attach.
+//! protocols of exec and attach, `kubelet/forward.rs` those of port-forward.
 
+mod forward;
+mod spdy;
 mod stream;
 
 use std::ops::ControlFlow;
@@ -43,7 +45,7 @@ impl Door {
             .route("/containerLogs/{namespace}/{pod}/{container}", any(logs))
             .route("/exec/{namespace}/{pod}/{container}", any(stream::exec))
             .route("/attach/{namespace}/{pod}/{container}", any(stream::attach))
-            .route("/portForward/{namespace}/{pod}", any(port_forward))
+            .route("/portForward/{namespace}/{pod}", any(forward::forward))
             .route("/stats/summary", any(summary))
             .with_state(self.clone())
     }
@@ -104,13 +106,8 @@ pub(crate) fn flag(query: &Pairs, name: &str) -> bool {
     matches!(value(query, name), Some("true" | "1"))
 }
 
-/// The pod's id and the container as last started.
-pub(crate) fn find(
-    host: &Host,
-    namespace: &str,
-    pod: &str,
-    container: &str,
-) -> Result<(String, pod::ContainerState), Refusal> {
+/// The pod of that name, as last started.
+pub(crate) fn find_pod(host: &Host, namespace: &str, pod: &str) -> Result<pod::State, Refusal> {
     let mut named: Vec<pod::State> = host
         .pods
         .list()
@@ -119,10 +116,20 @@ pub(crate) fn find(
         .collect();
     // One that is being deleted may still be here beside its successor of the same name.
     named.sort_by_key(|state| state.created_at);
-    let state = named.pop().ok_or_else(|| {
+    named.pop().ok_or_else(|| {
         let text = format!("pod {namespace}/{pod} has not been started on this node");
         Refusal::new(StatusCode::BAD_REQUEST, text)
-    })?;
+    })
+}
+
+/// The pod's id and the container as last started.
+pub(crate) fn find(
+    host: &Host,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+) -> Result<(String, pod::ContainerState), Refusal> {
+    let state = find_pod(host, namespace, pod)?;
     let known = state.container(container).cloned().ok_or_else(|| {
         let text = format!("container \"{container}\" in pod \"{pod}\" is waiting to start");
         Refusal::new(StatusCode::BAD_REQUEST, text)
@@ -220,10 +227,6 @@ pub(crate) fn read_in_background(
 async fn summary(State(door): State<Door>) -> Result<Response, Refusal> {
     let host = door.host()?;
     Ok(axum::Json(crate::usage::summary(&host)).into_response())
-}
-
-async fn port_forward() -> Refusal {
-    Refusal::new(StatusCode::NOT_IMPLEMENTED, "port-forward is not there yet: use a Service")
 }
 
 #[cfg(test)]

@@ -48,6 +48,17 @@ pub enum Error {
         /// Container name.
         container: String,
     },
+    /// A port of the pod does not answer.
+    #[error("port {port} of pod {id} does not answer")]
+    Dial {
+        /// Pod id.
+        id: String,
+        /// The port.
+        port: u16,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The image is not on this machine.
     #[error("image {image} is not on this machine")]
     NoImage {

@@ -8,6 +8,7 @@ pub mod capabilities;
 pub mod tree;
 
 mod create;
+mod dial;
 mod disk;
 mod error;
 mod etc;
