@@ -12,8 +12,10 @@ mod data;
 mod docker;
 mod drills;
 mod examples;
+mod files;
 mod gitpush;
 mod go;
+mod inside;
 mod kubernetes;
 mod leave;
 mod leftovers;
@@ -52,6 +54,8 @@ const PROMISES: &[Promise] = &[
     ("an_app_leaves_as_files_others_take", transfer::export),
     ("kubectl_sees_the_same", kubernetes::kubectl),
     ("kubectl_writes_too", kubernetes::writes),
+    ("ports_of_a_block_are_brought_here", inside::ports),
+    ("a_wire_is_opened_with_its_own_login", inside::clients),
     ("an_edit_rolls_without_a_failed_request", roll::edit),
     ("a_broken_edit_leaves_the_old_version_serving", roll::broken),
     ("a_killed_keeper_costs_one_pod_a_restart", drills::keeper_killed),
@@ -64,6 +68,7 @@ const PROMISES: &[Promise] = &[
     ("dev_pushes_on_every_save", push::dev),
     ("a_backup_brings_rows_and_passwords_back", data::backup),
     ("a_damaged_backup_changes_nothing", data::damaged),
+    ("files_come_back_as_they_were", files::disks),
     ("a_copy_has_the_data_and_goes_its_own_way", data::copy),
     ("undo_brings_back_code_and_rows", data::undo),
     ("the_last_go_is_taken_back", undo::go),

@@ -21,8 +21,13 @@ use crate::{Error, Result, Target};
 pub async fn status(target: &Target, app: &str) -> Result<StatusReport> {
     let live = live::list(target, app).await?;
     let recorded = release::read(&live);
-    let names: BTreeSet<&String> =
-        workloads(&live).filter_map(|(_, object)| changes::component(object)).collect();
+    // A block whose steps run before its first start has no workload yet.
+    let jobs = live.iter().filter(|(_, object)| step(object).is_some()).map(|(_, object)| object);
+    let names: BTreeSet<&String> = workloads(&live)
+        .map(|(_, object)| object)
+        .chain(jobs)
+        .filter_map(changes::component)
+        .collect();
     if names.is_empty() {
         return Err(Error::Absent(app.to_owned()));
     }
@@ -33,7 +38,7 @@ pub async fn status(target: &Target, app: &str) -> Result<StatusReport> {
         names.into_iter().map(|name| block(name, &live, &pods, recorded.as_ref())).collect();
     Ok(StatusReport {
         app: app.to_owned(),
-        state: worst(&blocks),
+        state: whole(worst(&blocks), recorded.as_ref()),
         url: recorded.as_ref().and_then(|release| release.url.clone()),
         release: recorded.as_ref().map(|release| release.release.clone()),
         released_by: recorded.as_ref().and_then(|release| maker(&live, &release.release)),
@@ -96,8 +101,16 @@ fn block(name: &str, live: &Live, pods: &[Pod], recorded: Option<&Release>) -> B
     let restarts: i32 = statuses().map(|status| status.restart_count).sum();
     let trouble = statuses().find_map(trouble);
     let waits = mine.iter().find_map(|pod| waits_for(pod));
+    let steps = live.values().filter(|one| changes::component(one).is_some_and(|n| n == name));
+    let steps: Vec<(Step, &str)> = steps.filter_map(step).collect();
+    let running = steps.iter().find(|(state, _)| *state == Step::Runs).map(|(_, name)| *name);
+    let broken = steps.iter().find(|(state, _)| *state == Step::Failed).map(|(_, name)| *name);
+    let begun = own().next().is_some();
     let state = match (&trouble, stopped) {
         (_, true) => BlockState::Stopped,
+        _ if running.is_some() => BlockState::Waiting,
+        _ if !begun && broken.is_some() => BlockState::Failing,
+        _ if !begun => BlockState::Starting,
         (Some(_), _) if ready < wanted => BlockState::Failing,
         _ if ready >= wanted => BlockState::Ready,
         _ if ready > 0 => BlockState::Degraded,
@@ -105,7 +118,8 @@ fn block(name: &str, live: &Live, pods: &[Pod], recorded: Option<&Release>) -> B
         _ => BlockState::Starting,
     };
     let detail = match state {
-        BlockState::Failing => trouble,
+        BlockState::Waiting if running.is_some() => running.map(|step| format!("for step {step}")),
+        BlockState::Failing => trouble.or_else(|| broken.map(|step| format!("step {step} failed"))),
         BlockState::Waiting => waits,
         _ => None,
     };
@@ -150,6 +164,35 @@ fn copy(pod: &Pod) -> PodStatus {
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         since: pod.metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()),
         reason: trouble.or(waits).filter(|_| !ready).unwrap_or_default(),
+    }
+}
+
+/// How a step before the start of a block stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Runs,
+    Failed,
+    Done,
+}
+
+/// How the step stands that an object is, and its name; nothing if it is none.
+fn step(object: &Value) -> Option<(Step, &str)> {
+    let name = changes::annotation(object, "shelf.dev/step")?;
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let mut true_ones = conditions.filter(|one| one["status"] == "True");
+    let state = true_ones.find_map(|one| match one["type"].as_str() {
+        Some("Complete") => Some(Step::Done),
+        Some("Failed") => Some(Step::Failed),
+        _ => None,
+    });
+    Some((state.unwrap_or(Step::Runs), name))
+}
+
+/// An app that never came up completely is not ready, however well the blocks do that it has.
+fn whole(worst: BlockState, recorded: Option<&Release>) -> BlockState {
+    match worst {
+        BlockState::Ready if recorded.is_none() => BlockState::Starting,
+        state => state,
     }
 }
 

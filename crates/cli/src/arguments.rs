@@ -5,6 +5,7 @@
 
 pub(crate) mod edits;
 pub(crate) mod git;
+pub(crate) mod inside;
 pub(crate) mod looks;
 pub(crate) mod modules;
 pub(crate) mod registry;
@@ -110,6 +111,12 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Run a command in a block
     Exec(Exec),
+    /// The same, interactive: a shell in a block
+    Shell(inside::Shell),
+    /// A local port to a block
+    Forward(inside::Forward),
+    /// psql, redis-cli, mariadb with a wire's own login
+    Connect(inside::Connect),
     /// Use of CPU, memory and disk, and requests
     Top,
     /// What happened and why
@@ -358,6 +365,11 @@ pub(crate) enum SnapshotVerb {
 pub(crate) enum SecretVerb {
     /// Names and ages; values are never shown
     List,
+    /// A value of your own for block.NAME: read from the input or a hidden prompt
+    Set {
+        /// Whose, and its name: web.STRIPE_KEY
+        secret: String,
+    },
     /// A new login for a wire; the old one works until every copy has moved
     Rotate {
         /// The wire: block.socket

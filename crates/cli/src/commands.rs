@@ -5,6 +5,7 @@ mod backup;
 mod build;
 mod completion;
 mod confirm;
+mod connect;
 mod destroy;
 mod dev;
 mod diff;
@@ -15,6 +16,7 @@ mod exec;
 mod explain;
 mod fmt;
 mod fork;
+mod forward;
 mod git;
 mod go;
 mod graph;
@@ -111,6 +113,9 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Logs(options) => logs::logs(global, &options).await,
         Command::Top => events::top(global).await,
         Command::Events(options) => events::events(global, &options).await,
+        Command::Shell(options) => exec::shell(global, &options).await,
+        Command::Forward(options) => forward::forward(global, &options).await,
+        Command::Connect(options) => connect::connect(global, &options).await,
         Command::Exec(options) => exec::exec(global, &options).await,
         Command::Url(options) => match &options.end {
             Some(target) => edit::url(global, &options, target),

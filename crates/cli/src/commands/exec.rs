@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use super::{Outcome, app_status, target};
 use crate::arguments::Exec;
+use crate::arguments::inside::Shell;
 use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
@@ -33,22 +34,99 @@ const CLOSE: u8 = 255;
 pub(crate) async fn exec(global: &Global, options: &Exec) -> Outcome {
     target::must_be_here(global, "exec").await?;
     let (app, pod) = copy(global, &options.block).await?;
-    let terminal = !options.no_tty
-        && (options.tty || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()));
+    let here = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let terminal = !options.no_tty && (options.tty || here);
+    run(global, &app, &pod, &options.command, terminal).await
+}
+
+/// A shell in a copy of a block: the better one if the image has it.
+pub(crate) async fn shell(global: &Global, options: &Shell) -> Outcome {
+    const BEST: &str = "if [ -x /bin/bash ]; then exec /bin/bash; else exec /bin/sh; fi";
+    let (app, pod) = copy(global, &options.block).await?;
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let command = ["/bin/sh", "-c", BEST].map(str::to_owned);
+    run(global, &app, &pod, &command, terminal).await
+}
+
+/// Runs a command in a pod, with this program's input and outputs, until it ends.
+pub(crate) async fn run(
+    global: &Global,
+    app: &str,
+    pod: &str,
+    command: &[String],
+    terminal: bool,
+) -> Outcome {
+    let socket = open(global, app, pod, "exec", &exec_query(command, terminal)).await?;
+    let raw = terminal.then(RawTerminal::enter).flatten();
+    let status = talk(socket, terminal).await;
+    drop(raw);
+    exit_code(&status.map_err(|error| failed(pod, &error))?)
+}
+
+/// Runs a command in a pod, gives it an input and returns what it says.
+pub(crate) async fn feed(
+    global: &Global,
+    app: &str,
+    pod: &str,
+    command: &[String],
+    input: &[u8],
+) -> Result<String, Failure> {
+    let mut socket = open(global, app, pod, "exec", &exec_query(command, false)).await?;
+    let failed = |error: &dyn std::fmt::Display| failed(pod, error);
+    for message in [frame(STDIN, input), Message::Binary(Bytes::from(vec![CLOSE, STDIN]))] {
+        socket.send(message).await.map_err(|error| failed(&error))?;
+    }
+    let mut said = Vec::new();
+    while let Some(message) = socket.next().await {
+        let Message::Binary(data) = message.map_err(|error| failed(&error))? else { continue };
+        match data.split_first() {
+            Some((&STDOUT, data)) => said.extend_from_slice(data),
+            Some((&ERROR, data)) => {
+                let status: Value = serde_json::from_slice(data).unwrap_or(Value::Null);
+                if status["status"] != "Success" {
+                    return Err(failed(&status["message"].as_str().unwrap_or("it failed")));
+                }
+                return Ok(String::from_utf8_lossy(&said).into_owned());
+            }
+            _ => {}
+        }
+    }
+    Err(failed(&"the connection ended before the command did"))
+}
+
+fn failed(pod: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::Failed, "exec", format!("cannot run a command in {pod}: {error}"))
+}
+
+fn exec_query(command: &[String], terminal: bool) -> String {
     let mut query = vec![
         "stdin=true".to_owned(),
         "stdout=true".to_owned(),
         format!("stderr={}", !terminal),
         format!("tty={terminal}"),
     ];
-    query.extend(options.command.iter().map(|word| format!("command={}", escape(word))));
-    let url = format!("ws://shelf/api/v1/namespaces/{app}/pods/{pod}/exec?{}", query.join("&"));
+    query.extend(command.iter().map(|word| format!("command={}", escape(word))));
+    query.join("&")
+}
+
+/// Opens a stream to a pod: a part of it, such as `exec`, with its query.
+pub(crate) async fn open(
+    global: &Global,
+    app: &str,
+    pod: &str,
+    part: &str,
+    query: &str,
+) -> Result<Socket, Failure> {
+    let url = format!("ws://shelf/api/v1/namespaces/{app}/pods/{pod}/{part}?{query}");
+    let protocol = match part {
+        "portforward" => "v4.channel.k8s.io",
+        _ => "v5.channel.k8s.io",
+    };
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Code::Failed, "exec", format!("cannot run a command in {pod}: {error}"))
+        Failure::new(Code::Failed, part, format!("cannot reach {pod}: {error}"))
     };
     let mut request = url.into_client_request().map_err(|error| failed(&error))?;
-    let protocol = HeaderValue::from_static("v5.channel.k8s.io");
-    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
     let stream = Client::new(global.api_socket()).stream().await?;
     let (socket, _) = tokio_tungstenite::client_async(request, stream).await.map_err(|error| {
         use tokio_tungstenite::tungstenite::Error;
@@ -61,14 +139,11 @@ pub(crate) async fn exec(global: &Global, options: &Exec) -> Outcome {
             _ => failed(&error),
         }
     })?;
-    let raw = terminal.then(RawTerminal::enter).flatten();
-    let status = talk(socket, terminal).await;
-    drop(raw);
-    exit_code(&status.map_err(|error| failed(&error))?)
+    Ok(socket)
 }
 
 /// The app and the copy meant by `block` or `block/pod`.
-async fn copy(global: &Global, block: &str) -> Result<(String, String), Failure> {
+pub(crate) async fn copy(global: &Global, block: &str) -> Result<(String, String), Failure> {
     let report = app_status(global).await?;
     let (name, wanted) = block.split_once('/').map_or((block, None), |(a, b)| (a, Some(b)));
     let Some(found) = report.blocks.iter().find(|found| found.name == name) else {
@@ -95,7 +170,7 @@ async fn copy(global: &Global, block: &str) -> Result<(String, String), Failure>
     Ok((report.app.clone(), pod.name.clone()))
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio::net::UnixStream>;
+pub(crate) type Socket = tokio_tungstenite::WebSocketStream<tokio::net::UnixStream>;
 
 /// Carries bytes both ways until the command ends; returns the Status it ended with.
 async fn talk(

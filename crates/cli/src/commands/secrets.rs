@@ -1,4 +1,4 @@
-//! `shelf secret`: list and rotate. Values are never shown; `shelf set BLOCK --secret` gives one.
+//! `shelf secret`: list, set and rotate. Values are never shown.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,9 @@ use serde_json::json;
 use super::{Outcome, decode, go, say};
 use crate::app;
 use crate::arguments::SecretVerb;
+use crate::arguments::edits::{Set, Trial};
+use crate::client::Client;
+use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
 
@@ -15,6 +18,7 @@ use crate::table;
 pub(crate) async fn secret(global: &Global, verb: &SecretVerb) -> Outcome {
     match verb {
         SecretVerb::List => list(global).await,
+        SecretVerb::Set { secret } => set(global, secret).await,
         SecretVerb::Rotate { wire } => rotate(global, wire).await,
     }
 }
@@ -40,6 +44,23 @@ async fn list(global: &Global) -> Outcome {
     let rows: Vec<Vec<String>> = secrets.into_iter().map(row).collect();
     say(&table::draw(&["SECRET", "AGE", "OF", "VALUES"], &rows))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `shelf set BLOCK --secret NAME`, in the words of this noun.
+async fn set(global: &Global, secret: &str) -> Outcome {
+    let Some((block, name)) = secret.split_once('.').filter(|(_, name)| !name.contains('=')) else {
+        // What follows a sign of equality may be a value; it is not repeated here.
+        return Err(Failure::new(Code::Usage, "secret/name", "which secret of which block?")
+            .hint("shelf secret set web.STRIPE_KEY < FILE"));
+    };
+    let options = Set {
+        block: block.to_owned(),
+        settings: Vec::new(),
+        env: Vec::new(),
+        secret: Some(name.to_owned()),
+        trial: Trial { dry_run: false },
+    };
+    super::secret::set(global, &options, name).await
 }
 
 async fn rotate(global: &Global, wire: &str) -> Outcome {
