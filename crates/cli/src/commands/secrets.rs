@@ -9,7 +9,6 @@ use super::{Outcome, decode, go, say};
 use crate::app;
 use crate::arguments::SecretVerb;
 use crate::arguments::edits::{Set, Trial};
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 use crate::table;
