@@ -2,30 +2,35 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::page::get;
 use crate::server::{Ended, Server, eventually};
 
-/// A command that runs until it is ended, and the first line it says.
-struct Standing(Child);
+/// A command that runs until it is ended, with where it says more: kubectl does for each
+/// connection, and would end if nobody listened.
+struct Standing {
+    child: Child,
+    _said: BufReader<ChildStdout>,
+}
 
 impl Standing {
     fn start(mut command: Command) -> Result<(Self, String)> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
-        Ok((Self(child), line))
+        let mut said = BufReader::new(child.stdout.take().context("stdout")?);
+        said.read_line(&mut line)?;
+        Ok((Self { child, _said: said }, line))
     }
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
     }
 }
 

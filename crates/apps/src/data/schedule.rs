@@ -2,6 +2,8 @@
 //!
 //! The clock is not here: whoever runs the server asks what is set and calls when it is due.
 
+use std::sync::{Mutex, PoisonError};
+
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,8 @@ use crate::{Error, Result, Target};
 /// The label of scheduled backups.
 const LABEL: &str = "schedule";
 const FILE: &str = "schedule.json";
+/// One writer at a time: what was ended does not come back with the note that a backup was made.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// When an app is backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +76,11 @@ pub fn schedules(target: &Target) -> Result<Vec<(String, Schedule)>> {
 /// # Errors
 /// Its file cannot be written.
 pub fn set_schedule(target: &Target, app: &str, schedule: Option<&Schedule>) -> Result<()> {
+    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    write(target, app, schedule)
+}
+
+fn write(target: &Target, app: &str, schedule: Option<&Schedule>) -> Result<()> {
     let path = store::folder(target, app)?.join(FILE);
     let Some(schedule) = schedule else {
         return match fs::remove_file(&path) {
@@ -90,9 +99,11 @@ pub fn set_schedule(target: &Target, app: &str, schedule: Option<&Schedule>) -> 
 /// # Errors
 /// The files cannot be written or deleted.
 pub fn was_made(target: &Target, app: &str, trouble: Option<String>) -> Result<()> {
+    let one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(schedule) = schedule(target, app)? else { return Ok(()) };
     let last = jiff::Timestamp::now().to_string();
     let schedule = Schedule { last, trouble, ..schedule };
-    set_schedule(target, app, Some(&schedule))?;
+    write(target, app, Some(&schedule))?;
+    drop(one);
     store::prune(target, app, LABEL, schedule.keep)
 }

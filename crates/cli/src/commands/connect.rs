@@ -1,5 +1,6 @@
 //! `shelf connect`: the client of a wire's kind, run where the provider runs, with the wire's own
-//! login: what it may see is what the consumer may see.
+//! login: what it may see is what the consumer may see. It asks the provider on its loopback, so no
+//! network policy has to let anything in that is no wire.
 //!
 //! The login travels on the input of a first command, which puts it into a file in memory that only
 //! the container's user can read; the second reads it, deletes it and becomes the client. It is in
@@ -27,17 +28,17 @@ const KEEP: &str =
 const CLIENTS: [(&str, &str); 3] = [
     (
         "postgres",
-        "export PGHOST=\"$WIRE_HOST\" PGPORT=\"$WIRE_PORT\" PGDATABASE=\"$WIRE_DATABASE\" \
+        "export PGHOST=127.0.0.1 PGPORT=\"$WIRE_PORT\" PGDATABASE=\"$WIRE_DATABASE\" \
          PGUSER=\"$WIRE_USERNAME\" PGPASSWORD=\"$WIRE_PASSWORD\"; exec psql \"$@\"",
     ),
     (
         "mysql",
-        "export MYSQL_PWD=\"$WIRE_PASSWORD\"; exec mariadb --host=\"$WIRE_HOST\" \
+        "export MYSQL_PWD=\"$WIRE_PASSWORD\"; exec mariadb --host=127.0.0.1 \
          --port=\"$WIRE_PORT\" --user=\"$WIRE_USERNAME\" --database=\"$WIRE_DATABASE\" \"$@\"",
     ),
     (
         "redis",
-        "export REDISCLI_AUTH=\"$WIRE_PASSWORD\"; exec redis-cli -h \"$WIRE_HOST\" \
+        "export REDISCLI_AUTH=\"$WIRE_PASSWORD\"; exec redis-cli -h 127.0.0.1 \
          -p \"$WIRE_PORT\" --user \"$WIRE_USERNAME\" --no-auth-warning \"$@\"",
     ),
 ];
@@ -71,7 +72,7 @@ pub(crate) async fn connect(global: &Global, options: &Connect) -> Outcome {
         return Err(Failure::new(Code::NotFound, "connect/beyond", message)
             .hint("connect from that app:  shelf -a APP connect WIRE"));
     }
-    let (app, pod) = exec::copy(global, &provider).await?;
+    let (app, pod) = provider_copy(global, app, &provider, &value("host")).await?;
     let shell = |script: &str| ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     let file = exec::feed(global, &app, &pod, &shell(KEEP), script(&login).as_bytes()).await?;
     let run = format!("f=$1; shift; . \"$f\"; rm -f \"$f\"; {client}");
@@ -80,6 +81,33 @@ pub(crate) async fn connect(global: &Global, options: &Connect) -> Outcome {
     command.extend(options.arguments.iter().cloned());
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     exec::run(global, &app, &pod, &command, terminal).await
+}
+
+/// The copy that answers at a wire's host: a block may have processes that do not.
+async fn provider_copy(
+    global: &Global,
+    app: String,
+    provider: &str,
+    host: &str,
+) -> Result<(String, String), Failure> {
+    let service = host.split('.').next().unwrap_or_default();
+    let client = Client::new(global.api_socket());
+    let path = format!(
+        "/apis/discovery.k8s.io/v1/namespaces/{app}/endpointslices\
+         ?labelSelector=kubernetes.io%2Fservice-name%3D{service}"
+    );
+    let list: Value = client.json(Method::GET, &path, None).await?;
+    let slices = list["items"].as_array().into_iter().flatten();
+    let all = slices.flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    let mut ready = all.filter(|one| one["conditions"]["ready"] != false);
+    match ready.find_map(|one| one["targetRef"]["name"].as_str()) {
+        Some(pod) => Ok((app, pod.to_owned())),
+        None => {
+            let message = format!("no copy of {provider} is ready to answer");
+            Err(Failure::new(Code::NotFound, "connect/no-copy", message)
+                .hint("shelf status says what it waits for"))
+        }
+    }
 }
 
 /// The logins of an app's wires.
