@@ -113,5 +113,8 @@ pub(crate) fn clients(server: &mut Server) -> Result<()> {
     shell.stdin.take().context("stdin")?.write_all(b"echo $((6*7))\nexit 5\n")?;
     let ended = Ended::new(&shell.wait_with_output()?);
     ensure!(ended.code == 5 && ended.out.contains("42"), "{ended:?}");
+    // What the server does without is not kept from containers.
+    let pages = server.shelf(&["exec", "-T", "web", "--", "grep", "THP_enabled", "/proc/1/status"]);
+    ensure!(pages.good()?.contains('1'), "no huge pages in a container");
     Ok(())
 }

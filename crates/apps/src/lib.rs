@@ -128,7 +128,7 @@ pub use upgrade::{
     upgrades,
 };
 pub use workshop::{
-    Check, CheckState, NewModule, TrialOptions, TrialReport, inspect, new_module, trial,
+    Check, CheckState, NewModule, TrialOptions, TrialReport, end_trials, inspect, new_module, trial,
 };
 
 /// The result of every door of this room.

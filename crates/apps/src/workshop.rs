@@ -5,12 +5,14 @@
 
 mod inspect;
 mod new;
+mod scratch;
 mod trial;
 
 use serde::{Deserialize, Serialize};
 
 pub use inspect::inspect;
 pub use new::{NewModule, new_module};
+pub use scratch::end_trials;
 pub use trial::{TrialOptions, trial};
 
 /// How a check of a module ended.

@@ -24,7 +24,9 @@ use clap::Parser;
 use crate::arguments::{Arguments, Command};
 use crate::error::{Code, Failure};
 
-/// Static glibc's own allocator keeps what bursts have taken.
+/// Static glibc's own allocator keeps what bursts have taken. So do huge pages, of which this one
+/// takes none (`no_thp`): the kernel is told for the whole process, and the engine's zygote takes
+/// that back for containers.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

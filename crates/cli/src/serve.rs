@@ -102,6 +102,8 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         tracing::warn!(%error, "what was left over stays");
     }
     let backups = tokio::spawn(backups::run(target.clone(), told(ended.clone())));
+    let left = target.clone();
+    tokio::spawn(async move { apps::end_trials(&left).await });
     let web = canvas::open(target, &data_dir, about, canvas.as_ref(), &net)?;
     let verbs = web.socket_router().merge(running::router(ask_end));
     sockets::serve(&global.socket(), verbs, told(ended.clone()))?;

@@ -141,6 +141,8 @@ fn run() -> ! {
     let _ = rustix::process::setsid();
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let _ = rustix::thread::set_name(c"shelf-zygote");
+    // The allocator has asked the kernel for none in this process; containers may have them.
+    let _ = rustix::thread::disable_transparent_huge_pages(false);
     let _ = sys::close_range(3, u32::MAX);
     sys::ignore_children();
     let roots: Vec<Root> = match wire::receive(socket.as_fd()) {

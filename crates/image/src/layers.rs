@@ -6,7 +6,6 @@
 //! holds is removed at start and unpacked again when needed. Next: `extract.rs`, `pack.rs`.
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +51,9 @@ struct Marker {
     /// The boot in which the directory was written; None once it is known to be on disk.
     boot: Option<String>,
 }
+
+/// Directories that are synced together.
+const MOST_AT_ONCE: usize = 64;
 
 impl Layout {
     /// At start: which directories can be used. The others are removed.
@@ -190,15 +192,16 @@ impl Layout {
     pub(crate) fn remove_layer(&self, hex: &str) -> Result<()> {
         self.layers.known.lock().unwrap_or_else(PoisonError::into_inner).complete.remove(hex);
         let path = self.path.join("layers");
-        let dir = rooted::directory(&path).map_err(Error::errno("open", &path))?;
-        let c_name = CString::new(hex).unwrap_or_default();
-        // The marker goes first: a directory that is half gone must not look complete.
-        let marker = CString::new(format!("{hex}/complete")).unwrap_or_default();
-        match rustix::fs::unlinkat(&dir, &marker, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
+        // Out of its place first: a directory that is half gone must not look complete, and the
+        // thread that syncs may still write into it.
+        let stage = self.stage()?;
+        match rustix::fs::rename(path.join(hex), stage.path.join("gone")) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(()),
             Err(errno) => return Err(Error::errno("remove layer in", path)(errno)),
         }
-        rooted::remove_tree(dir.as_fd(), &c_name).map_err(Error::errno("remove layer in", path))
+        let dir = rooted::directory(&stage.path).map_err(Error::errno("open", &stage.path))?;
+        rooted::remove_tree(dir.as_fd(), c"gone").map_err(Error::errno("remove layer in", path))
     }
 
     pub(crate) fn complete_layers(&self) -> BTreeSet<String> {
@@ -238,31 +241,47 @@ fn sync_all(dir: &OwnedFd, work: &Mutex<Unsynced>) {
                 unsynced.running = false;
                 return;
             }
-            std::mem::take(&mut unsynced.names)
+            let some = unsynced.names.len().min(MOST_AT_ONCE);
+            unsynced.names.drain(..some).collect::<Vec<String>>()
         };
+        // Opened before the sync: the marker goes into the very directory that was synced, not
+        // into one of the same name that was unpacked meanwhile.
+        let open = |name: String| match open_layer(dir, &name) {
+            Ok(layer) => Some((name, layer)),
+            Err(error) => {
+                tracing::debug!(%error, %name, "layer is gone before it was synced");
+                None
+            }
+        };
+        let layers: Vec<(String, OwnedFd)> = names.into_iter().filter_map(open).collect();
         if let Err(error) = rustix::fs::syncfs(dir) {
             // Never retried: after a failed sync nobody knows what is on disk. The markers keep
             // naming this boot, so the layers are unpacked again after it.
             tracing::error!(%error, "cannot sync unpacked layers");
             continue;
         }
-        for name in names {
-            if let Err(error) = mark_synced(dir, &name) {
+        for (name, layer) in layers {
+            if let Err(error) = mark_synced(layer.as_fd()) {
                 tracing::debug!(%error, %name, "layer is gone before it was synced");
             }
         }
     }
 }
 
-fn mark_synced(dir: &OwnedFd, name: &str) -> std::io::Result<()> {
+fn open_layer(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, format!("layers/{name}"), flags, Mode::empty())
+}
+
+/// Notes in a layer's directory that all of it is on disk. Fails when it was removed.
+fn mark_synced(layer: BorrowedFd<'_>) -> std::io::Result<()> {
     let bytes = serde_json::to_vec(&Marker { boot: None })?;
-    let staged = format!("layers/{name}/complete.new");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(dir, &staged, flags, Mode::from_raw_mode(0o600))?;
+    let file = rustix::fs::openat(layer, "complete.new", flags, Mode::from_raw_mode(0o600))?;
     let mut file = File::from(file);
     file.write_all(&bytes)?;
     file.sync_all()?;
-    rustix::fs::renameat(dir, &staged, dir, format!("layers/{name}/complete"))?;
+    rustix::fs::renameat(layer, "complete.new", layer, "complete")?;
     Ok(())
 }
 
@@ -322,4 +341,27 @@ fn hex_of(diff_id: &str) -> Result<&str> {
 /// The kernel's name of this boot; empty text matches no marker that was written with one.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_goes_into_the_directory_that_was_synced_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("layers/abc");
+        std::fs::create_dir_all(&place).unwrap();
+        let dir = rooted::directory(folder.path()).unwrap();
+        let synced = open_layer(&dir, "abc").unwrap();
+        mark_synced(synced.as_fd()).unwrap();
+        assert!(place.join("complete").exists());
+
+        // Removed, and unpacked again, after the sync and before the mark.
+        std::fs::remove_dir_all(&place).unwrap();
+        std::fs::create_dir_all(&place).unwrap();
+        assert!(mark_synced(synced.as_fd()).is_err(), "it is gone");
+        assert!(!place.join("complete").exists(), "the new one is not known to be on disk");
+        assert!(!place.join("complete.new").exists());
+    }
 }

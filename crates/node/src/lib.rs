@@ -24,6 +24,7 @@ mod plan;
 mod policies;
 mod probe;
 mod services;
+mod space;
 mod start;
 mod status;
 mod translate;

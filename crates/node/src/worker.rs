@@ -25,7 +25,7 @@ use crate::host::{Host, title};
 use crate::plan::{self, BackOff, Plan, Recorded};
 use crate::probe::{self, Health, Target};
 use crate::status::{Failure, Waiting};
-use crate::{admit, delete, machine, volumes};
+use crate::{admit, delete, machine, space, volumes};
 
 /// How often volumes that follow objects are brought up to date.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -64,6 +64,8 @@ struct Memory {
     /// Failed attempts in a row, which lengthen the pause.
     failures: u32,
     refreshed: Option<Instant>,
+    /// When its volumes were last measured.
+    measured: Option<Instant>,
     /// What was last written, to write only changes.
     told: Option<Value>,
 }
@@ -192,16 +194,30 @@ impl Worker {
         }
         if self.memory.failure.is_none() {
             self.memory.failure = admit::refusal(pod).or_else(|| too_late(pod));
+            if self.memory.failure.is_none() {
+                self.memory.failure = self.overfull(pod).await;
+            }
             if let Some(failure) = &self.memory.failure {
-                let reason = if failure.reason == "DeadlineExceeded" {
-                    "DeadlineExceeded"
-                } else {
-                    "NotAllowed"
+                let reason = match failure.reason.as_str() {
+                    "DeadlineExceeded" => "DeadlineExceeded",
+                    space::EVICTED => space::EVICTED,
+                    _ => "NotAllowed",
                 };
                 self.host.recorder.warning(pod, None, reason, failure.message.clone());
             }
         }
         self.memory.failure.is_some() || plan.finished.is_some()
+    }
+
+    /// Looks now and then whether a volume holds more than it may.
+    async fn overfull(&mut self, pod: &Arc<Pod>) -> Option<Failure> {
+        let due = self.memory.measured.is_none_or(|at| at.elapsed() >= space::LOOK);
+        if !due || !space::is_limited(pod) {
+            return None;
+        }
+        let found = space::overfull(&self.host, pod).await;
+        self.memory.measured = Some(Instant::now());
+        found
     }
 
     fn next_wake(&self, pod: &Pod, plan: &Plan) -> Option<Instant> {
@@ -215,6 +231,9 @@ impl Worker {
         wakes.extend(deadline(pod).as_ref().map(until));
         if volumes::follows_objects(pod) {
             wakes.push(self.memory.refreshed.unwrap_or_else(Instant::now) + REFRESH);
+        }
+        if space::is_limited(pod) {
+            wakes.push(self.memory.measured.unwrap_or_else(Instant::now) + space::LOOK);
         }
         wakes.into_iter().min()
     }

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("root_groups_own_shared_volumes", root_groups_own_shared_volumes),
     ("root_pods_share_a_disk_and_agree_on_owners", root_pods_share_a_disk_and_agree_on_owners),
+    ("root_a_volume_has_no_more_than_its_limit", root_a_volume_has_no_more_than_its_limit),
 ];
 
 /// A volume and a claim bound to it, as the control room would leave them.
@@ -155,5 +156,32 @@ fn root_pods_share_a_disk_and_agree_on_owners() {
     assert_eq!(cluster.logs("one", ""), "700:700\na\nb\n");
     assert_eq!(cluster.logs("two", ""), "700:700\n");
     assert_eq!(std::fs::metadata(disk.join("media/f")).unwrap().uid(), 700);
+    cluster.check_nothing_is_left();
+}
+
+/// In memory the write fails; on disk the pod is evicted with the words that upstream has.
+fn root_a_volume_has_no_more_than_its_limit() {
+    let cluster = Cluster::new();
+    let fill = "dd if=/dev/zero of=/v/f bs=64k count=64 2>/dev/null && echo whole || echo full";
+    let pod = |name: &str, text: &str, source: serde_json::Value| {
+        let mut main = script("main", text);
+        main["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+        cluster.pod(
+            name,
+            json!({"restartPolicy": "Never", "containers": [main], "terminationGracePeriodSeconds": 1,
+            "volumes": [{"name": "v", "emptyDir": source}]}),
+        );
+    };
+    pod("memory", fill, json!({"medium": "Memory", "sizeLimit": "1Mi"}));
+    pod("fits", fill, json!({"sizeLimit": "8Mi"}));
+    pod("disk", &format!("{fill}; sleep 600"), json!({"sizeLimit": "1Mi"}));
+    cluster.wait_phase("memory", "Succeeded");
+    assert_eq!(cluster.logs("memory", ""), "full\n");
+    cluster.wait_phase("fits", "Succeeded");
+    assert_eq!(cluster.logs("fits", ""), "whole\n");
+    cluster.wait_phase("disk", "Failed");
+    let status = &cluster.get(&pod_path("disk")).unwrap()["status"];
+    assert_eq!(status["reason"], "Evicted");
+    assert_eq!(status["message"], "Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\". ");
     cluster.check_nothing_is_left();
 }

@@ -185,6 +185,15 @@ impl Pods {
         self.inner.settings.pod_dir(pod_id).join("volumes")
     }
 
+    /// Bytes on disk of one of the volumes there; counting ends above `most`. Blocks.
+    ///
+    /// # Errors
+    /// The volume cannot be read.
+    pub fn volume_bytes(&self, pod_id: &str, name: &str, most: u64) -> Result<u64, Error> {
+        let path = self.volumes_dir(pod_id).join(name);
+        crate::tree::bytes(&path, most).map_err(crate::disk::failed("count the bytes of", &path))
+    }
+
     /// The same in memory, for what must never reach a disk. Made when missing, gone after a
     /// power loss, removed with the pod.
     pub fn memory_dir(&self, pod_id: &str) -> Result<PathBuf, Error> {

@@ -4,6 +4,7 @@
 //! so no path string is used after the first open, and depth costs no stack or descriptors:
 //! what lies too deep is moved up to the top and removed from there.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,12 +12,14 @@ use std::path::{Component, Path};
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, mkdirat, open, openat2, renameat,
-    unlinkat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
 /// Levels walked before a directory is moved up.
 const DEPTH: usize = 32;
+/// Levels whose files are counted: a descriptor and a stack frame each.
+const COUNTED_DEPTH: usize = 200;
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -76,6 +79,63 @@ fn empty(
         )?;
         empty(root, child.as_fd(), depth + 1, moved)?;
         unlinkat(dir, &name, AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
+}
+
+/// Bytes on disk below `path`, each file once, however many names it has; counting ends above
+/// `most`. What is not there has none. What lies too deep to be walked counts as too much: it was
+/// made to be overlooked.
+///
+/// # Errors
+/// A directory cannot be read.
+pub(crate) fn bytes(path: &Path, most: u64) -> io::Result<u64> {
+    let root = match open(path, DIRECTORY, Mode::empty()) {
+        Ok(root) => root,
+        Err(Errno::NOENT) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    };
+    let (mut seen, mut total) = (BTreeSet::new(), 0);
+    count(root.as_fd(), 0, most, &mut seen, &mut total)?;
+    Ok(total)
+}
+
+fn count(
+    dir: BorrowedFd<'_>,
+    depth: usize,
+    most: u64,
+    seen: &mut BTreeSet<u64>,
+    total: &mut u64,
+) -> io::Result<()> {
+    const BLOCK: u64 = 512;
+    for (name, _) in entries(dir)? {
+        if *total > most {
+            return Ok(());
+        }
+        let stat = match statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Directory || stat.st_nlink == 1 || seen.insert(stat.st_ino) {
+            let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
+            *total = total.saturating_add(blocks * BLOCK);
+        }
+        if kind != FileType::Directory {
+            continue;
+        }
+        if depth >= COUNTED_DEPTH {
+            *total = u64::MAX;
+            return Ok(());
+        }
+        let flags = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+        match openat2(dir, &name, DIRECTORY, Mode::empty(), flags) {
+            Ok(child) => count(child.as_fd(), depth + 1, most, seen, total)?,
+            // It went away, became something else, or is a mount.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }
@@ -141,6 +201,21 @@ mod tests {
         let path = std::env::temp_dir().join(format!("pod-tree-{name}-{}", std::process::id()));
         fs_err::create_dir_all(&path).unwrap();
         path
+    }
+
+    #[test]
+    fn bytes_are_those_of_each_file_once() {
+        let base = place("bytes");
+        fs_err::create_dir_all(base.join("a/b")).unwrap();
+        fs_err::write(base.join("a/b/file"), vec![7; 1 << 20]).unwrap();
+        fs_err::hard_link(base.join("a/b/file"), base.join("again")).unwrap();
+        symlink("/", base.join("all")).unwrap();
+        let counted = bytes(&base, u64::MAX).unwrap();
+        assert!(((1 << 20)..(1 << 20) + (64 << 10)).contains(&counted), "{counted}");
+        assert_eq!(bytes(&base.join("nothing"), 1).unwrap(), 0);
+        fs_err::create_dir_all(base.join("d/".repeat(250))).unwrap();
+        assert_eq!(bytes(&base, u64::MAX - 1).unwrap(), u64::MAX, "hidden in the deep");
+        remove(&base).unwrap();
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
 use crate::answer::Refusal;
@@ -40,6 +41,8 @@ struct Operation {
     /// `{"result":…}` or `{"error":…}` once it has ended.
     end: Option<Value>,
     abort: Option<AbortHandle>,
+    /// Who asked for it, and would not hear of its being cancelled from the task that is gone.
+    asker: Option<UnboundedSender<Value>>,
 }
 
 impl Operation {
@@ -92,6 +95,7 @@ impl Operations {
             forgotten: 0,
             end: None,
             abort: None,
+            asker: None,
         };
         self.hub.tell(subject, "operation", &operation.told(id, &json!({ "began": true })));
         inside.known.insert(id, operation);
@@ -103,10 +107,12 @@ impl Operations {
         Ok(id)
     }
 
-    /// Tells how to end the operation.
-    pub(crate) fn running(&self, id: u64, abort: AbortHandle) {
-        if let Some(operation) = self.inside().known.get_mut(&id) {
+    /// Tells how to end the operation, and whom to tell then.
+    pub(crate) fn running(&self, id: u64, abort: AbortHandle, asker: UnboundedSender<Value>) {
+        let mut inside = self.inside();
+        if let Some(operation) = inside.known.get_mut(&id).filter(|one| one.end.is_none()) {
             operation.abort = Some(abort);
+            operation.asker = Some(asker);
         }
     }
 
@@ -134,16 +140,17 @@ impl Operations {
         let told = operation.told(id, &end);
         operation.end = Some(end);
         operation.abort = None;
+        operation.asker = None;
         self.hub.tell(&operation.subject, "operation", &told);
     }
 
     /// Ends the operation where it waits; false if none of that number runs.
     pub(crate) fn cancel(&self, id: u64, by: &str) -> bool {
-        let abort = {
+        let (abort, asker) = {
             let mut inside = self.inside();
             let running = inside.known.get_mut(&id).filter(|one| one.end.is_none());
             let Some(operation) = running else { return false };
-            operation.abort.take()
+            (operation.abort.take(), operation.asker.take())
         };
         if let Some(abort) = abort {
             abort.abort();
@@ -151,7 +158,10 @@ impl Operations {
         let message = format!("{by} ended it; what was already done stays");
         let error = Refusal::unfit("operation/cancelled", message)
             .hint("the same verb again carries on where it was");
-        self.end(id, json!({ "error": error.into_value() }));
+        let end = json!({ "error": error.into_value() });
+        self.end(id, end.clone());
+        // Nobody may be listening any more.
+        let _gone = asker.map(|asker| asker.send(end));
         true
     }
 
@@ -218,6 +228,19 @@ mod tests {
         operations.end(first, json!({ "result": 1 }));
         assert!(operations.begin("stop", "a", "ana").is_ok());
         assert!(!operations.cancel(first, "ana"), "an ended operation cannot be cancelled");
+    }
+
+    #[tokio::test]
+    async fn who_asked_hears_that_it_was_cancelled() {
+        let operations = operations();
+        let id = operations.begin("go", "a", "ana").unwrap();
+        let (asker, mut hears) = tokio::sync::mpsc::unbounded_channel();
+        let task = tokio::spawn(std::future::pending::<()>());
+        operations.running(id, task.abort_handle(), asker);
+        assert!(operations.cancel(id, "bo"));
+        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        assert_eq!(hears.recv().await.unwrap()["error"]["code"], "operation/cancelled");
+        assert!(hears.recv().await.is_none(), "nothing comes after the end");
     }
 
     #[test]

@@ -215,7 +215,7 @@ where
     let _open = lines.send(json!({"operation": id}));
     let (operations, running) = (door.operations.clone(), door.operations.clone());
     let doing = work(said);
-    let (keeps, copies) = (operations.clone(), lines.clone());
+    let (keeps, copies, asker) = (operations.clone(), lines.clone(), lines.clone());
     // What is said is kept and told in order; the end comes after all of it.
     let telling = tokio::spawn(async move {
         while let Some(event) = hears.recv().await {
@@ -243,7 +243,7 @@ where
         // Nobody may be listening any more; the work is done all the same.
         let _gone = lines.send(line);
     });
-    running.running(id, task.abort_handle());
+    running.running(id, task.abort_handle(), asker);
     Ok((id, receiver))
 }
 

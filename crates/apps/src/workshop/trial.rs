@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use composer::graph::Wire;
@@ -12,10 +11,10 @@ use composer::interface::FieldKind;
 use composer::{Catalogue, Module};
 use fs_err as fs;
 
+use super::scratch::{Scratch, take_away};
 use super::{CheckState, TrialReport, inspect};
 use crate::data::{self, BackupOptions, From, Program, RestoreOptions};
-use crate::destroy::{DestroyOptions, destroy};
-use crate::event::{Event, Events};
+use crate::event::Events;
 use crate::go::{self, GoOptions, Settled};
 use crate::progress::Clock;
 use crate::{Error, Result, Target, back, images, live, load, release, rotate, scale};
@@ -52,21 +51,22 @@ pub async fn trial(
 ) -> Result<TrialReport> {
     let (report, module, shelf) = inspect::look(dir)?;
     let wrong = |source| Error::File { what: "make the trial's app".into(), source };
-    let scratch = tempfile::Builder::new().prefix("trial-").tempdir().map_err(wrong)?;
     let app = format!("trial-{:08x}", rand::random::<u32>());
     let text = app_text(&app, &module, &shelf)?;
-    copy(dir, &scratch.path().join(MODULE), &mut MOST_BYTES.clone()).map_err(wrong)?;
-    fs::create_dir(scratch.path().join(CONSUMER)).map_err(wrong)?;
+    let scratch = Scratch::new(target, &app).map_err(wrong)?;
+    copy(dir, &scratch.path.join(MODULE), &mut MOST_BYTES.clone()).map_err(wrong)?;
+    fs::create_dir(scratch.path.join(CONSUMER)).map_err(wrong)?;
     let dockerfile = "FROM debian:12\nCMD [\"sleep\", \"infinity\"]\n";
-    fs::write(scratch.path().join(CONSUMER).join("Dockerfile"), dockerfile).map_err(wrong)?;
-    fs::write(scratch.path().join("app.toml"), text).map_err(wrong)?;
+    fs::write(scratch.path.join(CONSUMER).join("Dockerfile"), dockerfile).map_err(wrong)?;
+    fs::write(scratch.path.join("app.toml"), text).map_err(wrong)?;
     let mut trial = Trial { target, module: &module, app: app.clone(), options, report };
     if trial.report.passed {
-        trial.all(scratch.path(), events).await;
+        trial.all(&scratch.path, events).await;
     }
-    let copy = format!("{app}-b");
-    for app in [&copy, &app] {
-        trial.clean(app, events).await;
+    let began = Instant::now();
+    if let Err((app, error)) = take_away(target, &app, events).await {
+        let told: Result<((), String)> = Err(error);
+        trial.note(&format!("taking {app} away"), began, told);
     }
     Ok(trial.report)
 }
@@ -445,45 +445,6 @@ impl Trial<'_> {
         let tried: Result<((), String)> = tried.await;
         self.note("backup and restore", began, tried);
     }
-
-    /// Takes an app of the trial away, with everything it made.
-    async fn clean(&mut self, app: &str, events: Events<'_>) {
-        let began = Instant::now();
-        let options = DestroyOptions { data: true, ..DestroyOptions::default() };
-        match destroy(self.target, app, &options, events).await {
-            Ok(_) | Err(Error::Absent(_)) => {}
-            Err(error) => {
-                let told: Result<((), String)> = Err(error);
-                self.note(&format!("taking {app} away"), began, told);
-            }
-        }
-        let (target, app) = (self.target.clone(), app.to_owned());
-        let sweeping = tokio::task::spawn_blocking(move || sweep(&target, &app));
-        match sweeping.await.map_err(|source| Error::Task { what: "a trial".into(), source }) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) | Err(error) => {
-                events(Event::Note {
-                    text: format!("not all of the trial was taken away: {error}"),
-                });
-            }
-        }
-    }
-}
-
-/// Names of images and backups of an app that is gone.
-fn sweep(target: &Target, app: &str) -> Result<()> {
-    for backup in data::backups(target, app)? {
-        data::forget(target, app, &backup.name)?;
-    }
-    let store = Arc::new(target.images.clone());
-    let fails = |source| Error::Image { what: "forget the trial's images".into(), source };
-    let ours = format!("shelf.local/{app}/");
-    for image in store.list().map_err(fails)? {
-        for name in image.names.iter().filter(|name| name.starts_with(&ours)) {
-            store.remove(name).map_err(fails)?;
-        }
-    }
-    Ok(())
 }
 
 fn unfit(message: &str) -> Error {

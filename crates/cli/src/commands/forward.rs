@@ -116,8 +116,8 @@ async fn carry(stream: TcpStream, socket: Socket) -> Result<(), String> {
             read = from.read(&mut block), if open => match read {
                 Ok(count @ 1..) => {
                     let bytes = [&[DATA][..], &block[..count]].concat();
-                    let sent = sink.send(Message::Binary(Bytes::from(bytes))).await;
-                    sent.map_err(|error| error.to_string())?;
+                    // If it takes no more, what it said last tells why.
+                    open = sink.send(Message::Binary(Bytes::from(bytes))).await.is_ok();
                 }
                 // The other side may still have something to say.
                 _ => open = false,
