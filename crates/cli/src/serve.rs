@@ -98,12 +98,8 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         cluster: None,
     };
     let (ask_end, asked) = tokio::sync::mpsc::channel(1);
-    if let Err(error) = apps::sweep(&target) {
-        tracing::warn!(%error, "what was left over stays");
-    }
+    end_leftovers(&target);
     let backups = tokio::spawn(backups::run(target.clone(), told(ended.clone())));
-    let left = target.clone();
-    tokio::spawn(async move { apps::end_trials(&left).await });
     let web = canvas::open(target, &data_dir, about, canvas.as_ref(), &net)?;
     let verbs = web.socket_router().merge(running::router(ask_end));
     sockets::serve(&global.socket(), verbs, told(ended.clone()))?;
@@ -134,6 +130,15 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     drop(store);
     running.release();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an earlier server was at when it ended.
+fn end_leftovers(target: &Target) {
+    if let Err(error) = apps::sweep(target) {
+        tracing::warn!(%error, "what was left over stays");
+    }
+    let target = target.clone();
+    tokio::spawn(async move { apps::end_trials(&target).await });
 }
 
 /// What the server says of itself.
