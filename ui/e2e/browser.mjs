@@ -1,7 +1,7 @@
 // Debian's Chromium, one context for each person; a page that breaks a promise fails the test:
 // a request off the origin, an error on the console, a violated content policy.
 import { chromium } from "playwright-core";
-import { eventually } from "./server.mjs";
+import { eventually, PATIENCE } from "./server.mjs";
 
 const FLAGS = [
   "--no-sandbox",
@@ -36,6 +36,7 @@ export async function person(browser, server, options = {}) {
     colorScheme: theme,
     reducedMotion,
   });
+  context.setDefaultTimeout(30_000 * PATIENCE);
   const page = await context.newPage();
   const wrongs = [];
   page.on("request", (request) => {

@@ -163,7 +163,7 @@ export async function inFailure(server, browser) {
   await write(page, app, `app = "${app}"\n\n[web]\nsource = "./web"\nrun = { web = { port = 8080 } }\n`);
   await page.goto(`${server.origin}/apps/${app}`);
   await page.getByRole("button", { name: "Go", exact: true }).click();
-  await page.locator('.go-panel[data-state="failed"]').waitFor({ timeout: 180_000 });
+  await page.locator('.go-panel[data-state="failed"]').waitFor({ timeout: 300_000 });
   wrong.push(...(await broken(page)).map((it) => `failure: ${it}`));
   const { text } = await fileOf(page, app);
   writeFileSync(join(server.data, "apps", app, "app.toml"), `${text}\n[broken\n`);

@@ -8,6 +8,18 @@ import { clean, person } from "./browser.mjs";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+/** Waits until a page shows what it has: nothing that loads, nothing that moves, and its pictures. */
+export const settled = (page) =>
+  page.waitForFunction(
+    () =>
+      document.querySelector("h1, h2, [role=treeitem], [data-block-button]") &&
+      ![...document.querySelectorAll(".loading, [aria-busy=true]")].some((it) => it.checkVisibility()) &&
+      [...document.images].every((it) => it.complete) &&
+      !document
+        .getAnimations()
+        .some((it) => it.playState === "running" && it.effect.getTiming().iterations === 1),
+  );
+
 /** The rules that this page breaks, one line each. */
 export async function broken(page) {
   // Through the protocol, not as a script element: the content policy stays as it is.
@@ -53,9 +65,9 @@ export async function screens(server, browser, app) {
         await one.page
           .locator(ready)
           .first()
-          .waitFor({ timeout: 30_000 })
+          .waitFor()
           .catch(() => wrong.push(`${where}: never ready`));
-        await one.page.waitForTimeout(300);
+        await settled(one.page);
         wrong.push(...(await broken(one.page)).map((it) => `${where}: ${it}`));
         const over = await one.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (over > 1) wrong.push(`${where}: ${over} px wider than the window`);
@@ -99,7 +111,7 @@ export async function hostile(server, browser) {
   assert.ok(put[0] < 500, put[1]);
   for (const path of ["/apps/hostile", "/apps/hostile/file", "/apps/hostile/plan"]) {
     await page.goto(server.origin + path);
-    await page.waitForTimeout(1500);
+    await settled(page);
     assert.equal(await page.evaluate(() => window.hit), undefined, `${path} ran what the file says`);
   }
   clean(one);

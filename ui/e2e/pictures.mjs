@@ -10,12 +10,13 @@ import pixelmatch from "pixelmatch";
 import { PNG } from "pngjs";
 import { makeApp, must, write } from "./api.mjs";
 import { clean, person } from "./browser.mjs";
+import { small } from "./palette.mjs";
 import { APPS, METRICS, NOW, RELEASES, STATUS, SYSTEM } from "./recorded.mjs";
 import { eventually } from "./server.mjs";
 
 const FOLDER = fileURLToPath(new URL("pictures", import.meta.url));
 /** The part of a picture that may differ. */
-const MOST = 0.001;
+const MOST = 0.002;
 const SIZES = [
   [1440, 900],
   [1024, 768],
@@ -195,13 +196,12 @@ async function taken(page, server, screen) {
   });
 }
 
-/** Kept small: no transparency, the best packing. */
+/** Kept small enough for a checkout. */
 function keep(name, picture) {
   mkdirSync(FOLDER, { recursive: true });
-  const small = PNG.sync.write(PNG.sync.read(picture), { colorType: 2, deflateLevel: 9 });
-  const best = small.length < picture.length ? small : picture;
-  writeFileSync(join(FOLDER, `${name}.png`), best);
-  return best.length;
+  const kept = small(PNG.sync.read(picture));
+  writeFileSync(join(FOLDER, `${name}.png`), kept);
+  return kept.length;
 }
 
 function compared(name, picture) {

@@ -121,7 +121,7 @@ export async function roundTrip(server, browser) {
       .waitForFunction(
         (count) => document.querySelector(`[aria-label^="Canvas of"][aria-label*=" ${count} blocks"]`),
         tables.length,
-        { timeout: 10_000 },
+        { timeout: 60_000 },
       )
       .catch(() => assert.fail(`${what}: the canvas does not show ${tables.length} blocks`));
   }

@@ -31,7 +31,7 @@ after(async () => {
 
 const promise = (name, work) => {
   if (words.length > 0 && !words.some((word) => name.includes(word))) return;
-  test(name, { timeout: 600_000 }, async () => {
+  test(name, { timeout: 1_500_000 }, async () => {
     try {
       await work(server, browser);
     } catch (error) {

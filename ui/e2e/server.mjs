@@ -16,14 +16,18 @@ export const freePort = () =>
     });
   });
 
-/** Tries until it does not throw; the last error after `seconds`. */
+/** A state is waited for so much longer than it takes on a machine that has nothing else to do. */
+export const PATIENCE = 6;
+
+/** Tries until it does not throw; the last error after `seconds`, or many more on a busy machine. */
 export async function eventually(seconds, what, work) {
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + seconds * 1000 * PATIENCE;
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (Date.now() > end) throw new Error(`${what}: not so after ${seconds} s: ${error.message}`);
+      if (Date.now() > end)
+        throw new Error(`${what}: not so after ${seconds * PATIENCE} s: ${error.message}`);
       await new Promise((done) => setTimeout(done, 200));
     }
   }

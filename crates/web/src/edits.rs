@@ -115,8 +115,7 @@ async fn changed(
     let dir = door.registry.dir(app)?;
     let by = caller.person.name.clone();
     let report = blocking(move || change(&dir, &by)).await?;
-    door.tell_model(app).await;
-    let model = door.model(app, &caller.person.name).await?;
+    let model = door.tell_and_draw(app, &caller.person.name).await?;
     Ok(Json(json!({
         "model": model,
         "id": report.id,

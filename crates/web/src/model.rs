@@ -37,14 +37,29 @@ impl Door {
         let (models, name) = (self.models.clone(), app.to_owned());
         let looked = move || Ok((edits::changes_of(&dir), models.sketch(&name, &dir)?));
         let news = match blocking(looked).await {
-            Ok((changes, model)) => json!({ "app": app, "revision": model["revision"],
-                "valid": model["valid"], "error": model["diagnostics"][0]["message"],
-                "changes": changes }),
+            Ok((changes, model)) => news(app, &model, changes),
             Err(refusal) => json!({ "app": app, "revision": null, "valid": false,
                 "error": refusal.message() }),
         };
         Some(news)
     }
+
+    /// The revision of an app's file and how many changes wait, without drawing it.
+    pub(crate) async fn text_news(&self, app: &str) -> Option<(String, usize)> {
+        let dir = self.registry.dir(app).ok()?;
+        let read = move || Ok((apps::revision(&apps::text(&dir)?), edits::changes_of(&dir)));
+        blocking(read).await.ok()
+    }
+}
+
+/// What is told of a model that was drawn for a person.
+pub(crate) fn news_of(app: &str, model: &Value) -> Value {
+    news(app, model, model["changes"].as_array().map_or(0, Vec::len))
+}
+
+fn news(app: &str, model: &Value, changes: usize) -> Value {
+    json!({ "app": app, "revision": model["revision"], "valid": model["valid"],
+        "error": model["diagnostics"][0]["message"], "changes": changes })
 }
 
 impl Models {

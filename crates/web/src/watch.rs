@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
 use crate::Door;
+use crate::answer::Refusal;
+use crate::model::news_of;
 use crate::person::{Caller, Person};
 
 /// How often the files of an app are looked at.
@@ -68,8 +70,11 @@ impl Watch {
 
     /// Whether this news of the model is any.
     fn is_news(&self, app: &str, news: &Value) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(app.to_owned(), news.clone()).as_ref() != Some(news)
+        self.told().insert(app.to_owned(), news.clone()).as_ref() != Some(news)
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<String, Value>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,6 +121,32 @@ impl Door {
             self.hub.tell(app, "model", &news);
         }
     }
+
+    /// Tells what a change led to, and draws it for who made it: one reading for both, since the
+    /// drawing of a large app is what a change costs most.
+    pub(crate) async fn tell_and_draw(&self, app: &str, person: &str) -> Result<Value, Refusal> {
+        let _turn = self.watch.turn.lock().await;
+        let model = self.model(app, person).await?;
+        let news = news_of(app, &model);
+        if self.watch.is_news(app, &news) {
+            self.hub.tell(app, "model", &news);
+        }
+        Ok(model)
+    }
+
+    /// Tells of a file that was written, unless its text and its changes were told already: what
+    /// was changed here was told before anyone looks at the file.
+    async fn tell_file(&self, app: &str) {
+        let known = self.watch.told().get(app).cloned();
+        if let Some(known) = known
+            && let Some((revision, changes)) = self.text_news(app).await
+            && known["revision"] == revision.as_str()
+            && known["changes"] == changes
+        {
+            return;
+        }
+        self.tell_model(app).await;
+    }
 }
 
 impl Drop for Looking {
@@ -148,7 +179,7 @@ async fn files(door: Door, app: String) {
             let now = [mark(&dir.join("app.toml")), mark(&dir.join("app.layout.toml"))];
             if let Some([file, layout]) = &last {
                 if *file != now[0] {
-                    door.tell_model(&app).await;
+                    door.tell_file(&app).await;
                 }
                 if *layout != now[1] {
                     door.hub.tell(&app, "layout", &json!({ "app": app }));

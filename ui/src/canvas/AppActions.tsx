@@ -6,12 +6,12 @@ import { Link, useLocation } from "wouter";
 import { post } from "../api/client";
 import { queries } from "../api/queries";
 import type { Change, Me } from "../api/types";
-import { startGo, useOperation } from "../go/operations";
+import { useOperation } from "../go/operations";
+import { goWithMine } from "../go/withMine";
 import { Button } from "../parts/Button";
 import { toast } from "../parts/Live";
 import { Status } from "../parts/Status";
 import { Tip } from "../parts/Tip";
-import { chosen } from "../plan/ticks";
 import { to } from "../routes";
 import { sentences } from "../state/edits";
 import { useLive } from "../state/live";
@@ -56,10 +56,9 @@ export function AppActions({ app, me }: { app: string; me: Me }) {
       return;
     }
     setAsking(true);
-    const ids = chosen(model.changes);
-    // Other people's changes are theirs to release: they go along only where the plan has their tick.
-    const answer = await startGo(app, ids === undefined ? {} : { changes: ids });
+    const answer = await goWithMine(app);
     setAsking(false);
+    if (answer === null) return;
     if (!answer.ok) {
       toast(sentences(answer.error).join(" "), {
         tone: "bad",

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { appPath, get, put, type Refusal } from "../api/client";
 import { client, keys, queries } from "../api/queries";
 import type { Diagnostic, FileText, Model } from "../api/types";
+import { inOrder, unsaved } from "../state/edits";
 import { arrived, type Buffer, dirty, keepMine, open, settle, takeTheirs, typed } from "./buffer";
 import { changedLines } from "./tables";
 
@@ -78,10 +79,8 @@ export function useFile(app: string): EditedFile {
     }
     busy.current = true;
     setState({ kind: "saving" });
-    const answer = await put<{ model: Model }>(appPath(app, "/file"), {
-      text: sent.text,
-      revision: sent.revision,
-    });
+    const { text, revision } = sent;
+    const answer = await inOrder(() => put<{ model: Model }>(appPath(app, "/file"), { text, revision }));
     busy.current = false;
     const now = current.current ?? sent;
     if (answer.ok) {
@@ -118,7 +117,15 @@ export function useFile(app: string): EditedFile {
   }, [file.data, take]);
 
   useEffect(() => {
+    // A Go waits for what was typed a moment ago.
+    const now = async () => {
+      while (busy.current) await inOrder(async () => undefined);
+      await saveNow.current();
+      return current.current === null || !dirty(current.current);
+    };
+    unsaved.add(now);
     return () => {
+      unsaved.delete(now);
       clearTimeout(timer.current);
       // What was typed in the last moment is not lost by leaving the page.
       if (current.current !== null && dirty(current.current)) void saveNow.current();

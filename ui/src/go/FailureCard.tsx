@@ -11,12 +11,12 @@ import { useDrawers } from "../drawers/state";
 import { Button, IconButton } from "../parts/Button";
 import { announce, toast } from "../parts/Live";
 import { lazily } from "../parts/lazily";
-import { chosen } from "../plan/ticks";
 import { to } from "../routes";
 import { useCanvas } from "../state/canvas";
 import { type Action, failure } from "./failure";
 import { dismiss, type Operation, startVerb } from "./operations";
 import { troubleOf } from "./trouble";
+import { goWithMine } from "./withMine";
 
 const TroublePanel = lazily(() => import("./TroublePanel").then((it) => ({ default: it.TroublePanel })));
 
@@ -85,9 +85,8 @@ export function FailureCard({ operation }: { operation: Operation }) {
         break;
       case "retry":
         if (verb === "go" || verb === "stop" || verb === "start") {
-          const changes = verb === "go" ? chosen(model.data?.changes ?? []) : undefined;
-          const started = await startVerb(app, verb, changes === undefined ? {} : { changes });
-          if (!started.ok) toast(started.error.message, { tone: "bad" });
+          const started = verb === "go" ? await goWithMine(app) : await startVerb(app, verb);
+          if (started?.ok === false) toast(started.error.message, { tone: "bad" });
         } else go(to.plan(app));
     }
   };

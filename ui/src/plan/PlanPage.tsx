@@ -13,9 +13,10 @@ import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Empty, Loading, Problem } from "../parts/Empty";
 import { Field } from "../parts/Field";
-import { toast } from "../parts/Live";
+import { announce, toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
 import { to } from "../routes";
+import { inOrder, useEdits } from "../state/edits";
 import { useLive } from "../state/live";
 import { useNow } from "../system/useNow";
 import { ago, count } from "../system/words";
@@ -44,10 +45,12 @@ export function PlanPage({ app }: { app: string }) {
   const changes: readonly Staged[] = useMemo(() => model.data?.changes ?? [], [model.data]);
   const ids = chosen(changes, ticks);
   const running = operation?.running === true;
+  const onTheirWay = useEdits((state) => state.onTheirWay > 0);
   const plan = useQuery({
     queryKey: [...keys.plan(app, ids ?? "all"), model.data?.revision],
-    // In the middle of a Go a plan would tell of what is half done.
-    enabled: model.data !== undefined && !running,
+    // In the middle of a Go a plan would tell of what is half done; before an edit has its answer, of
+    // less than what the person did.
+    enabled: model.data !== undefined && !running && !onTheirWay,
     placeholderData: keepPreviousData,
     staleTime: 5_000,
     queryFn: () => wanted(post<PlanReport>(appPath(app, "/plan"), ids === undefined ? {} : { changes: ids })),
@@ -62,7 +65,7 @@ export function PlanPage({ app }: { app: string }) {
       ? "the server cannot be reached"
       : refusal !== null
         ? "the app is not right yet"
-        : plan.data === undefined
+        : plan.data === undefined || plan.isPlaceholderData || onTheirWay
           ? "the plan is being made"
           : null;
 
@@ -75,6 +78,7 @@ export function PlanPage({ app }: { app: string }) {
     else window.scrollTo({ top: 0 });
   };
   const press = () => {
+    if (why !== null) announce(`Go waits: ${why}`);
     if (why !== null || starting) return;
     if (guarded) setAsking(true);
     else void send();
@@ -397,7 +401,7 @@ function Draft(props: {
           small
           icon={<Undo2 size={14} aria-hidden="true" />}
           onClick={async () => {
-            const answer = await post<Edited>(appPath(props.app, "/undo"));
+            const answer = await inOrder(() => post<Edited>(appPath(props.app, "/undo")));
             if (!answer.ok) toast(`Not undone: ${answer.error.message}`, { tone: "bad" });
             else {
               client.setQueryData(keys.model(props.app), answer.value.model);

@@ -30,6 +30,8 @@ interface EditsState {
   last: LastEdit | null;
   /** Edits that wait for the server to come back. */
   waiting: number;
+  /** Edits and steps that this page sent or will send, and has no answer to yet. */
+  onTheirWay: number;
   /** Why the last edit of a field was refused: `block.setting` to sentences. */
   refused: Record<string, string[]>;
   /** Edits that were not made because somebody wrote the same field meanwhile: the person decides. */
@@ -39,6 +41,7 @@ export const useEdits = create<EditsState>()(() => ({
   histories: {},
   last: null,
   waiting: 0,
+  onTheirWay: 0,
   refused: {},
   asked: [],
 }));
@@ -48,11 +51,33 @@ const setHistory = (app: string, history: History) =>
   useEdits.setState((before) => ({ histories: { ...before.histories, [app]: history } }));
 
 let chain: Promise<unknown> = Promise.resolve();
+const onTheirWay = (more: 1 | -1) =>
+  useEdits.setState((before) => ({ onTheirWay: before.onTheirWay + more }));
 /** Runs one thing after the other: a revision is only known once the edit before is through. */
-function inOrder<T>(run: () => Promise<T>): Promise<T> {
+export function inOrder<T>(run: () => Promise<T>): Promise<T> {
+  onTheirWay(1);
   const it = chain.then(run, run);
-  chain = it.catch(() => undefined);
+  chain = it.then(
+    () => onTheirWay(-1),
+    () => onTheirWay(-1),
+  );
   return it;
+}
+
+/** What was typed and is not sent yet: each sends it, and answers whether the file has it. */
+export const unsaved = new Set<() => Promise<boolean>>();
+
+/** How many edits were not taken, by app: who waits for the others wants to know. */
+const lost: Record<string, number> = {};
+/**
+ * Waits until every edit that is on its way has its answer, those that follow meanwhile too; false if
+ * one of this app was not taken. What goes along with a Go is only known then.
+ */
+export async function settled(app: string): Promise<boolean> {
+  const before = lost[app] ?? 0;
+  for (const save of unsaved) if (!(await save())) return false;
+  while (useEdits.getState().onTheirWay > 0) await chain;
+  return (lost[app] ?? 0) === before;
 }
 
 export const modelOf = (app: string) => client.getQueryData<Model>(keys.model(app));
@@ -102,6 +127,7 @@ export function edit(app: string, edits: Edit[], options: EditOptions = {}): Pro
     const result = await send(app, edits);
     useEdits.setState({ waiting: 0 });
     if (result instanceof Error) {
+      lost[app] = (lost[app] ?? 0) + 1;
       if (useEdits.getState().asked.length === 0) refuse(result, options.field);
       return null;
     }
@@ -195,6 +221,7 @@ async function step(app: string, way: "undo" | "redo"): Promise<void> {
   } else {
     const answer = await post<Edited>(appPath(app, `/${way}`));
     if (!answer.ok) {
+      lost[app] = (lost[app] ?? 0) + 1;
       refuse(answer.error, undefined);
       return;
     }
