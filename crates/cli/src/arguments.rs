@@ -3,6 +3,7 @@
 //! One file per command in `commands/`. Docker's words where the thing is Docker's, kubectl's
 //! under `shelf kubectl`, ours where it is new.
 
+pub(crate) mod config;
 pub(crate) mod edits;
 pub(crate) mod git;
 pub(crate) mod inside;
@@ -105,7 +106,7 @@ pub(crate) enum Command {
     /// Push on every save, logs below; Ctrl-C leaves the app as it was last good
     Dev(Dev),
     /// Blocks, copies, addresses; without an app: all apps
-    #[command(alias = "ps")]
+    #[command(aliases = ["ps", "ls"])]
     Status(Status),
     /// What blocks have written
     Logs(Logs),
@@ -170,11 +171,13 @@ pub(crate) enum Command {
     Kubectl(Kubectl),
     /// Check this machine and say what to fix
     Doctor,
+    /// Your own defaults for flags, and who says what a setting is
+    Config(config::Config),
     /// What this is
     Version(Version),
     /// What a shell needs to complete commands: bash, zsh, fish
     Completion(looks::Completion),
-    /// Help on a command or a topic: exit-codes, environment
+    /// Help on a command or a topic: app-file, docker, environment, exit-codes, kubernetes, output
     Help(Help),
 }
 
@@ -459,7 +462,7 @@ pub(crate) struct Version {
 /// Options of `shelf help`.
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// A command, exit-codes or environment
+    /// A command or a topic
     pub(crate) topic: Option<String>,
     /// All commands, one line each
     #[arg(long)]

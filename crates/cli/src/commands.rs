@@ -4,6 +4,7 @@ mod add;
 mod backup;
 mod build;
 mod completion;
+mod config;
 mod confirm;
 mod connect;
 mod destroy;
@@ -143,6 +144,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Kubeconfig => kubectl::kubeconfig(global),
         Command::Kubectl(options) => kubectl::kubectl(global, &options),
         Command::Doctor => doctor::doctor(global),
+        Command::Config(options) => config::config(global, &options),
         Command::Version(options) => version::version(global, &options).await,
         Command::Help(options) => version::help(&options),
     }

@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod error;
 mod machine;
+mod preferences;
 mod progress;
 mod serve;
 mod settings;
@@ -19,10 +20,11 @@ mod table;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::arguments::{Arguments, Command};
 use crate::error::{Code, Failure};
+use crate::preferences::Preferences;
 
 /// Static glibc's own allocator keeps what bursts have taken. So do huge pages, of which this one
 /// takes none (`no_thp`): the kernel is told for the whole process, and the engine's zygote takes
@@ -39,7 +41,13 @@ fn main() -> ExitCode {
     let typed = std::env::args_os();
     let asks = typed.len() == 2 && typed.skip(1).all(|word| word == "--help" || word == "-h");
     let program = std::env::args_os().take(if asks { 1 } else { usize::MAX });
-    let arguments = Arguments::parse_from(program);
+    let mut table = match Preferences::read() {
+        Ok(mine) => mine.lay_over(Arguments::command()),
+        Err(failure) => return failure.print(std::env::args_os().any(|word| word == "--json")),
+    };
+    let matches = table.clone().get_matches_from(program);
+    let arguments = Arguments::from_arg_matches(&matches)
+        .unwrap_or_else(|error| error.format(&mut table).exit());
     let as_json = arguments.global.json;
     match run(arguments) {
         Ok(code) => code,

@@ -1,6 +1,6 @@
 //! Where things are: directories, sockets and addresses, from flags and the environment.
 //!
-//! The only file that reads the environment. Order: flag, environment, default. Several
+//! The only file that reads the environment. Order: flag, environment, `config.toml`, default. Several
 //! `shelf serve` run side by side when each has its own data and run directory.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -146,8 +146,23 @@ pub(crate) fn auth_file() -> PathBuf {
     if let Some(path) = std::env::var_os("SHELF_AUTH_FILE").filter(|path| !path.is_empty()) {
         return path.into();
     }
+    folder().join("auth.json")
+}
+
+/// Where a person's own files are.
+fn folder() -> PathBuf {
     let config = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty());
-    config.map_or_else(|| home().join(".config"), PathBuf::from).join("shelf/auth.json")
+    config.map_or_else(|| home().join(".config"), PathBuf::from).join("shelf")
+}
+
+/// The file that `shelf config` writes.
+pub(crate) fn preferences_file() -> PathBuf {
+    folder().join("config.toml")
+}
+
+/// A variable of the environment that stands for a flag.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Where logins for registries are looked for: ours first, then what Docker wrote.

@@ -77,6 +77,7 @@ fn run(command: &mut Command, dir: &Path) -> Said {
     let Output { status, stdout, stderr } = command
         .env("SUDO_USER", "ana")
         .env("SHELF_RUN_DIR", dir.join("no-server"))
+        .env("XDG_CONFIG_HOME", dir.join(".config"))
         .env_remove("CLICOLOR_FORCE")
         .stdin(Stdio::null())
         .output()

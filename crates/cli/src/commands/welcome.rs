@@ -32,22 +32,28 @@ const GROUPS: &[(&str, &[&str])] = &[
         &[
             "init", "add", "remove", "rename", "wire", "unwire", "need", "unneed", "set", "unset",
             "copies", "use", "url", "extend", "fmt", "check", "plan", "go", "push", "dev", "undo",
-            "redo", "diff", "stop", "start", "destroy",
+            "redo", "diff", "git", "stop", "start", "destroy",
         ],
     ),
-    ("Look", &["status", "logs", "exec", "top", "events", "explain", "graph", "open"]),
-    ("Shelf", &["search", "show", "interface", "fork", "module", "pack", "unpack"]),
-    ("Data", &["backup", "restore", "snapshot", "copy", "import", "export"]),
+    (
+        "Look",
+        &[
+            "status", "logs", "exec", "shell", "forward", "connect", "top", "events", "explain",
+            "graph", "open",
+        ],
+    ),
+    ("Shelf", &["search", "show", "interface", "upgrade", "fork", "module", "pack", "unpack"]),
+    ("Data", &["backup", "restore", "snapshot", "copy", "secret", "import", "export"]),
     ("Targets", &["target"]),
     ("Engine", &["build", "images", "image", "pull", "login", "logout", "kubectl", "kubeconfig"]),
-    ("System", &["serve", "doctor", "completion", "version", "help"]),
+    ("System", &["serve", "doctor", "config", "completion", "version", "help"]),
 ];
 
 /// The first page.
 pub(crate) async fn welcome(global: &Global) -> Outcome {
     say(PAGE)?;
     for (name, commands) in &GROUPS[1..] {
-        say(&format!("{:<8}{}", format!("{name}:"), commands.join(" ")))?;
+        say(&format!("{:<9}{}", format!("{name}:"), commands.join(" ")))?;
     }
     say(&format!("\nThis machine: {}", machine(global).await))?;
     say("all commands: shelf help --all      of one: shelf COMMAND --help")?;
@@ -91,7 +97,7 @@ pub(crate) fn all() -> Outcome {
             say(&format!("  {command:<12}{}", about.map(ToString::to_string).unwrap_or_default()))?;
         }
     }
-    say("\ntopics: shelf help exit-codes, shelf help environment")?;
+    say(&format!("\ntopics: shelf help {}", super::version::TOPICS.join("|")))?;
     Ok(ExitCode::SUCCESS)
 }
 
