@@ -11,6 +11,7 @@ mod canvas;
 mod data;
 mod docker;
 mod drills;
+mod elsewhere;
 mod examples;
 mod files;
 mod gitpush;
@@ -29,6 +30,7 @@ mod push;
 mod refuse;
 mod roll;
 mod server;
+mod targets;
 mod transfer;
 mod undo;
 mod upgrade;
@@ -75,6 +77,8 @@ const PROMISES: &[Promise] = &[
     ("a_login_is_rotated_without_a_failed_request", data::rotate),
     ("modules_are_tried_and_leave_nothing", packs::trials),
     ("a_packed_app_lives_without_a_network", packs::offline),
+    ("an_app_lives_on_another_cluster", targets::lives),
+    ("an_app_moves_with_its_data_and_back", targets::moves),
     ("docker_builds_and_runs", docker::run),
     ("docker_is_refused_what_it_cannot_have", docker::refusals),
     ("docker_containers_outlive_the_server", docker::detached),

@@ -31,6 +31,7 @@ pub use unpack::Damage;
 
 pub(crate) use backup::running;
 pub(crate) use inside::{Program, run};
+pub(crate) use parts::holders_of;
 pub(crate) use restore::{StandIn, restore_in};
 pub(crate) use snapshot::{before_go, of_large as snapshot_of_large};
 pub(crate) use store::{forget_all, prune as forget_but};

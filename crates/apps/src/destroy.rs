@@ -52,8 +52,11 @@ pub async fn destroy(
         let text = format!("! {user} uses {app}: its wires have nobody at their other end now");
         events(Event::Note { text });
     }
+    // A namespace that an admin gave is the admin's to take.
+    let ours = target.cluster.as_ref().is_none_or(|cluster| cluster.survey.makes_namespaces);
+    let given = |key: &Key| key.kind == "Namespace" && !ours;
     let (deleted, kept): (Vec<&Key>, Vec<&Key>) =
-        live.keys().partition(|key| options.data || !keeps_data(key, &live));
+        live.keys().partition(|key| !given(key) && (options.data || !keeps_data(key, &live)));
     for kind in live::deletion_order() {
         for key in deleted.iter().filter(|key| key.kind == kind) {
             apply::delete(target, app, key).await?;

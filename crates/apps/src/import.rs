@@ -89,6 +89,18 @@ pub fn import_manifests(paths: &[PathBuf], name: Option<&str>) -> Result<Importe
         .map_err(|error| Error::Unfit { code: "import/file", message: error.to_string() })
 }
 
+/// Turns what is in a namespace into an app, whose name is `name` or the namespace's.
+///
+/// # Errors
+/// Nothing in it runs.
+pub fn import_namespace(found: &NamespaceObjects, name: Option<&str>) -> Result<Imported> {
+    let asked = Manifests { files: &found.objects, app: name, folder: &found.namespace };
+    let mut imported = manifests(&asked, &stock::catalogue()?)
+        .map_err(|error| Error::Unfit { code: "import/file", message: error.to_string() })?;
+    imported.notes.extend(found.left.iter().cloned());
+    Ok(imported)
+}
+
 /// The same of texts that a browser sends; nothing is read from this machine.
 ///
 /// # Errors

@@ -43,6 +43,8 @@ mod lock;
 mod logs;
 mod metrics;
 mod model;
+mod moves;
+mod namespace;
 mod objects;
 mod observe;
 mod outlook;
@@ -94,7 +96,9 @@ pub use given::give;
 pub use go::{GoOptions, go};
 pub use history::HistoryEntry;
 pub use images::{BuildOptions, BuildReport, ImageReport, build, images};
-pub use import::{ImportOptions, import, import_manifests, import_text, write_import};
+pub use import::{
+    ImportOptions, import, import_manifests, import_namespace, import_text, write_import,
+};
 pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Groups, Layout, Place, layout, move_blocks};
@@ -102,6 +106,8 @@ pub use load::{app_name, block_names, check, check_at, revision, sources, text};
 pub use logs::{LogLine, LogQuery, logs};
 pub use metrics::{EVERY_SECONDS, Metrics, Point, Requests, Use};
 pub use model::{Model, model, model_of};
+pub use moves::{MoveOptions, MoveReport, move_app};
+pub use namespace::{NamespaceObjects, namespace_objects};
 pub use objects::objects;
 pub use plan::{plan, plan_of};
 pub use push::{PushOptions, Received, push, receive};

@@ -12,7 +12,7 @@ use crate::live::{self, Key, Live};
 use crate::observe::{self, Observer, Verdict, Waited, World};
 use crate::progress::Clock;
 use crate::report::ScaleReport;
-use crate::{Error, Result, Target, address, apply, failure, release};
+use crate::{Error, Result, Target, address, apply, failure, moves, release};
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -127,8 +127,31 @@ pub async fn start(target: &Target, app: &str, events: Events<'_>) -> Result<Sca
 /// Gives stopped workloads their copies back. Those that were stopped, with their generation now:
 /// what was seen of them before says nothing any more.
 pub(crate) async fn wake(target: &Target, app: &str, live: &Live) -> Result<BTreeMap<Key, i64>> {
+    let woken = wake_some(target, app, live, &|_| true).await?;
+    if !woken.is_empty() {
+        // It lives here again, wherever it was moved to.
+        moves::mark(target, app, None).await?;
+    }
+    Ok(woken)
+}
+
+/// Whether every workload of an app was stopped.
+pub(crate) fn is_stopped(live: &Live) -> bool {
+    workloads(live).all(|(_, object)| changes::annotation(object, STOPPED).is_some())
+}
+
+/// The same for the blocks that are `meant`.
+pub(crate) async fn wake_some(
+    target: &Target,
+    app: &str,
+    live: &Live,
+    meant: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<BTreeMap<Key, i64>> {
     let mut woken = BTreeMap::new();
     for (key, object) in workloads(live) {
+        if !changes::component(object).is_some_and(|block| meant(block)) {
+            continue;
+        }
         let Some(copies) = changes::annotation(object, STOPPED) else { continue };
         let copies: i64 = copies.parse().unwrap_or(1);
         let patch = match key.kind.as_str() {

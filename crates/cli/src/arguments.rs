@@ -147,6 +147,8 @@ pub(crate) enum Command {
     /// Where apps run: list, add, use, protect, check
     #[command(subcommand)]
     Target(targets::Target),
+    /// The app with its data to another target, and back
+    Move(targets::Move),
     /// Build an image from a Dockerfile
     Build(Build),
     /// Images in the store

@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -80,6 +81,15 @@ impl Client {
         head
     }
 
+    /// Says which target is meant in the head of a request that is made elsewhere.
+    pub(crate) fn meant(&self, headers: &mut http::HeaderMap) {
+        for (name, value) in [("shelf-target", &self.on), ("shelf-confirm", &self.confirm)] {
+            if let Some(value) = value.as_ref().and_then(|value| value.parse().ok()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+
     /// The raw stream, for upgrades.
     pub(crate) async fn stream(&self) -> Result<UnixStream, Failure> {
         UnixStream::connect(&self.socket).await.map_err(|error| match error.kind() {
@@ -121,7 +131,10 @@ impl Client {
             .map_err(|error| unreachable(&self.socket, &error))?;
         // What is done elsewhere says where, unless that was typed.
         let target = answer.headers().get("shelf-target").and_then(|name| name.to_str().ok());
-        if let Some(target) = target.filter(|_| self.on.is_none()) {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if let Some(target) = target.filter(|_| self.on.is_none())
+            && !TOLD.swap(true, Ordering::Relaxed)
+        {
             eprintln!("on {target}");
         }
         Ok(answer)
@@ -237,7 +250,7 @@ impl Lines {
 }
 
 /// The error of an answer: Kubernetes' Status and our own error form are both understood.
-fn refused(status: StatusCode, value: &Value) -> Failure {
+pub(crate) fn refused(status: StatusCode, value: &Value) -> Failure {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let error = &value["error"];
     let message = text(&error["message"])

@@ -28,6 +28,7 @@ mod kubectl;
 mod login;
 mod logs;
 mod module;
+mod moves;
 mod open;
 mod pack;
 mod plan;
@@ -132,6 +133,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Secret(verb) => secrets::secret(global, &verb).await,
         Command::Copy(options) => restore::copy(global, &options).await,
         Command::Target(verb) => target::target(global, &verb).await,
+        Command::Move(options) => moves::move_app(global, &options).await,
         Command::Build(options) => build::build(global, &options).await,
         Command::Images => images::images(global).await,
         Command::Image(verb) => image::image(global, &verb).await,
@@ -141,8 +143,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Open(options) => open::open(global, &options).await,
         Command::Serve(options) if options.stop => serve::stop(global, &options).await,
         Command::Serve(options) => serve::serve(global, &options).await,
-        Command::Kubeconfig => kubectl::kubeconfig(global),
-        Command::Kubectl(options) => kubectl::kubectl(global, &options),
+        Command::Kubeconfig => kubectl::kubeconfig(global).await,
+        Command::Kubectl(options) => kubectl::kubectl(global, &options).await,
         Command::Doctor => doctor::doctor(global),
         Command::Config(options) => config::config(global, &options),
         Command::Version(options) => version::version(global, &options).await,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use apps::{ImportOptions, State};
 use axum::Json;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::Door;
 use crate::answer::Refusal;
 use crate::app::blocking;
 
@@ -54,4 +56,12 @@ pub(crate) async fn import(Json(request): Json<ImportRequest>) -> Result<Respons
         "diagnostics": apps::diagnostics_value(&imported.diagnostics),
     }))
     .into_response())
+}
+
+/// `GET /v1/namespaces/{namespace}/objects`, on the socket only: Secrets are among them.
+pub(crate) async fn namespace(
+    State(door): State<Door>,
+    Path(namespace): Path<String>,
+) -> Result<Response, Refusal> {
+    Ok(Json(apps::namespace_objects(&door.target, &namespace).await?).into_response())
 }

@@ -20,10 +20,12 @@ mod git;
 mod guard;
 mod import;
 mod inside;
+mod kubernetes;
 mod life;
 mod listen;
 mod model;
 mod modules;
+mod moves;
 mod operations;
 mod person;
 mod routes;
@@ -123,7 +125,7 @@ impl Web {
         Ok(Self {
             door: Door {
                 operations: Arc::new(Operations::new(hub.clone(), first / 1000)),
-                target: settings.target,
+                target: settings.target.clone(),
                 registry,
                 sessions: Arc::new(sessions),
                 hub,
@@ -134,7 +136,7 @@ impl Web {
                 owner: Person::named(&settings.owner),
                 metrics: Arc::new(Metrics::default()),
                 data_dir: settings.data_dir.into(),
-                elsewhere: Arc::new(targets::Elsewhere::new(targets)),
+                elsewhere: Arc::new(targets::Elsewhere::new(targets, settings.target)),
             },
             requests: settings.requests,
         })

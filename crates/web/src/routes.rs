@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,8 +17,8 @@ use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
-    Door, Error, app, asset, code, data, edits, git, guard, import, inside, life, modules, stream,
-    targets, terminal, upgrade, verbs,
+    Door, Error, app, asset, code, data, edits, git, guard, import, inside, kubernetes, life,
+    modules, moves, stream, targets, terminal, upgrade, verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.
@@ -99,8 +99,11 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/verbs/backup", post(data::backup))
         .route("/v1/verbs/restore", post(data::restore))
         .route("/v1/verbs/copy", post(data::copy))
+        .route("/v1/verbs/move", post(moves::move_app))
         .route("/v1/verbs/undo-go", post(data::undo))
         .route("/v1/verbs/upgrade", post(upgrade::upgrade))
+        .route("/v1/namespaces/{namespace}/objects", get(import::namespace))
+        .route("/v1/kubernetes/{*path}", any(kubernetes::forward))
         .route("/v1/backups", post(data::take_in))
         .route("/v1/apps/{app}/backups/schedule", put(data::schedule))
         .route("/v1/apps/{app}/backups/{name}", get(data::fetch).delete(data::forget));

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apps::{HERE, TargetSettings, Targets};
+use apps::{HERE, Target, TargetSettings, Targets};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -24,7 +24,7 @@ use tower::ServiceExt;
 use crate::answer::Refusal;
 use crate::operations::Operations;
 use crate::stream::Hub;
-use crate::{Door, routes};
+use crate::{Door, kubernetes, routes};
 
 /// Names the target of a request.
 const TARGET: &str = "shelf-target";
@@ -36,6 +36,8 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The targets, and the doors to those that were used.
 pub(crate) struct Elsewhere {
     targets: Targets,
+    /// This machine.
+    here: Target,
     doors: Mutex<BTreeMap<String, Reached>>,
 }
 
@@ -46,8 +48,24 @@ struct Reached {
 }
 
 impl Elsewhere {
-    pub(crate) fn new(targets: Targets) -> Self {
-        Self { targets, doors: Mutex::default() }
+    pub(crate) fn new(targets: Targets, here: Target) -> Self {
+        Self { targets, here, doors: Mutex::default() }
+    }
+
+    /// A target as another verb than its own meets it. A protected one must be `confirmed`.
+    pub(crate) async fn other(
+        &self,
+        door: &Door,
+        name: &str,
+        headers: &HeaderMap,
+    ) -> Result<Target, apps::Error> {
+        if name == HERE {
+            return Ok(self.here.clone());
+        }
+        if self.targets.get(name)?.protected && !confirms(headers, name) {
+            return Err(unconfirmed(name));
+        }
+        Ok(self.door(door, name).await?.target)
     }
 
     /// The door to a target, asked anew what it can do if that was long ago.
@@ -90,6 +108,7 @@ pub(crate) fn router(door: &Door) -> Router {
         .route("/v1/targets/{name}", put(keep).delete(forget))
         .route("/v1/targets/{name}/use", post(use_))
         .route("/v1/targets/{name}/check", post(check))
+        .route("/v1/targets/{name}/kubeconfig", get(opens))
         .with_state(door.clone())
 }
 
@@ -114,7 +133,9 @@ pub(crate) async fn away(State(door): State<Door>, request: Request, next: Next)
 fn target_of(door: &Door, request: &Request) -> Result<String, apps::Error> {
     let path = request.uri().path();
     let said = request.headers().get(TARGET).and_then(|name| name.to_str().ok());
-    let on_apps = ["/v1/apps", "/v1/verbs/"].iter().any(|lead| path.starts_with(lead))
+    let on_apps = ["/v1/apps", "/v1/verbs/", "/v1/namespaces/", kubernetes::LEAD]
+        .iter()
+        .any(|lead| path.starts_with(lead))
         && path != "/v1/verbs/build";
     match said {
         Some(name) if on_apps || path.starts_with("/v1/operations") => Ok(name.to_owned()),
@@ -128,24 +149,37 @@ async fn send(door: &Door, name: &str, request: Request) -> Result<Response, app
     let settings = there.target.cluster.as_ref().map(|cluster| &cluster.settings);
     let protected = settings.is_some_and(|settings| settings.protected);
     if protected && changes(&request) {
-        let said = request.headers().get(CONFIRM).and_then(|name| name.to_str().ok());
-        if said != Some(name) {
-            return Err(apps::Error::Data {
-                code: "target/protected",
-                message: format!("{name} is protected: a change must name it"),
-                hint: Some(format!("say it once more with:  --confirm {name}")),
-            });
+        if !confirms(request.headers(), name) {
+            return Err(unconfirmed(name));
         }
     }
     // What the first table of routes found in the path must not be found once more.
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
     *request.uri_mut() = parts.uri;
     *request.headers_mut() = parts.headers;
+    if let Some(upgrade) = upgrade {
+        request.extensions_mut().insert(upgrade);
+    }
     match routes::at(&there).oneshot(request).await {
         Ok(answer) => Ok(answer),
         Err(never) => match never {},
+    }
+}
+
+/// Whether a request names a protected target once more; a move names both with a comma.
+fn confirms(headers: &HeaderMap, name: &str) -> bool {
+    let said = headers.get(CONFIRM).and_then(|said| said.to_str().ok()).unwrap_or_default();
+    said.split(',').any(|one| one.trim() == name)
+}
+
+fn unconfirmed(name: &str) -> apps::Error {
+    apps::Error::Data {
+        code: "target/protected",
+        message: format!("{name} is protected: a change must name it"),
+        hint: Some(format!("say it once more with:  --confirm {name}")),
     }
 }
 
@@ -153,7 +187,10 @@ async fn send(door: &Door, name: &str, request: Request) -> Result<Response, app
 fn changes(request: &Request) -> bool {
     let looks =
         ["/plan", "/check", "/backup", "/cancel", "/edits", "/presence", "/layout", "/file"];
-    request.method() != Method::GET && !looks.iter().any(|end| request.uri().path().ends_with(end))
+    // A program or a terminal in a copy can do anything to it.
+    let reaches = request.headers().contains_key(header::UPGRADE);
+    (request.method() != Method::GET || reaches)
+        && !looks.iter().any(|end| request.uri().path().ends_with(end))
 }
 
 async fn list(State(door): State<Door>) -> Result<Response, Refusal> {
@@ -229,6 +266,11 @@ async fn use_(State(door): State<Door>, Path(name): Path<String>) -> Result<Resp
 
 async fn check(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
     checked(&door, door.elsewhere.targets.get(&name)?).await
+}
+
+/// What opens a target, for kubectl.
+async fn opens(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    Ok(door.elsewhere.targets.get(&name)?.kubeconfig.into_response())
 }
 
 async fn checked(door: &Door, settings: TargetSettings) -> Result<Response, Refusal> {

@@ -208,7 +208,7 @@ async fn sources(
             }),
             Way::Files(disks) => {
                 for (disk, claim) in disks.iter().filter(|(_, claim)| has_claim(live, claim)) {
-                    let image = image(release, &holder.block)?;
+                    let image = image(target, release, &holder.block)?;
                     let helper = Helper::start(target, app, claim, &image, true).await?;
                     sources.push(Source {
                         what: What::Files { block: holder.block.clone(), disk: disk.clone() },
@@ -229,9 +229,13 @@ fn has_claim(live: &Live, claim: &str) -> bool {
 }
 
 /// An image for a pod of our own: the block's, or any of the app's.
-pub(super) fn image(release: &Release, block: &str) -> Result<String> {
+pub(super) fn image(target: &Target, release: &Release, block: &str) -> Result<String> {
     let image = release.images.get(block).or_else(|| release.images.values().next());
-    image.cloned().ok_or_else(|| Error::Data {
+    let there = |image: &String| match &target.cluster {
+        None => image.clone(),
+        Some(cluster) => cluster.image(image),
+    };
+    image.map(there).ok_or_else(|| Error::Data {
         code: "backup/image",
         message: format!("no image of this app can read the disk of {block}"),
         hint: None,

@@ -1,5 +1,7 @@
 //! Which blocks of an app hold data, and how each says and takes it. Where next: `backup.rs`.
 
+use std::collections::BTreeSet;
+
 use composer::Graph;
 use composer::graph::{From, Part};
 
@@ -54,6 +56,15 @@ pub(super) fn holders(graph: &Graph) -> (Vec<Holder>, Vec<LeftOut>) {
         }
     }
     (holders, left_out)
+}
+
+/// The names of the blocks that hold data, of those that must run to say it, and what cannot be
+/// said.
+pub(crate) fn holders_of(graph: &Graph) -> (Vec<String>, BTreeSet<String>, Vec<LeftOut>) {
+    let (holders, left_out) = holders(graph);
+    let speaks = |holder: &&Holder| matches!(holder.way, Way::Program { .. });
+    let speakers = holders.iter().filter(speaks).map(|holder| holder.block.clone()).collect();
+    (holders.into_iter().map(|holder| holder.block).collect(), speakers, left_out)
 }
 
 /// The claims of a block's disks.

@@ -20,6 +20,7 @@ use super::inside::{self, Place, Program};
 use super::parts::{self, Holder, Way};
 use super::store;
 use super::unpack::Opened;
+use crate::around::Around;
 use crate::event::{BlockState, Event, Events};
 use crate::go::{self, GoOptions, Settled};
 use crate::images::{self, Built};
@@ -63,6 +64,10 @@ pub(crate) struct StandIn {
     pub(crate) text: String,
     /// Block to image.
     pub(crate) images: BTreeMap<String, String>,
+    /// Block to the hash of what its image was built from; empty if that is not to be known.
+    pub(crate) sources: BTreeMap<String, String>,
+    /// What decides about it beside its file, if that is not what the backup says.
+    pub(crate) around: Option<Around>,
 }
 
 /// The result of `restore`.
@@ -211,7 +216,10 @@ impl<'a> Work<'a> {
         if let Some(other) = stand_in {
             release.text.clone_from(&other.text);
             release.images.clone_from(&other.images);
-            release.sources.clear();
+            release.sources.clone_from(&other.sources);
+            if let Some(around) = &other.around {
+                release.around.clone_from(around);
+            }
         }
         let loaded = load::of_release(&release)?;
         let images = images(target, &loaded.graph, &release)?;
@@ -327,7 +335,7 @@ impl<'a> Work<'a> {
             };
             let Some((_, claim)) = claims.iter().find(|(name, _)| name == disk) else { continue };
             events(clock.block(&holder.block, BlockState::Preparing, format!("disk {disk}")));
-            let image = backup::image(&self.release, &holder.block)?;
+            let image = backup::image(self.target, &self.release, &holder.block)?;
             let helper = Helper::start(self.target, self.app, claim, &image, false).await?;
             let fed = self.feed(&holder.block, part, helper.place.clone(), files::unpack()).await;
             helper.end().await;

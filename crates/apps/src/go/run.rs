@@ -81,8 +81,7 @@ impl Run<'_, '_> {
             let detail = if disks { "its disks stay" } else { "" };
             (self.events)(self.clock.block(&change.block, BlockState::Removed, detail));
         }
-        // Of another cluster only its own people know where its addresses lead.
-        if changed && self.target.cluster.is_none() {
+        if changed {
             let paths = address::paths(compiled);
             address::answers(self.target, self.app(), &paths, self.deadline).await?;
         }

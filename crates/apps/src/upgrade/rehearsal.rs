@@ -118,7 +118,12 @@ async fn play(
         ..RestoreOptions::default()
     };
     let from = data::From::Kept(stage.of.clone(), backup.to_owned());
-    let other = StandIn { text: stage.before.clone(), images: stage.images.clone() };
+    let other = StandIn {
+        text: stage.before.clone(),
+        images: stage.images.clone(),
+        sources: std::collections::BTreeMap::new(),
+        around: None,
+    };
     data::restore_in(target, &from, &restoring, Some(&other), events).await?;
     let live = live::list(target, &stage.app).await?;
     let mut known = release::read(&live).map(|one| one.images).unwrap_or_default();

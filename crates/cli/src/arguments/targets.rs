@@ -80,3 +80,17 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME")]
     pub(crate) shared_storage_class: Option<String>,
 }
+
+/// Options of `shelf move`.
+#[derive(Debug, Args)]
+pub(crate) struct Move {
+    /// Where it goes; local is this machine
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) to: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take a move back that was interrupted
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) undo: bool,
+}

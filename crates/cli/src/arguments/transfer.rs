@@ -20,6 +20,8 @@ pub(crate) enum ImportFrom {
     Compose(ImportCompose),
     /// Manifests of Kubernetes, as files or folders
     Manifests(ImportManifests),
+    /// What runs in a namespace of the target
+    Namespace(ImportNamespace),
 }
 
 /// Options of `shelf import manifests`.
@@ -29,6 +31,18 @@ pub(crate) struct ImportManifests {
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// The app's name [default: the folder's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) writes: Writes,
+}
+
+/// Options of `shelf import namespace`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportNamespace {
+    /// The namespace; the app begins in the current folder
+    pub(crate) namespace: String,
+    /// The app's name [default: the namespace's]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use super::{Outcome, app_status, target};
 use crate::arguments::Exec;
 use crate::arguments::inside::Shell;
-use crate::client::Client;
+use crate::client::refused;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -32,7 +32,6 @@ const CLOSE: u8 = 255;
 
 /// Runs a command in a copy of a block.
 pub(crate) async fn exec(global: &Global, options: &Exec) -> Outcome {
-    target::must_be_here(global, "exec").await?;
     let (app, pod) = copy(global, &options.block).await?;
     let here = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let terminal = !options.no_tty && (options.tty || here);
@@ -117,7 +116,8 @@ pub(crate) async fn open(
     part: &str,
     query: &str,
 ) -> Result<Socket, Failure> {
-    let url = format!("ws://shelf/api/v1/namespaces/{app}/pods/{pod}/{part}?{query}");
+    let api = target::api(global).await?;
+    let path = api.path(&format!("/api/v1/namespaces/{app}/pods/{pod}/{part}?{query}"));
     let protocol = match part {
         "portforward" => "v4.channel.k8s.io",
         _ => "v5.channel.k8s.io",
@@ -125,16 +125,20 @@ pub(crate) async fn open(
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new(Code::Failed, part, format!("cannot reach {pod}: {error}"))
     };
-    let mut request = url.into_client_request().map_err(|error| failed(&error))?;
+    let mut request =
+        format!("ws://shelf{path}").into_client_request().map_err(|error| failed(&error))?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
-    let stream = Client::new(global.api_socket()).stream().await?;
+    api.client.meant(request.headers_mut());
+    let stream = api.client.stream().await?;
     let (socket, _) = tokio_tungstenite::client_async(request, stream).await.map_err(|error| {
         use tokio_tungstenite::tungstenite::Error;
         match &error {
             Error::Http(answer) => {
                 let body = answer.body().as_deref().unwrap_or_default();
-                let status: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-                failed(&status["message"].as_str().unwrap_or(&error.to_string()))
+                match serde_json::from_slice(body) {
+                    Ok(value) => refused(answer.status(), &value),
+                    Err(_) => failed(&error),
+                }
             }
             _ => failed(&error),
         }

@@ -8,9 +8,9 @@ use http::Method;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::target::{self, Api};
 use super::{Outcome, app_status, say};
 use crate::arguments::Logs;
-use crate::client::Client;
 use crate::error::{Code, Failure, inert};
 use crate::settings::Global;
 
@@ -25,7 +25,7 @@ struct Source {
 
 /// Prints the logs of one block or all.
 pub(crate) async fn logs(global: &Global, options: &Logs) -> Outcome {
-    let client = Client::new(global.api_socket());
+    let api = target::api(global).await?;
     let (sender, mut lines) = mpsc::channel::<(String, String)>(QUEUE_LINES);
     let mut seen = HashSet::new();
     let mut width = 0;
@@ -34,12 +34,7 @@ pub(crate) async fn logs(global: &Global, options: &Logs) -> Outcome {
             width = width.max(source.block.len());
             if seen.insert(source.pod.clone()) {
                 let late = !seen.is_empty() && width == 0;
-                tokio::spawn(read(
-                    client.clone(),
-                    source,
-                    path_query(options, late),
-                    sender.clone(),
-                ));
+                tokio::spawn(read(api.clone(), source, path_query(options, late), sender.clone()));
             }
         }
         if seen.is_empty() && !options.follow {
@@ -122,19 +117,14 @@ fn path_query(options: &Logs, whole: bool) -> String {
     query.join("&")
 }
 
-async fn read(
-    client: Client,
-    source: Source,
-    query: String,
-    lines: mpsc::Sender<(String, String)>,
-) {
+async fn read(api: Api, source: Source, query: String, lines: mpsc::Sender<(String, String)>) {
     let path = format!("/api/v1/namespaces/{}/pods/{}/log?{query}", source.app, source.pod);
-    let Ok(answer) = client.send(Method::GET, &path, None).await else { return };
+    let Ok(answer) = api.client.send(Method::GET, &api.path(&path), None).await else { return };
     if !answer.status().is_success() {
         // A copy whose container has not started has no log yet; status says what it waits for.
         return;
     }
-    let mut reader = client.lines(answer.into_body());
+    let mut reader = api.client.lines(answer.into_body());
     // The connection ending is how a log ends; there is nothing to add to what was printed.
     while let Ok(Some(line)) = reader.next().await {
         let line = String::from_utf8_lossy(&line).into_owned();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Outcome, decode, say};
 use crate::app;
 use crate::arguments::targets::{Add, Settings, Target};
+use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::{self, Global};
 use crate::table;
@@ -55,26 +56,52 @@ pub(crate) async fn target(global: &Global, verb: &Target) -> Outcome {
     }
 }
 
-/// Refuses a command that reaches into the engine of this machine while another target is meant.
+/// The Kubernetes API of the target that is meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    /// Leads there.
+    pub(crate) client: Client,
+    lead: &'static str,
+}
+
+impl Api {
+    /// A path of the API as the client says it.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.lead)
+    }
+}
+
+/// The API of the target that is meant: this server's own socket, or through it another cluster's.
 ///
 /// # Errors
-/// The target that is meant is not this machine, or no server answers.
-pub(crate) async fn must_be_here(global: &Global, verb: &str) -> Result<(), Failure> {
+/// No server answers.
+pub(crate) async fn api(global: &Global) -> Result<Api, Failure> {
+    Ok(match elsewhere(global).await? {
+        Some(_) => Api { client: global.client(), lead: "/v1/kubernetes" },
+        None => Api { client: Client::new(global.api_socket()), lead: "" },
+    })
+}
+
+/// The target that is meant, if it is not this machine.
+///
+/// # Errors
+/// No server answers.
+pub(crate) async fn elsewhere(global: &Global) -> Result<Option<String>, Failure> {
     let meant = match &global.on {
         Some(name) => Some(name.clone()),
         None => all(global).await?.into_iter().find(|one| one.used).map(|one| one.name),
     };
-    match meant.filter(|name| name != apps::HERE) {
-        None => Ok(()),
-        Some(name) => Err(Failure::new(
-            Code::Refused,
-            "target/elsewhere",
-            format!(
-                "{verb} reaches into the engine of this machine, and {name} is another cluster"
-            ),
-        )
-        .hint(format!("on {name}:  kubectl exec -it POD -- COMMAND        here:  --on local"))),
-    }
+    Ok(meant.filter(|name| name != apps::HERE))
+}
+
+/// The kubeconfig of the target that is meant, if it is not this machine.
+///
+/// # Errors
+/// No server answers, or there is no such target.
+pub(crate) async fn kubeconfig(global: &Global) -> Result<Option<String>, Failure> {
+    let Some(name) = elsewhere(global).await? else { return Ok(None) };
+    let value = ask(global, Method::GET, &format!("{name}/kubeconfig"), None).await?;
+    Ok(value.as_str().map(str::to_owned))
 }
 
 async fn all(global: &Global) -> Result<Vec<apps::TargetReport>, Failure> {

@@ -8,7 +8,7 @@ use apps::{ExportKind, ExportOptions, ImportOptions, Imported, State};
 use http::Method;
 use serde_json::json;
 
-use super::{Outcome, say};
+use super::{Outcome, decode, say};
 use crate::app;
 use crate::arguments::transfer::{Export, Import, ImportFrom, Kind, Writes};
 use crate::error::{Code, Failure};
@@ -29,6 +29,12 @@ pub(crate) async fn import(global: &Global, options: &Import) -> Outcome {
         }
         ImportFrom::Manifests(options) => {
             let imported = apps::import_manifests(&options.paths, options.name.as_deref());
+            (imported, PathBuf::new(), &options.writes)
+        }
+        ImportFrom::Namespace(options) => {
+            let path = format!("/v1/namespaces/{}/objects", options.namespace);
+            let found = decode(global.client().json(Method::GET, &path, None).await?)?;
+            let imported = apps::import_namespace(&found, options.name.as_deref());
             (imported, PathBuf::new(), &options.writes)
         }
     };

@@ -1,0 +1,55 @@
+//! `POST /v1/verbs/move`: an app from the target of the request to another. Where next:
+//! `apps::move_app`.
+
+use std::path::PathBuf;
+
+use apps::MoveOptions;
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::Door;
+use crate::answer::Refusal;
+use crate::person::Caller;
+use crate::verbs::{lines, report};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MoveRequest {
+    app: String,
+    /// The other target.
+    to: String,
+    /// The app's folder.
+    #[serde(default)]
+    dir: Option<PathBuf>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    undo: bool,
+}
+
+/// Moves an app.
+pub(crate) async fn move_app(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Json(request): Json<MoveRequest>,
+) -> Response {
+    let from = door.target.clone();
+    let to = match door.elsewhere.other(&door, &request.to, &headers).await {
+        Ok(to) => to,
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let options = MoveOptions {
+        dir: request.dir,
+        dry_run: request.dry_run,
+        undo: request.undo,
+        by: caller.person.name.clone(),
+    };
+    let app = request.app.clone();
+    lines(&door, "move", &request.app, &caller, move |events| async move {
+        apps::move_app(&from, &to, &app, &options, &mut report(events)).await
+    })
+}
