@@ -261,6 +261,15 @@ fn orders(port: u16) -> Result<Vec<String>> {
     Ok(all)
 }
 
+/// Waits until a front door shows these orders.
+fn has(port: u16, wanted: &[String]) -> Result<()> {
+    eventually(60, || {
+        let found = orders(port)?;
+        ensure!(found == wanted, "{found:?} instead of {wanted:?}");
+        Ok(())
+    })
+}
+
 fn to_and_fro(server: &mut Server, there: &There) -> Result<()> {
     let kubeconfig = there.server.run_dir().join("kubeconfig");
     there.add(server, "far", &kubeconfig.to_string_lossy())?;
@@ -275,7 +284,7 @@ fn to_and_fro(server: &mut Server, there: &There) -> Result<()> {
 
     let moved = server.shelf(&["move", "--to", "far"]).good()?;
     ensure!(moved.contains("shop is at far") && moved.contains("db "), "{moved}");
-    eventually(60, || Ok(ensure!(orders(far)? == before, "not the same orders")))?;
+    has(far, &before)?;
     let left = server.shelf(&["status"]).good()?;
     ensure!(left.contains("shop: stopped"), "{left}");
     let again = server.shelf(&["move", "--to", "far"]);
@@ -289,7 +298,7 @@ fn to_and_fro(server: &mut Server, there: &There) -> Result<()> {
 
     let back = server.shelf(&["--on", "far", "move", "--to", "local"]).good()?;
     ensure!(back.contains("shop is at local"), "{back}");
-    eventually(60, || Ok(ensure!(orders(here)? == more, "not the same orders")))?;
+    has(here, &more)?;
     let left = server.shelf(&["--on", "far", "status"]).good()?;
     ensure!(left.contains("shop: stopped"), "{left}");
     // Nothing is to do, for it is what the file says.
@@ -310,7 +319,7 @@ fn is_taken_back(server: &mut Server, there: &There, before: &[String]) -> Resul
     server.start()?;
     let said = server.shelf(&["move", "--to", "far", "--undo"]).good()?;
     ensure!(said.contains("shop is at local as it was"), "{said}");
-    eventually(60, || Ok(ensure!(orders(server.http_port)? == before, "not the same orders")))?;
+    has(server.http_port, before)?;
     let kinds = "deploy,sts,svc,secret,pvc,pod";
     let left = admin(&there.server, &["-n", "shop", "get", kinds, "-o", "name"], "")?;
     ensure!(left.trim().is_empty(), "left at the other target: {left}");

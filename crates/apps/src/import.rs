@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use fs_err as fs;
 use transfer::{Compose, Imported, Manifests, compose, compose_files, manifests};
 
-use crate::{Error, Result, history, stock};
+use crate::{Error, NamespaceObjects, Result, history, stock};
 
 /// Bytes of one file that a compose file names; larger ones are data, not configuration.
 const MOST_BYTES: u64 = 1024 * 1024;

@@ -231,7 +231,8 @@ impl Plan {
         let returns = moved_to(&there).as_deref() == Some(from.name());
         let half = under.is_some_and(|under| under.began_there);
         let empty = there.keys().all(|key| key.kind == "Namespace");
-        if !empty && !half && !(returns && scale::is_stopped(&there)) {
+        let free = empty || half || returns && scale::is_stopped(&there);
+        if !free {
             return Err(refuse(
                 "move/taken",
                 format!("there is an app {app} at {}, or disks of one", to.name()),

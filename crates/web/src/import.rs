@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use apps::{ImportOptions, State};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{self, Path};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -60,7 +60,7 @@ pub(crate) async fn import(Json(request): Json<ImportRequest>) -> Result<Respons
 
 /// `GET /v1/namespaces/{namespace}/objects`, on the socket only: Secrets are among them.
 pub(crate) async fn namespace(
-    State(door): State<Door>,
+    extract::State(door): extract::State<Door>,
     Path(namespace): Path<String>,
 ) -> Result<Response, Refusal> {
     Ok(Json(apps::namespace_objects(&door.target, &namespace).await?).into_response())

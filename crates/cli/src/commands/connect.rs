@@ -14,10 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::Value;
 
-use super::{Outcome, exec};
+use super::{Outcome, exec, target};
 use crate::app;
 use crate::arguments::inside::Connect;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -91,12 +90,12 @@ async fn provider_copy(
     host: &str,
 ) -> Result<(String, String), Failure> {
     let service = host.split('.').next().unwrap_or_default();
-    let client = Client::new(global.api_socket());
+    let api = target::api(global).await?;
     let path = format!(
         "/apis/discovery.k8s.io/v1/namespaces/{app}/endpointslices\
          ?labelSelector=kubernetes.io%2Fservice-name%3D{service}"
     );
-    let list: Value = client.json(Method::GET, &path, None).await?;
+    let list: Value = api.client.json(Method::GET, &api.path(&path), None).await?;
     let slices = list["items"].as_array().into_iter().flatten();
     let all = slices.flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
     let mut ready = all.filter(|one| one["conditions"]["ready"] != false);
@@ -112,9 +111,9 @@ async fn provider_copy(
 
 /// The logins of an app's wires.
 async fn logins(global: &Global, app: &str) -> Result<Vec<Login>, Failure> {
-    let client = Client::new(global.api_socket());
+    let api = target::api(global).await?;
     let path = format!("/api/v1/namespaces/{app}/secrets");
-    let list: Value = client.json(Method::GET, &path, None).await?;
+    let list: Value = api.client.json(Method::GET, &api.path(&path), None).await?;
     let mut found: BTreeMap<String, (String, Login)> = BTreeMap::new();
     for secret in list["items"].as_array().into_iter().flatten() {
         let Some(wire) = secret["metadata"]["annotations"]["shelf.dev/wire"].as_str() else {

@@ -12,9 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::exec::{self, Socket};
-use super::{Outcome, say};
+use super::{Outcome, say, target};
 use crate::arguments::inside::Forward;
-use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -84,9 +83,9 @@ async fn listen(local: Option<u16>, port: u16) -> Result<TcpListener, Failure> {
 
 /// The one port of a pod; which there are, if they are several.
 async fn only_port(global: &Global, app: &str, pod: &str, block: &str) -> Result<u16, Failure> {
-    let client = Client::new(global.api_socket());
+    let api = target::api(global).await?;
     let path = format!("/api/v1/namespaces/{app}/pods/{pod}");
-    let pod: Value = client.json(Method::GET, &path, None).await?;
+    let pod: Value = api.client.json(Method::GET, &api.path(&path), None).await?;
     let containers = pod["spec"]["containers"].as_array().cloned().unwrap_or_default();
     let ports = containers.iter().flat_map(|one| one["ports"].as_array().into_iter().flatten());
     let ports: Vec<u16> =
