@@ -2,28 +2,12 @@
 //! parses, and its inverse gives the bytes back.
 #![no_main]
 
-use std::sync::LazyLock;
-
-use composer::{App, Catalogue, Edit, edit, render};
+use composer::{App, Edit, edit, render};
 use libfuzzer_sys::fuzz_target;
 
-static STOCK: LazyLock<Catalogue> = LazyLock::new(|| {
-    let mut stock = Catalogue::default();
-    for (path, text) in [
-        ("postgres", include_str!("../../modules/postgres/module.toml")),
-        ("rabbitmq", include_str!("../../modules/rabbitmq/module.toml")),
-    ] {
-        stock.add_module(path, text).expect("a stock module");
-    }
-    for (path, text) in [
-        ("postgres", include_str!("../../interfaces/postgres.toml")),
-        ("amqp", include_str!("../../interfaces/amqp.toml")),
-        ("http", include_str!("../../interfaces/http.toml")),
-    ] {
-        stock.add_interface(path, text).expect("a stock interface");
-    }
-    stock
-});
+#[path = "../stock.rs"]
+mod stock;
+use stock::STOCK;
 
 /// Between the file and the verbs.
 const LINE: &str = "\n===\n";

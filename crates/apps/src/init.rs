@@ -91,20 +91,10 @@ fn make(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.to_owned(), source })
 }
 
-/// A name for a block or an app, made from any other name.
+/// A name for a block or an app, made from any other name; `web` if nothing of it can stay.
 pub fn block_name(from: &str) -> String {
-    let mut name = String::new();
-    for letter in from.chars().flat_map(char::to_lowercase) {
-        match letter {
-            'a'..='z' => name.push(letter),
-            '0'..='9' if !name.is_empty() => name.push(letter),
-            _ if !name.is_empty() && !name.ends_with('-') => name.push('-'),
-            _ => {}
-        }
-    }
-    name.truncate(30);
-    let name = name.trim_end_matches('-');
-    if name.is_empty() || name == "app" { "web".to_owned() } else { name.to_owned() }
+    let free = |name: &String| name != "app" && name != "url";
+    composer::name_from(from).filter(free).unwrap_or_else(|| "web".to_owned())
 }
 
 fn from_folder(dir: &Path, app: &str, notes: &mut Vec<String>) -> Result<String> {

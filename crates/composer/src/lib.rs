@@ -50,6 +50,7 @@ pub use edit::{Edit, Edited, Piece, changed_lines, edit, format, kept_lines, tou
 pub use explain::{Field, explain};
 pub use graph::Graph;
 pub use module::Module;
+pub use names::name_from;
 pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue, Taken};
 pub use sketch::{Added, Draft, Knob, Premise, Sketch, Socket, sketch};
 pub use source::Span;

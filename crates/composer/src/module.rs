@@ -27,8 +27,10 @@ pub struct Module {
     pub group: String,
     /// The file of its picture, relative to the module's folder.
     pub icon: Option<String>,
-    /// Commands for its data: `backup`, `restore`; and `pauses`, `true` if a backup stops its server.
+    /// Commands for its data: `backup`, `restore`.
     pub data: Vec<(String, String)>,
+    /// Whether its server stops while it says its data.
+    pub pauses: bool,
     /// How the data of an older major becomes this one's.
     pub upgrade: Option<Upgrade>,
     pub(crate) shape: Shape,
@@ -77,7 +79,7 @@ impl Module {
             let message = format!("\"{}\" is no version", version.value);
             reader.refuse(Diagnostic::new("module/version", &version.span, message));
         }
-        let (data, upgrade) = read_data(&root);
+        let (data, pauses, upgrade) = read_data(&root);
         let assumes: Vec<Assumption> =
             root.entries_of("assumes").iter().filter_map(read_assumption).collect();
         if assumes.is_empty() {
@@ -98,6 +100,7 @@ impl Module {
             group: text("group").unwrap_or_default(),
             icon: text("icon"),
             data,
+            pauses,
             upgrade,
             shape: read::shape(&root),
             assumes,
@@ -142,20 +145,22 @@ fn refuse_odd_disks(root: &crate::read::Table<'_>, module: &Module) {
     }
 }
 
-fn read_data(root: &crate::read::Table<'_>) -> (Vec<(String, String)>, Option<Upgrade>) {
+/// What `[data]` says: the commands, whether a backup stops the server, the way from an older major.
+type Data = (Vec<(String, String)>, bool, Option<Upgrade>);
+
+fn read_data(root: &crate::read::Table<'_>) -> Data {
     let Some(table) = root.table("data") else { return Default::default() };
     table.only(&["backup", "restore", "upgrade", "pauses"], "[data]");
     let commands = ["backup", "restore"];
     let own = commands.iter().filter_map(|key| Some(((*key).to_owned(), table.string(key)?.value)));
-    let mut own: Vec<_> = own.collect();
-    let pauses = table.entry("pauses").and_then(|entry| entry.scalar());
-    own.extend(pauses.map(|(value, _)| ("pauses".to_owned(), value.value)));
+    let own: Vec<_> = own.collect();
+    let pauses = table.truth("pauses").unwrap_or_default();
     let upgrade = table.table("upgrade").and_then(|upgrade| {
         upgrade.only(&["from", "run"], "an upgrade");
         let (from, run) = (upgrade.string("from")?.value, upgrade.string("run")?.value);
         Some(Upgrade { from, run })
     });
-    (own, upgrade)
+    (own, pauses, upgrade)
 }
 
 fn read_assumption(entry: &Entry<'_>) -> Option<Assumption> {

@@ -103,6 +103,10 @@ impl<'a> Table<'a> {
         self.entry(key)?.integer()
     }
 
+    pub(crate) fn truth(&self, key: &str) -> Option<bool> {
+        self.entry(key)?.truth()
+    }
+
     /// The entries of a table inside this one; none if it is not there.
     pub(crate) fn table(&self, key: &str) -> Option<Table<'a>> {
         self.entry(key)?.table()
@@ -163,6 +167,10 @@ impl<'a> Entry<'a> {
             Some(number) => Some(Spanned::new(number, self.span())),
             None => self.wrong("a whole number"),
         }
+    }
+
+    pub(crate) fn truth(&self) -> Option<bool> {
+        self.item.as_bool().or_else(|| self.wrong("true or false"))
     }
 
     /// One string, or a list of strings.

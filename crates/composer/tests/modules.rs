@@ -78,6 +78,9 @@ PASSWORD = { generate = "dice:6" }
 
 [disk.data]
 at = "relative/path"
+
+[data]
+pauses = "maybe"
 "#;
     insta::assert_snapshot!(composer::render(&Module::parse("modules/redis", text).unwrap_err()));
 }

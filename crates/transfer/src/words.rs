@@ -49,23 +49,12 @@ pub(crate) fn braces(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 
-/// A name for a block, a socket, a disk: lower case letters, digits and `-`, a letter first.
+/// A name for a block, a socket, a disk, made from what a foreign file calls it.
 pub(crate) fn name(from: &str) -> String {
-    let mut name = String::new();
-    for letter in from.chars().flat_map(char::to_lowercase) {
-        match letter {
-            'a'..='z' => name.push(letter),
-            '0'..='9' if !name.is_empty() => name.push(letter),
-            _ if !name.is_empty() && !name.ends_with('-') => name.push('-'),
-            _ => {}
-        }
-    }
-    name.truncate(30);
-    let name = name.trim_end_matches('-');
-    match name {
-        "" => "block".to_owned(),
-        "app" | "url" => format!("{name}-1"),
-        _ => name.to_owned(),
+    match composer::name_from(from) {
+        None => "block".to_owned(),
+        Some(name) if name == "app" || name == "url" => format!("{name}-1"),
+        Some(name) => name,
     }
 }
 

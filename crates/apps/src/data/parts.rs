@@ -32,8 +32,8 @@ pub(super) fn holders(graph: &Graph) -> (Vec<Holder>, Vec<LeftOut>) {
     let (mut holders, mut left_out) = (Vec::new(), Vec::new());
     for part in &graph.blocks {
         let mut holder = |module: String, way| {
-            let pauses = part.data.iter().any(|(key, value)| key == "pauses" && value == "true");
-            holders.push(Holder { block: part.name.clone(), module, way, pauses });
+            let (block, pauses) = (part.name.clone(), part.pauses);
+            holders.push(Holder { block, module, way, pauses });
         };
         let (From::Module { name, version, .. } | From::Local { name, version, .. }) = &part.from
         else {

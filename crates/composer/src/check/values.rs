@@ -52,6 +52,7 @@ pub(super) fn part(
         offers: node.offers.iter().filter(|offer| offer.service == node.name()).cloned().collect(),
         stop_within: shape.stop_within.as_ref().map_or(30, |seconds| seconds.value),
         data: node.module.map(|module| module.data.clone()).unwrap_or_default(),
+        pauses: node.module.is_some_and(|module| module.pauses),
         extend: Vec::new(),
         patches: Vec::new(),
         assumes: Vec::new(),

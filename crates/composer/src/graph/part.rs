@@ -32,9 +32,12 @@ pub struct Part {
     pub offers: Vec<Offer>,
     /// Seconds a copy gets to end by itself.
     pub stop_within: i64,
-    /// Commands for its data, as its module names them: `backup`, `restore`; and `pauses`.
+    /// Commands for its data, as its module names them: `backup`, `restore`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<(String, String)>,
+    /// Whether its server stops while it says its data.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pauses: bool,
     /// Files that the app adds to its module.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extend: Vec<Extension>,
