@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { open, picture } from "./browser.mjs";
+import { inBadWeather } from "./drills.mjs";
 import { byOutline, focusInSight, forcedAndMagnified, inEachState, inFailure } from "./equal.mjs";
 import { decided } from "./fields.mjs";
 import { byKeys, byMouse } from "./journeys.mjs";
@@ -45,6 +46,7 @@ promise("each page comes with its policy, and strangers get nothing", policy);
 promise("two people, an editor and a crash: no verb is lost", together);
 promise("hostile names are text", hostile);
 promise("decided by a person: whose change stays, groups, the next step, a .env", decided);
+promise("in bad weather: only my changes, a cut stream, a server that dies in the middle", inBadWeather);
 promise("round trip: canvas, file and API are one", roundTrip);
 promise("by the outline: a tree that is read out, wires, undo, plan", byOutline);
 promise("each state, two themes: no rule broken", inEachState);
