@@ -76,6 +76,7 @@ const PROMISES: &[Promise] = &[
     ("the_last_go_is_taken_back", undo::go),
     ("a_login_is_rotated_without_a_failed_request", data::rotate),
     ("modules_are_tried_and_leave_nothing", packs::trials),
+    ("a_cancelled_trial_leaves_nothing", packs::cancelled),
     ("a_packed_app_lives_without_a_network", packs::offline),
     ("an_app_lives_on_another_cluster", targets::lives),
     ("an_app_moves_with_its_data_and_back", targets::moves),

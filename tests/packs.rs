@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::process::Command;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::server::{Ended, Server, binary, repository};
+use crate::server::{Ended, Server, binary, eventually, repository};
 
 /// What a trial says of a stock module; each check must be among those that passed.
 fn tried(server: &Server, module: &str, checks: &[&str]) -> Result<()> {
@@ -58,6 +59,50 @@ pub(crate) fn trials(server: &mut Server) -> Result<()> {
     let ended = server.shelf(&["module", "test", &lying.to_string_lossy()]);
     ensure!(ended.code == 1 && ended.out.contains("content with a wrong password"), "{ended:?}");
     Ok(())
+}
+
+/// Asks the server on its socket.
+fn ask(server: &Server, method: &str, path: &str) -> Result<Value> {
+    let mut stream = UnixStream::connect(server.run_dir().join("shelf.sock"))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: shelf\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("an answer without a head")?;
+    Ok(serde_json::from_str(body)?)
+}
+
+/// A trial that is cancelled halfway says so to who waits for it, and its app goes with its data.
+pub(crate) fn cancelled(server: &mut Server) -> Result<()> {
+    let folder = repository().join("modules/redis");
+    let trial = server
+        .command(&["module", "test", &folder.to_string_lossy()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let apps = |server: &Server| server.kubectl(&["get", "namespaces", "-o", "name"]).good();
+    eventually(120, || {
+        ensure!(apps(server)?.contains("trial-"), "no trial has begun");
+        Ok(())
+    })?;
+    let all = ask(server, "GET", "/v1/operations")?;
+    let mut all = all["operations"].as_array().context("operations")?.iter();
+    let running = all.find(|one| one["verb"] == "test" && one["running"] == true);
+    let id = &running.context("no trial is under way")?["id"];
+    ask(server, "POST", &format!("/v1/operations/{id}/cancel"))?;
+    let ended = Ended::new(&trial.wait_with_output()?);
+    ensure!(ended.code == 1 && ended.err.contains("operation/cancelled"), "{ended:?}");
+    eventually(120, || {
+        let left = apps(server)?;
+        ensure!(!left.contains("trial-"), "{left}");
+        let kept = server.data_dir().join("kept");
+        ensure!(fs::read_dir(kept.join("trials"))?.next().is_none(), "its folder is still there");
+        let images = server.shelf(&["images"]).good()?;
+        ensure!(!images.contains("/trial-"), "{images}");
+        Ok(())
+    })
 }
 
 /// The shop in one file comes to life in a network namespace with nothing but its loopback, on
