@@ -75,6 +75,9 @@ struct Under {
     to: String,
     /// Whether something may have been made at the other target.
     began_there: bool,
+    /// Whether it is whole and ready there: from then on what is there counts.
+    #[serde(default)]
+    ready_there: bool,
 }
 
 /// Moves an app with its data to another target.
@@ -115,6 +118,18 @@ pub async fn move_app(
             ),
         ));
     }
+    if under.as_ref().is_some_and(|under| under.ready_there) {
+        if options.undo || options.dry_run {
+            return Err(refuse(
+                "move/done",
+                format!("{app} is whole and ready at {}; what is written there counts", to.name()),
+                "end the move by saying it once more, without --undo; then move it back".into(),
+            ));
+        }
+        leave(from, to, app, &note).await?;
+        report.seconds = clock.seconds();
+        return Ok(report);
+    }
     if options.undo {
         let Some(under) = under else {
             return Err(refuse(
@@ -146,11 +161,14 @@ pub async fn move_app(
         from: from.name().to_owned(),
         to: to.name().to_owned(),
         began_there: under.is_some_and(|under| under.began_there),
+        ready_there: false,
     };
     write(&note, &under)?;
     let carried = carry(from, to, app, (&plan, options), (&mut under, &note), events).await;
     let carried = match carried {
         Ok(carried) => carried,
+        // It is there; only what it leaves behind is not at rest yet.
+        Err(error) if under.ready_there => return Err(error),
         Err(error) => {
             events(Event::Note { text: format!("! it did not move: {error}; it goes back") });
             take_back(from, to, app, &under, events).await.map_err(|second| Error::Data {
@@ -168,7 +186,6 @@ pub async fn move_app(
             return Err(error);
         }
     };
-    forget(&note)?;
     data::forget_but(from, app, LABEL, 1)?;
     Ok(MoveReport {
         url: carried.url,
@@ -326,9 +343,17 @@ async fn carry(
     same(&made.parts, &done.parts)?;
     let still_seconds = still.seconds();
     // It is ready there: from here on the other one is what it was.
+    under.ready_there = true;
+    write(note, under)?;
+    leave(from, to, app, note).await?;
+    Ok(Carried { url: done.url, parts: done.parts, kept: made.name, still_seconds })
+}
+
+/// Stops what is left behind, which says where the app is now.
+async fn leave(from: &Target, to: &Target, app: &str, note: &Path) -> Result<()> {
     scale::stop(from, app, &mut |_| ()).await?;
     mark(from, app, Some(to.name())).await?;
-    Ok(Carried { url: done.url, parts: done.parts, kept: made.name, still_seconds })
+    forget(note)
 }
 
 /// Every block was given as much as it gave.
@@ -425,7 +450,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("moves/shop.json");
         assert_eq!(read(&path).unwrap(), None);
-        let under = Under { from: "local".into(), to: "far".into(), began_there: true };
+        let under =
+            Under { from: "local".into(), to: "far".into(), began_there: true, ready_there: false };
         write(&path, &under).unwrap();
         assert_eq!(read(&path).unwrap(), Some(under));
         fs::write(&path, "{").unwrap();
