@@ -7,6 +7,7 @@
 //! a copy of the `images` folder of another server that has ended, which saves the building.
 
 mod additions;
+mod borrowed;
 mod canvas;
 mod data;
 mod docker;
@@ -77,6 +78,7 @@ const PROMISES: &[Promise] = &[
     ("a_login_is_rotated_without_a_failed_request", data::rotate),
     ("modules_are_tried_and_leave_nothing", packs::trials),
     ("a_cancelled_trial_leaves_nothing", packs::cancelled),
+    ("an_image_of_a_registry_is_a_block_and_a_base", borrowed::blocks),
     ("a_packed_app_lives_without_a_network", packs::offline),
     ("an_app_lives_on_another_cluster", targets::lives),
     ("an_app_moves_with_its_data_and_back", targets::moves),

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("registry", &["image"]),
     ("pod", &["engine", "image", "net"]),
-    ("build", &["image", "pod"]),
+    ("build", &["image", "pod", "registry"]),
     ("composer", &["kinds"]),
     // see docs/decisions/transfer-is-pure.md
     ("transfer", &["composer"]),

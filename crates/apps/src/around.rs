@@ -11,6 +11,7 @@ use composer::{App, Catalogue, Images};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::borrowed::{self, Seen};
 use crate::live::{self, Key};
 use crate::{Error, Result, Target, release, stock};
 
@@ -23,6 +24,9 @@ pub(crate) struct Around {
     /// The other apps that wires reach, as they last came up.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) others: BTreeMap<String, Other>,
+    /// The images that blocks name, as they were seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) images: BTreeMap<String, Seen>,
 }
 
 /// Another app, as it last came up.
@@ -34,15 +38,18 @@ pub(crate) struct Other {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overlay: Option<(String, String)>,
     images: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    seen: BTreeMap<String, Seen>,
 }
 
 impl Around {
     /// Reads what decides about an app that is written as `text` in `dir`. An app that is not there
-    /// is left out: the checker says so, with the line that names it.
+    /// is left out: the checker says so, with the line that names it. With `pull`, images are what
+    /// their tags stand for now.
     ///
     /// # Errors
     /// A file cannot be read or is wrong, or the target does not answer.
-    pub(crate) async fn read(target: &Target, dir: &Path, text: &str) -> Result<Self> {
+    pub(crate) async fn read(target: &Target, dir: &Path, text: &str, pull: bool) -> Result<Self> {
         let name = format!("app.{}.toml", target.name());
         let path = dir.join(&name);
         let overlay = match fs::read_to_string(&path) {
@@ -50,8 +57,9 @@ impl Around {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(Error::Read { path, source }),
         };
-        let mut around = Self { overlay, others: BTreeMap::new() };
+        let mut around = Self { overlay, ..Self::default() };
         let app = around.parse(text)?;
+        around.images = borrowed::look(target, dir, &app, pull).await?;
         for other in app.other_apps().into_iter().filter(|other| *other != app.name()) {
             let record = Key { kind: "ConfigMap".into(), name: release::NAME.into() };
             let found = live::door(target, other, &record.kind).get_opt(&record.name).await;
@@ -66,6 +74,7 @@ impl Around {
                         text: release.text,
                         beside: release.beside,
                         overlay: release.around.overlay,
+                        seen: release.around.images,
                         images: release.images,
                     },
                 );
@@ -76,13 +85,20 @@ impl Around {
 
     /// Reads an app file and lays the target's over it.
     pub(crate) fn parse(&self, text: &str) -> Result<App> {
-        lay(text, self.overlay.as_ref())
+        let mut app = lay(text, self.overlay.as_ref())?;
+        for (name, seen) in &self.images {
+            app.give_image(name, &seen.opened);
+        }
+        Ok(app)
     }
 
     /// Puts the other apps where the checker looks for them.
     pub(crate) fn give(&self, catalogue: &mut Catalogue) -> Result<()> {
         for other in self.others.values() {
             let mut app = lay(&other.text, other.overlay.as_ref())?;
+            for (name, seen) in &other.seen {
+                app.give_image(name, &seen.opened);
+            }
             let mut shelf = stock::catalogue()?;
             for path in app.local_modules().into_iter().map(str::to_owned).collect::<Vec<_>>() {
                 if let Some(text) = other.beside.get(&format!("{path}/module.toml")) {

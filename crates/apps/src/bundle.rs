@@ -151,9 +151,9 @@ fn write(
     let store = |source| Error::Image { what: "read an image for the pack".into(), source };
     let mut found: BTreeMap<String, Image> = BTreeMap::new();
     for (block, reference) in references {
-        let digest = reference.split_once('@').map_or(reference.as_str(), |(_, digest)| digest);
         let gone = || Error::ImageGone { block: block.clone(), release: "now".into() };
-        found.insert(block.clone(), target.images.find(digest).map_err(store)?.ok_or_else(gone)?);
+        found
+            .insert(block.clone(), target.images.find(reference).map_err(store)?.ok_or_else(gone)?);
     }
     let label = Label {
         format: FORMAT.into(),
@@ -250,6 +250,18 @@ fn archive<W: Write>(
     for (path, text) in &loaded.beside {
         let path = path.trim_start_matches("./");
         put(&format!("app/{path}"), text.as_bytes()).map_err(fails)?;
+    }
+    let borrowed = loaded.graph.blocks.iter().filter_map(|part| match &part.from {
+        From::Image { name, .. } => {
+            let digest = &found.get(&part.name)?.digest;
+            Some((part.name.clone(), crate::borrowed::reference(name, digest)))
+        }
+        _ => None,
+    });
+    let borrowed: composer::Images = borrowed.collect();
+    if !borrowed.is_empty() {
+        let lock = crate::lock::pins(&loaded.graph, &label.sources, &borrowed);
+        put(&format!("app/{}", crate::lock::NAME), lock.to_text().as_bytes()).map_err(fails)?;
     }
     for (name, folder) in stock_modules(loaded) {
         for (path, bytes) in crate::stock::files(&folder) {

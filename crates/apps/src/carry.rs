@@ -10,7 +10,7 @@ use image::Reference;
 use registry::{Client, Logins, Progress};
 
 use crate::event::{Event, Events};
-use crate::{Error, Result, Target};
+use crate::{Error, Result, Target, images};
 
 /// Logins for registries of targets, beside what else is kept.
 const LOGINS: &str = "logins.json";
@@ -28,7 +28,9 @@ impl Target {
     ) -> Result<()> {
         let Some(cluster) = &self.cluster else { return Ok(()) };
         for build in graph.builds() {
-            let Some(image) = images.get(&build.block) else { continue };
+            let Some(image) = images.get(&build.block).filter(|one| images::is_ours(one)) else {
+                continue;
+            };
             let there = cluster.image(image);
             let Some((name, digest)) = there.split_once('@') else { continue };
             let tag: String = digest.trim_start_matches("sha256:").chars().take(12).collect();

@@ -89,6 +89,8 @@ pub enum BlockState {
     Degraded,
     /// Its image is being built.
     Building,
+    /// Its image is being fetched.
+    Pulling,
     /// Its image is there.
     Built,
     /// Its objects are written; copies are coming up.

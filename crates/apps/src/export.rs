@@ -76,6 +76,10 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
     let mut stocked = BTreeMap::new();
     for build in loaded.graph.builds() {
         let image = format!("{}/{}:{}", prefix.trim_end_matches('/'), build.block, options.tag);
+        if let From::Image { name, .. } = &build.from {
+            images.insert(build.block, name.clone());
+            continue;
+        }
         let context = match &build.from {
             From::Source { path } => Some(way(&options.to, &dir.join(path))?),
             From::Local { path, build, .. } => {
@@ -94,6 +98,14 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
             builds.insert(image.clone(), context);
         }
         images.insert(build.block, image);
+    }
+    let blind = |one: &&composer::graph::Process| one.port.is_none() && !one.paths.is_empty();
+    if let Some(one) = loaded.graph.blocks.iter().flat_map(|part| &part.processes).find(blind) {
+        let message = format!(
+            "nobody has looked yet what the image of {} listens on: say its port, or  shelf go",
+            one.name
+        );
+        return Err(Error::Unfit { code: "export/image", message });
     }
     let compiled = composer::compile(&loaded.graph, &images, &facts(&app, options));
     let made = match options.kind {

@@ -45,6 +45,8 @@ pub struct GoOptions {
     pub snapshot: bool,
     /// Refuses anything but what `app.lock` pins.
     pub locked: bool,
+    /// Takes what the tags of images stand for now, which app blocks name.
+    pub pull: bool,
 }
 
 impl Default for GoOptions {
@@ -57,6 +59,7 @@ impl Default for GoOptions {
             by: String::new(),
             snapshot: true,
             locked: false,
+            pull: false,
         }
     }
 }
@@ -74,7 +77,7 @@ pub async fn go(
 ) -> Result<GoReport> {
     let clock = Clock::start();
     let only = options.only.as_deref();
-    let loaded = load::load_some(target, dir, options.text.clone(), only).await?;
+    let loaded = load::load_anew(target, dir, options.text.clone(), only, options.pull).await?;
     let mut sources = load::source_hashes(&loaded, only)?;
     let live = live::list(target, &loaded.graph.app).await?;
     let recorded = release::read(&live);

@@ -18,7 +18,7 @@ use crate::event::{BlockState, Event, Events};
 use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::release::Release;
-use crate::{Error, Result, Target, stock};
+use crate::{Error, Result, Target, borrowed, stock};
 
 const PARALLEL: usize = 2;
 const LAST_LINES: usize = 15;
@@ -39,6 +39,11 @@ pub(crate) fn reference(app: &str, block: &str, digest: &str) -> String {
 
 const NOTHING: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
+/// Whether an image was built here, and so is here or nowhere.
+pub(crate) fn is_ours(image: &str) -> bool {
+    image.starts_with("shelf.local/")
+}
+
 /// The image of a block that is not built yet: its digest is nobody's, so it differs from any that
 /// runs.
 pub(crate) fn unbuilt(app: &str, block: &str) -> String {
@@ -58,7 +63,8 @@ pub(crate) fn known(
 ) -> Images {
     let Some(release) = release else { return Images::new() };
     let fits = |(block, image): &(&String, &String)| {
-        release.sources.get(*block) == sources.get(*block)
+        is_ours(image)
+            && release.sources.get(*block) == sources.get(*block)
             && image
                 .split_once('@')
                 .is_some_and(|(_, digest)| matches!(target.images.find(digest), Ok(Some(_))))
@@ -71,7 +77,7 @@ pub(crate) fn known(
         .collect()
 }
 
-/// Builds what is not in `known`.
+/// Builds what is not in `known`, after what nobody builds was fetched.
 pub(crate) async fn build_missing(
     target: &Target,
     loaded: &Loaded,
@@ -80,6 +86,9 @@ pub(crate) async fn build_missing(
     clock: &Clock,
     events: Events<'_>,
 ) -> Result<Built> {
+    borrowed::fetch(target, loaded, clock, events).await?;
+    let mut known = known;
+    known.extend(borrowed::pinned(loaded));
     let missing: Vec<Build> =
         loaded.graph.builds().into_iter().filter(|one| !known.contains_key(&one.block)).collect();
     let mut built = Built { images: known, ..Built::default() };
@@ -138,8 +147,8 @@ impl Job {
                 let folder = loaded.dir.join(path).join(build.as_deref().unwrap_or("."));
                 (None, folder.components().collect())
             }
-            // Nothing is built for a service from outside.
-            From::External { .. } => (None, PathBuf::new()),
+            // Nothing is built for a service from outside, nor for an image.
+            From::External { .. } | From::Image { .. } => (None, PathBuf::new()),
             // Without the `.` of `./web`, which every message would carry.
             From::Source { path } => (None, loaded.dir.join(path).components().collect()),
         };
@@ -147,6 +156,7 @@ impl Job {
             context,
             name: Some(format!("{name}:latest")),
             ca_bundle: target.build_ca.clone(),
+            registry: Some(target.registry.clone()),
             no_cache,
             ..build::Request::default()
         };
@@ -255,6 +265,9 @@ pub struct BuildOptions {
     /// Whether to run every step again.
     #[serde(default)]
     pub no_cache: bool,
+    /// Whether registries are asked for images that came from them before.
+    #[serde(default)]
+    pub pull: bool,
 }
 
 /// The result of [`build`].
@@ -287,7 +300,9 @@ pub async fn build(
         args: options.args,
         name: options.name.clone(),
         ca_bundle: target.build_ca.clone(),
+        registry: Some(target.registry.clone()),
         no_cache: options.no_cache,
+        pull: options.pull,
         ..build::Request::default()
     };
     let job = Job { target: target.clone(), module: None, request, name: None };

@@ -12,6 +12,7 @@ mod address;
 mod apply;
 mod around;
 mod back;
+mod borrowed;
 mod bundle;
 mod carry;
 mod changes;

@@ -10,7 +10,7 @@ use fs_err as fs;
 use crate::around::Around;
 use crate::release::Release;
 use crate::report::CheckReport;
-use crate::{Error, Result, Target, folder, outlook, role, stock};
+use crate::{Error, Result, Target, folder, lock, outlook, role, stock};
 
 /// A checked app and where its sources are.
 pub(crate) struct Loaded {
@@ -38,11 +38,22 @@ pub(crate) async fn load_some(
     text: Option<String>,
     only: Option<&[String]>,
 ) -> Result<Loaded> {
+    load_anew(target, dir, text, only, false).await
+}
+
+/// The same; with `pull`, images are what their tags stand for now.
+pub(crate) async fn load_anew(
+    target: &Target,
+    dir: &Path,
+    text: Option<String>,
+    only: Option<&[String]>,
+    pull: bool,
+) -> Result<Loaded> {
     let text = match text {
         Some(text) => text,
         None => read(dir)?,
     };
-    let around = Around::read(target, dir, &text).await?;
+    let around = Around::read(target, dir, &text, pull).await?;
     role::must_have_namespace(target, around.parse(&text)?.name()).await?;
     some(dir, text, only, around)
 }
@@ -72,7 +83,7 @@ pub(crate) fn from_text(dir: &Path, text: String) -> Result<Loaded> {
 
 /// The same as it is on a target.
 pub(crate) async fn text_at(target: &Target, dir: &Path, text: String) -> Result<Loaded> {
-    let around = Around::read(target, dir, &text).await?;
+    let around = Around::read(target, dir, &text, false).await?;
     check_with(dir, text, around, |path| read_beside(dir, path))
 }
 
@@ -96,17 +107,36 @@ fn check_with(
     dir: &Path,
     text: String,
     around: Around,
-    read: impl FnMut(&str) -> Result<Option<String>>,
+    mut read: impl FnMut(&str) -> Result<Option<String>>,
 ) -> Result<Loaded> {
     let mut app = around.parse(&text)?;
+    if around.images.is_empty() && !app.images().is_empty() {
+        let lock = read(lock::NAME)?;
+        give_images(&mut app, lock.as_deref())?;
+    }
     let (mut catalogue, beside) = shelf_of(&mut app, read)?;
     around.give(&mut catalogue)?;
     let graph = composer::check(&app, &catalogue).map_err(Error::Wrong)?;
     Ok(Loaded { dir: dir.to_owned(), graph, text, beside, around })
 }
 
+/// What `app.lock` knows of the images that an app names.
+fn give_images(app: &mut App, lock: Option<&str>) -> Result<()> {
+    let Some(lock) = lock else { return Ok(()) };
+    let lock = composer::lock::Lock::parse(lock::NAME, lock).map_err(Error::Wrong)?;
+    for name in app.images().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+        if let Some((_, opened)) = lock.image(&name) {
+            app.give_image(&name, opened);
+        }
+    }
+    Ok(())
+}
+
 /// The shelf with the modules of the app's own folder; the app gets the files it names.
 pub(crate) fn beside(dir: &Path, app: &mut App) -> Result<Catalogue> {
+    if !app.images().is_empty() {
+        give_images(app, read_beside(dir, lock::NAME)?.as_deref())?;
+    }
     Ok(shelf_of(app, |path| read_beside(dir, path))?.0)
 }
 
@@ -181,7 +211,25 @@ fn parse(dir: &Path) -> Result<App> {
 /// # Errors
 /// The folder cannot be read, or the app is wrong; then every diagnostic is in the error.
 pub fn check(dir: &Path) -> Result<CheckReport> {
-    load(dir).map(|loaded| report(loaded.graph))
+    match load(dir) {
+        Err(Error::Wrong(_)) if unseen(dir)? => {}
+        loaded => return loaded.map(|loaded| report(loaded.graph)),
+    }
+    // What an image listens on is not known without its registry: here it may be anything.
+    let mut app = parse(dir)?;
+    for name in app.images().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+        app.give_image(&name, &composer::Opened { ports: vec![8080], volumes: Vec::new() });
+    }
+    let (catalogue, _) = shelf_of(&mut app, |path| read_beside(dir, path))?;
+    composer::check(&app, &catalogue).map(report).map_err(Error::Wrong)
+}
+
+/// Whether an app names an image that nobody has looked at from this folder.
+fn unseen(dir: &Path) -> Result<bool> {
+    let app = parse(dir)?;
+    let lock = lock::read(dir)?;
+    let known = |name: &&str| lock.as_ref().is_some_and(|lock| lock.image(name).is_some());
+    Ok(!app.images().iter().all(known))
 }
 
 /// The same as it is on a target: with the file laid over it there, and with the other apps that
@@ -227,7 +275,7 @@ pub fn sources(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let source = |part: &composer::graph::Part| match &part.from {
         From::Source { path } => Some((part.name.clone(), PathBuf::from(path))),
         From::Local { path, .. } => Some((part.name.clone(), PathBuf::from(path))),
-        From::Module { .. } | From::External { .. } => None,
+        From::Module { .. } | From::External { .. } | From::Image { .. } => None,
     };
     Ok(load(dir)?.graph.blocks.iter().filter_map(source).collect())
 }
@@ -267,7 +315,7 @@ pub(crate) fn source_hashes(
         }
         let hash = match &part.from {
             From::Module { name, version, .. } => stock::hash(&stock::folder(name, version)),
-            From::External { .. } => continue,
+            From::External { .. } | From::Image { .. } => continue,
             From::Source { path } | From::Local { path, .. } => {
                 let path = loaded.dir.join(path);
                 folder::hash(&path).map_err(|source| Error::Read { path, source })?

@@ -150,6 +150,9 @@ fn origin(dir: &Path, draft: &Draft, part: Option<&Part>, catalogue: &Catalogue)
     if let Some(path) = &draft.source {
         return json!({ "kind": "source", "path": path, "folder": dir.join(path) });
     }
+    if let Some(image) = &draft.image {
+        return json!({ "kind": "image", "image": image });
+    }
     let used = draft.module.as_deref().unwrap_or_default();
     if let Some(service) = used.strip_prefix("external:") {
         return json!({ "kind": "external", "module": service });
@@ -175,7 +178,9 @@ fn origin(dir: &Path, draft: &Draft, part: Option<&Part>, catalogue: &Catalogue)
 fn rung(draft: &Draft, part: Option<&Part>) -> u8 {
     match part {
         Some(part) => part.rung.number(),
-        None if draft.source.is_some() => composer::graph::Rung::Yours.number(),
+        None if draft.source.is_some() || draft.image.is_some() => {
+            composer::graph::Rung::Yours.number()
+        }
         None => composer::graph::Rung::AsIs.number(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{Error, Result, Target, facts, images, live, load, release, rotate};
+use crate::{Error, Result, Target, borrowed, facts, images, live, load, release, rotate};
 
 /// The objects of the app in `dir`, or of `text` as if it stood there, in the order in which they
 /// are applied.
@@ -22,7 +22,11 @@ pub async fn objects(target: &Target, dir: &Path, text: Option<String>) -> Resul
     let live = live::list(target, &app).await?;
     // Images that are not built yet are named without a digest; the rest run as they are here.
     let recorded = release::read(&live);
+    let pinned = borrowed::pinned(&loaded);
     let image = |build: composer::graph::Build| {
+        if let Some(image) = pinned.get(&build.block) {
+            return (build.block, image.clone());
+        }
         let known = recorded.as_ref().and_then(|one| one.images.get(&build.block).cloned());
         let image = known.unwrap_or_else(|| images::reference(&app, &build.block, "unbuilt"));
         (build.block, image)

@@ -11,7 +11,9 @@ use crate::load::Loaded;
 use crate::outlook::Outlook;
 use crate::release::Release;
 use crate::report::{ChangeKind, PlanReport};
-use crate::{Result, Target, back, facts, images, live, load, lock, release, rotate, secrets};
+use crate::{
+    Result, Target, back, borrowed, facts, images, live, load, lock, release, rotate, secrets,
+};
 
 /// Says what `go` would change.
 ///
@@ -50,6 +52,7 @@ async fn compared(
 ) -> Result<PlanReport> {
     let app = loaded.graph.app.clone();
     let recorded = release::read(&live);
+    known.extend(borrowed::pinned(loaded));
     let unbuilt: Vec<String> = loaded
         .graph
         .builds()
@@ -87,6 +90,9 @@ async fn compared(
     }
     if !has_changes {
         lines.extend(outlook.broken.iter().map(|line| format!("!! {line}")));
+    }
+    if !loaded.dir.as_os_str().is_empty() {
+        lines.extend(borrowed::moved(target, loaded).await);
     }
     for (block, name) in secrets::ungiven(&compiled.secrets, &live) {
         lines.push(format!("! {block}.{name} is not given: shelf set {block} --secret {name}"));

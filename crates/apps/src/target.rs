@@ -29,6 +29,8 @@ pub struct Target {
     /// Where the front door of this machine answers plain HTTP; its port goes into the app's
     /// address.
     pub http: SocketAddr,
+    /// Where images come from that are not here, with the logins of this machine.
+    pub registry: registry::Client,
     /// CA certificates (PEM) offered to build steps, for networks that re-sign TLS.
     pub build_ca: Option<PathBuf>,
     /// A folder of this room's own (0700): code on its way in, backups, snapshots.

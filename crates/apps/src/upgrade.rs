@@ -108,7 +108,7 @@ fn list(release: &Release, graph: &Graph, catalogue: &Catalogue) -> Result<Upgra
         match &part.from {
             From::Module { .. } => report.blocks.extend(upgradable(release, part, catalogue)),
             From::Local { .. } | From::Source { .. } => report.yours.push(part.name.clone()),
-            From::External { .. } => {}
+            From::External { .. } | From::Image { .. } => {}
         }
     }
     Ok(report)

@@ -48,6 +48,18 @@ pub enum Error {
         #[source]
         source: Box<image::Error>,
     },
+    /// An image that is not here could not be fetched.
+    #[error("{}:{line}: {text}: {}", path.display(), why.line())]
+    Registry {
+        /// The Dockerfile.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The instruction.
+        text: String,
+        /// Why; its code says what kind of failure. The message has it all.
+        why: Box<registry::Error>,
+    },
     /// A step could not be started.
     #[error("{}:{line}: {text}: cannot be run", path.display())]
     Start {

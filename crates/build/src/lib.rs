@@ -20,6 +20,7 @@ mod dockerfile;
 mod error;
 mod ignore;
 mod plan;
+mod pull;
 mod run;
 mod settings;
 mod sources;
@@ -49,6 +50,12 @@ pub struct Request {
     pub ca_bundle: Option<PathBuf>,
     /// Runs every step even when its result is known.
     pub no_cache: bool,
+    /// Where images come from that are not here, for `FROM` and `COPY --from`, with the logins it
+    /// knows; without it only what is here is taken. It is asked from the runtime of the thread
+    /// that builds.
+    pub registry: Option<registry::Client>,
+    /// Asks the registry even for images that came from it before.
+    pub pull: bool,
     /// Set to true from another thread to stop the build.
     pub cancel: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }

@@ -158,18 +158,26 @@ impl Builder<'_> {
         Ok(state)
     }
 
-    /// An image by name, from the store or made from packages.
+    /// An image by name: from the store, made from packages, or from its registry.
     pub(crate) fn find_image(&mut self, name: &str, at: At<'_>, step: bool) -> Result<Image> {
         let found = self.images.find(name).map_err(|source| self.image_error(at, source))?;
+        let stale = self.request.pull && self.images.came_from_registry(name).unwrap_or(false);
         if step {
-            self.begin(at, found.is_some());
+            self.begin(at, found.is_some() && !stale);
         }
-        if let Some(image) = found {
+        if let Some(image) = found.filter(|_| !stale) {
             return Ok(image);
         }
+        if stale {
+            return self.pull(name, at);
+        }
         let progress = &mut *self.progress;
-        let made = self.images.base(name, &mut |line| progress(Event::Base(line.to_owned())));
-        made.map_err(|source| self.image_error(at, source))
+        match self.images.base(name, &mut |line| progress(Event::Base(line.to_owned()))) {
+            Err(image::Error::Unknown { .. }) if self.request.registry.is_some() => {
+                self.pull(name, at)
+            }
+            made => made.map_err(|source| self.image_error(at, source)),
+        }
     }
 
     fn step(&mut self, number: usize, state: &mut State, instruction: At<'_>) -> Result<()> {

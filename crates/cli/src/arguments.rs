@@ -203,6 +203,9 @@ pub(crate) struct Go {
     /// Refuse anything but what app.lock pins
     #[arg(long)]
     pub(crate) locked: bool,
+    /// Take what the tags of images stand for now
+    #[arg(long, conflicts_with = "locked")]
+    pub(crate) pull: bool,
 }
 
 /// Options of `shelf push`.
@@ -435,6 +438,9 @@ pub(crate) struct Build {
     /// Build every step again
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Ask registries again for images that came from them
+    #[arg(long)]
+    pub(crate) pull: bool,
 }
 
 /// Options of `shelf open`.

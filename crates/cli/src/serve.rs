@@ -92,6 +92,7 @@ pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
         client,
         images,
         pods: pods.clone(),
+        registry,
         http: net.front_door().first().copied().unwrap_or(options.http),
         build_ca: options.build_ca(),
         keep: make_private_dir(&data_dir.join("kept"))?,

@@ -2,14 +2,17 @@
 //! them meaning.
 
 mod block;
+mod image;
 mod overlay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Diagnostic;
 use crate::read::{Entry, Reader};
-use crate::shape::{Copies, Shape, read};
+use crate::shape::{Assumption, Copies, Shape, read};
 use crate::source::{Span, Spanned};
+
+pub use image::Opened;
 
 /// An app, read from its `app.toml`.
 #[derive(Debug, Clone)]
@@ -39,6 +42,10 @@ pub(crate) struct Block {
     pub(crate) tune: Vec<Tune>,
     pub(crate) extend: Vec<Extension>,
     pub(crate) patches: Vec<Patch>,
+    /// What its image says of itself, as given by [`App::give_image`].
+    pub(crate) opened: Option<Opened>,
+    /// What an image takes for granted.
+    pub(crate) assumes: Vec<Assumption>,
 }
 
 /// Where a block comes from, as written.
@@ -48,6 +55,8 @@ pub(crate) enum Origin {
     Module(Spanned<String>),
     /// `source = "./web"`.
     Source(Spanned<String>),
+    /// `image = "ghcr.io/org/web:1.4"`.
+    Image(Spanned<String>),
     /// `module = "./db"`: a module in the app's folder.
     Local(Spanned<String>),
     /// `use = "external:postgres/1"`, with the facts it states.

@@ -98,6 +98,11 @@ impl Node<'_> {
         &self.block.name.value
     }
 
+    /// Whether it runs an image that nobody has looked at.
+    fn unseen(&self) -> bool {
+        matches!(self.from, From::Image { .. }) && self.block.opened.is_none()
+    }
+
     fn tune(&self, process: &str) -> Option<&Tune> {
         self.block.tune.iter().find(|tune| tune.process.value == process)
     }

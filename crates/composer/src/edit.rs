@@ -11,7 +11,8 @@
 //! ```
 //! use composer::{Catalogue, Edit, edit};
 //! let text = "app = \"shop\"   # ours\n";
-//! let add = Edit::Add { block: "web".into(), use_: None, source: Some("./web".into()), port: Some(80) };
+//! let add = Edit::Add { block: "web".into(), use_: None, source: Some("./web".into()),
+//!     image: None, port: Some(80) };
 //! let done = edit("app.toml", text, &add, &Catalogue::default()).unwrap();
 //! assert!(done.text.starts_with(text) && done.text.contains("[web]\nsource = \"./web\"\n"));
 //! let back = edit("app.toml", &done.text, &done.inverse[0], &Catalogue::default()).unwrap();
@@ -56,7 +57,10 @@ pub enum Edit {
         /// Or a folder with your source.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<String>,
-        /// The port that a source block listens on.
+        /// Or an image of a registry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+        /// The port that a block of your own or an image listens on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
     },

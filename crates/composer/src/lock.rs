@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::app::Opened;
 use crate::compile::Images;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{From, Graph};
@@ -24,6 +25,8 @@ pub struct Pin {
     pub folder: Option<String>,
     /// Its image by digest.
     pub image: Option<String>,
+    /// What an image that somebody else built says of itself.
+    pub opened: Opened,
 }
 
 /// A pin that is no longer what the app would become.
@@ -50,11 +53,15 @@ impl Lock {
                 From::Module { name, version, .. } | From::Local { name, version, .. } => {
                     Some(format!("{name}@{version}"))
                 }
-                From::External { .. } | From::Source { .. } => None,
+                From::External { .. } | From::Source { .. } | From::Image { .. } => None,
             };
             let image = images.get(&part.name).filter(|_| part.from.has_image()).cloned();
             let folder = folders.get(&part.name).cloned();
-            (part.name.clone(), Pin { module, folder, image })
+            let opened = match &part.from {
+                From::Image { opened, .. } if image.is_some() => opened.clone(),
+                _ => Opened::default(),
+            };
+            (part.name.clone(), Pin { module, folder, image, opened })
         };
         Self { blocks: graph.blocks.iter().map(pin).collect() }
     }
@@ -70,6 +77,13 @@ impl Lock {
                     text.push_str(&format!("{key:6} = \"{value}\"\n"));
                 }
             }
+            let Opened { ports, volumes } = &pin.opened;
+            if !ports.is_empty() {
+                text.push_str(&format!("ports  = {ports:?}\n"));
+            }
+            if !volumes.is_empty() {
+                text.push_str(&format!("volumes = {volumes:?}\n"));
+            }
         }
         text
     }
@@ -81,9 +95,16 @@ impl Lock {
         let mut blocks = BTreeMap::new();
         for entry in reader.root(&document).entries() {
             let Some(table) = entry.table() else { continue };
-            table.only(&["module", "folder", "image"], "a pin");
+            table.only(&["module", "folder", "image", "ports", "volumes"], "a pin");
             let text = |key| table.string(key).map(|text| text.value);
-            let pin = Pin { module: text("module"), folder: text("folder"), image: text("image") };
+            let json = |key| table.entry(key).map(|entry| entry.json()).unwrap_or_default();
+            // What is no list of ports or folders counts as nothing: the image is asked again.
+            let opened = Opened {
+                ports: serde_json::from_value(json("ports")).unwrap_or_default(),
+                volumes: serde_json::from_value(json("volumes")).unwrap_or_default(),
+            };
+            let (module, folder) = (text("module"), text("folder"));
+            let pin = Pin { module, folder, image: text("image"), opened };
             if let Some(image) = table.string("image").filter(|one| !is_pinned(&one.value)) {
                 reader.refuse(
                     Diagnostic::new("lock/image", &image.span, "an image is pinned by its digest")
@@ -94,6 +115,14 @@ impl Lock {
             blocks.insert(entry.key.value.clone(), pin);
         }
         reader.finish(Some(Self { blocks }))
+    }
+
+    /// What an image that somebody else built is pinned to: its digest, and what it says of itself.
+    pub fn image(&self, name: &str) -> Option<(&str, &Opened)> {
+        self.blocks.values().find_map(|pin| {
+            let digest = pin.image.as_deref()?.strip_prefix(name)?.strip_prefix('@')?;
+            Some((digest, &pin.opened))
+        })
     }
 
     /// What differs between this lock and `now`, block by block. What `now` does not know, such as

@@ -39,6 +39,8 @@ pub struct Draft {
     pub module: Option<String>,
     /// The folder as written; absent if it uses a module.
     pub source: Option<String>,
+    /// The image as written; absent if it comes from elsewhere.
+    pub image: Option<String>,
     /// One sentence, if its module is known.
     pub summary: String,
     /// Its settings with what they mean.
@@ -129,6 +131,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
         line: block.name.span.line,
         module: None,
         source: None,
+        image: None,
         summary: String::new(),
         settings: Vec::new(),
         sockets: Vec::new(),
@@ -170,8 +173,13 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
             draft.source = Some(path.value.clone());
             Some(&block.shape)
         }
+        Origin::Image(image) => {
+            draft.image = Some(image.value.clone());
+            draft.assumptions = block.assumes.iter().map(premise).collect();
+            Some(&block.shape)
+        }
     };
-    let own = draft.source.is_some();
+    let own = draft.source.is_some() || draft.image.is_some();
     if let Some(shape) = shape {
         draft.settings = shape.settings.iter().map(|setting| knob(block, setting)).collect();
         let listens = |process: &&crate::shape::Process| process.port.is_some();

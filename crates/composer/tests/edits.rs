@@ -396,12 +396,14 @@ fn verbs() -> impl Strategy<Value = Edit> {
             block,
             use_: Some(module),
             source: None,
+            image: None,
             port: None
         }),
         (block(), prop::option::of(80_u16..90)).prop_map(|(block, port)| Edit::Add {
             source: Some(format!("./{block}")),
             block,
             use_: None,
+            image: None,
             port
         }),
         block().prop_map(|block| Edit::Remove { block }),

@@ -34,6 +34,8 @@ struct Asked {
     target: Option<String>,
     args: Vec<(String, String)>,
     no_cache: bool,
+    /// Registries are asked for bases that came from them before.
+    pull: bool,
     quiet: bool,
 }
 
@@ -127,6 +129,7 @@ fn parse(query: &Pairs) -> Result<Asked> {
             .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
             .collect(),
         no_cache: flag(query, "nocache"),
+        pull: flag(query, "pull"),
         quiet: flag(query, "q"),
     })
 }
@@ -152,6 +155,8 @@ fn run(
         name: asked.names.first().cloned(),
         ca_bundle: settings.build_ca.clone(),
         no_cache: asked.no_cache,
+        registry: Some(settings.registry.clone()),
+        pull: asked.pull,
         cancel,
     };
     // The path of the unpacked context means nothing to the client.

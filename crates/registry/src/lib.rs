@@ -24,6 +24,7 @@ mod document;
 mod error;
 mod host;
 mod login;
+mod look;
 mod pull;
 mod push;
 mod referrers;
@@ -36,6 +37,7 @@ pub use client::{Client, Progress, Settings};
 pub use document::{Descriptor, EMPTY_TYPE, INDEX_TYPE, MANIFEST_TYPE, Manifest, Platform};
 pub use error::Error;
 pub use login::{Login, Logins, login_in};
+pub use look::Looked;
 pub use repository::Repository;
 
 /// The result of every door of this room.

@@ -109,7 +109,7 @@ fn called(name: &Reference, pinned: &str) -> Vec<String> {
 }
 
 /// The manifest of one image: the very one, or this machine's of an index.
-async fn for_machine(
+pub(crate) async fn for_machine(
     repository: &Repository,
     name: &Reference,
     top: Manifest,

@@ -33,6 +33,8 @@ pub(crate) struct GoRequest {
     timeout_seconds: Option<u64>,
     #[serde(default)]
     locked: bool,
+    #[serde(default)]
+    pull: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,6 +85,7 @@ pub(crate) async fn go(
         let mut options = GoOptions {
             no_cache: request.no_cache,
             locked: request.locked,
+            pull: request.pull,
             by,
             ..GoOptions::default()
         };

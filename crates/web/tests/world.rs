@@ -90,6 +90,7 @@ impl World {
                 client: kube::Client::new(api.router(), "default"),
                 images,
                 pods: pods.clone(),
+                registry: registry::Client::new(&registry::Settings::default()).unwrap(),
                 http: net.front_door()[0],
                 build_ca: None,
                 keep,

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use composer::graph::From;
 use fs_err as fs;
 use image::Images;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::images::{self, Built};
 use crate::load;
 use crate::progress::Clock;
 use crate::report::GoReport;
-use crate::{Error, Result, Target};
+use crate::{Error, Result, Target, borrowed};
 
 /// Documents of a pack: its label, its app's files, manifests.
 const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -84,7 +85,11 @@ pub async fn take(
         return Err(wrong(format!("it is of {} and holds {}", label.app, loaded.graph.app)));
     }
     let reference = |(block, digest): (&String, &String)| {
-        (block.clone(), images::reference(&label.app, block, digest))
+        let image = match loaded.graph.block(block).map(|part| &part.from) {
+            Some(From::Image { name, .. }) => borrowed::reference(name, digest),
+            _ => images::reference(&label.app, block, digest),
+        };
+        (block.clone(), image)
     };
     let known: composer::Images = label.images.iter().map(reference).collect();
     if let Some(one) = loaded.graph.builds().iter().find(|one| !known.contains_key(&one.block)) {

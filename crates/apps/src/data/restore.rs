@@ -448,6 +448,10 @@ fn images(target: &Target, graph: &Graph, release: &Release) -> Result<Images> {
                 )),
             ));
         };
+        if !images::is_ours(image) {
+            found.insert(build.block.clone(), image.clone());
+            continue;
+        }
         let digest = image.split_once('@').map_or(image.as_str(), |(_, digest)| digest);
         let name = images::reference(&graph.app, &build.block, digest);
         if let Ok(Some(stored)) = target.images.find(digest) {

@@ -35,7 +35,11 @@ pub(crate) struct Init {
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// A module (postgres, postgres@15) or a folder with your source (./web)
-    pub(crate) what: String,
+    #[arg(required_unless_present = "image")]
+    pub(crate) what: Option<String>,
+    /// An image of a registry instead, such as ghcr.io/org/web:1.4
+    #[arg(long, value_name = "IMAGE", conflicts_with = "what")]
+    pub(crate) image: Option<String>,
     /// The block's name [default: the socket it is wired to, or the module's or folder's name]
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) name: Option<String>,

@@ -14,17 +14,29 @@ use crate::settings::Global;
 /// Adds a block; with `--wire`, ties sockets to it in the same edit.
 pub(crate) fn add(global: &Global, options: &Add) -> Outcome {
     let folder = app::folder(global)?;
-    let source = source(&folder, &options.what)?;
+    let what = options.what.as_deref();
+    let source = what.map(|what| source(&folder, what)).transpose()?.flatten();
+    let image = options.image.clone();
     let sockets: Vec<(String, Option<String>)> =
         options.wire.iter().map(|end| edit::split(end)).collect();
     let default = || match (sockets.first(), &source) {
         (Some((_, Some(socket))), _) => socket.clone(),
         (_, Some(source)) => last_name(&folder, source),
-        (_, None) => options.what.split(['@', '/', ':']).next().unwrap_or_default().to_owned(),
+        (_, None) => match (&image, what) {
+            (Some(image), _) => {
+                let last = image.rsplit('/').next().unwrap_or_default();
+                apps::block_name(last.split(['@', ':']).next().unwrap_or_default())
+            }
+            (None, what) => {
+                let what = what.unwrap_or_default();
+                what.split(['@', '/', ':']).next().unwrap_or_default().to_owned()
+            }
+        },
     };
     let block = options.name.clone().unwrap_or_else(default);
-    let use_ = source.is_none().then(|| options.what.clone());
-    let mut edits = vec![Edit::Add { block: block.clone(), use_, source, port: options.port }];
+    let use_ = options.what.clone().filter(|_| source.is_none());
+    let port = options.port;
+    let mut edits = vec![Edit::Add { block: block.clone(), use_, source, image, port }];
     for (setting, value) in edit::pairs(&options.set)? {
         edits.push(Edit::Set { block: block.clone(), setting, value: Value::String(value) });
     }

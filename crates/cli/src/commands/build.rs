@@ -31,7 +31,7 @@ pub(crate) async fn build(global: &Global, options: &Build) -> Outcome {
     }
     let body = json!({
         "context": context, "dockerfile": dockerfile, "name": options.tag,
-        "target": options.target, "args": args, "no_cache": options.no_cache,
+        "target": options.target, "args": args, "no_cache": options.no_cache, "pull": options.pull,
     });
     let result = go::verb(global, "build", &body).await?;
     if global.json {

@@ -111,7 +111,7 @@ fn new_socket(
         .filter(|one| offer.as_deref().is_none_or(|name| one["name"] == name))
         .collect();
     let [offer] = offers.as_slice() else { return None };
-    if !lacks || named(block)?["from"]["kind"] != "source" {
+    if !lacks || !matches!(named(block)?["from"]["kind"].as_str(), Some("source" | "image")) {
         return None;
     }
     let socket = if socket.is_empty() { provider } else { socket.to_owned() };

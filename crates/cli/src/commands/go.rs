@@ -25,7 +25,7 @@ pub(crate) async fn go(global: &Global, options: &Go) -> Outcome {
     app::check_here(global, &folder)?;
     let body = json!({
         "dir": folder, "no_cache": options.no_cache, "timeout_seconds": options.timeout,
-        "locked": options.locked,
+        "locked": options.locked, "pull": options.pull,
     });
     let report: apps::GoReport = decode(verb(global, "go", &body).await?)?;
     print(global, &report, "shelf/go/1")

@@ -12,6 +12,8 @@ const OF_MODULES: [&str; 7] = ["use", "module", "wire", "set", "run", "extend", 
 const OF_EXTERNALS: [&str; 3] = ["use", "from", "facts"];
 /// What your source may say besides its parts.
 const OF_SOURCES: [&str; 4] = ["source", "wire", "set", "patch"];
+/// What a block that runs an image may say besides its parts.
+const OF_IMAGES: [&str; 4] = ["image", "wire", "set", "patch"];
 
 pub(super) fn read(entry: &Entry<'_>) -> Option<Block> {
     if let Err(wrong) = read::name(&entry.key, "a block") {
@@ -27,8 +29,9 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Block> {
             refuse_others(&table, &place, &OF_MODULES);
             tune = tunes(&table);
         }
-        Origin::Source(_) => {
-            let keys: Vec<&str> = OF_SOURCES.iter().chain(&read::KEYS).copied().collect();
+        Origin::Source(_) | Origin::Image(_) => {
+            let own = if matches!(from, Origin::Image(_)) { OF_IMAGES } else { OF_SOURCES };
+            let keys: Vec<&str> = own.iter().chain(&read::KEYS).copied().collect();
             table.only(&keys, &place);
             shape = read::shape(&table);
         }
@@ -42,6 +45,8 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Block> {
         tune,
         extend: table.entries_of("extend").iter().filter_map(extension).collect(),
         patches: table.entries_of("patch").iter().filter_map(patch).collect(),
+        opened: None,
+        assumes: Vec::new(),
     })
 }
 
@@ -128,10 +133,11 @@ fn refuse_others(table: &Table<'_>, place: &str, known: &[&str]) {
 }
 
 fn origin(entry: &Entry<'_>, table: &Table<'_>) -> Option<Origin> {
-    let known = ["use", "source", "module"];
+    let known = ["use", "source", "module", "image"];
     let given: Vec<Entry<'_>> = known.iter().filter_map(|key| table.entry(key)).collect();
     match given.as_slice() {
         [one] if one.key.value == "use" => used(entry, table, one.string()?),
+        [one] if one.key.value == "image" => image(one),
         [one] => {
             let path = one.string()?;
             if !inside(&path.value) {
@@ -160,6 +166,29 @@ fn origin(entry: &Entry<'_>, table: &Table<'_>) -> Option<Origin> {
     }
 }
 
+/// Registries and the store of images read a name whole; what is none at all is said here.
+fn image(entry: &Entry<'_>) -> Option<Origin> {
+    let image = entry.string()?;
+    let name = image.value.split('@').next().unwrap_or_default();
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let lower = name.len() - last.len() + last.find(':').unwrap_or(last.len());
+    let path = name[..lower].split_once('/').map_or(&name[..lower], |(_, path)| path);
+    let fine = !path.is_empty()
+        && image.value.chars().all(good)
+        && !path.contains(|c: char| c.is_ascii_uppercase())
+        && !image.value.starts_with(['.', '/', '-']);
+    if fine {
+        return Some(Origin::Image(image));
+    }
+    entry.refuse(
+        Diagnostic::new("block/image", &image.span, format!("\"{}\" names no image", image.value))
+            .help("registry, name and tag", "image = \"ghcr.io/org/web:1.4\"")
+            .help("a folder with your source", "source = \"./web\""),
+    );
+    None
+}
+
 fn used(entry: &Entry<'_>, table: &Table<'_>, used: Spanned<String>) -> Option<Origin> {
     let Some(interface) = used.value.strip_prefix("external:") else {
         return Some(Origin::Module(used));
@@ -180,13 +209,15 @@ fn used(entry: &Entry<'_>, table: &Table<'_>, used: Spanned<String>) -> Option<O
 
 fn from_nowhere(entry: &Entry<'_>, table: &Table<'_>) {
     // A misspelt `use` or `source` is the likelier cause, and it is named first.
-    let mut known: Vec<&str> = OF_MODULES.iter().chain(&OF_SOURCES).copied().collect();
+    let mut known: Vec<&str> =
+        OF_MODULES.iter().chain(&OF_SOURCES).chain(&OF_IMAGES).copied().collect();
     known.extend(read::KEYS);
     known.sort_unstable();
     known.dedup();
     table.only(&known, &format!("block {}", entry.key.value));
-    let slip =
-        |one: &Entry<'_>| crate::suggest::nearest(&one.key.value, &["use", "source"]).is_some();
+    let slip = |one: &Entry<'_>| {
+        crate::suggest::nearest(&one.key.value, &["use", "source", "image"]).is_some()
+    };
     if table.entries().iter().any(slip) {
         return;
     }
@@ -194,6 +225,7 @@ fn from_nowhere(entry: &Entry<'_>, table: &Table<'_>) {
     entry.refuse(
         Diagnostic::new("block/origin", &entry.key.span, message)
             .help("from the shelf", "use = \"postgres@15\"")
-            .help("from your source", "source = \"./web\""),
+            .help("from your source", "source = \"./web\"")
+            .help("from a registry", "image = \"ghcr.io/org/web:1.4\""),
     );
 }

@@ -42,6 +42,12 @@ pub(super) fn node<'a>(
         Origin::External { interface, from, facts } => {
             return external::node(block, (interface, from, facts), catalogue, found);
         }
+        Origin::Image(image) => {
+            let opened = block.opened.clone().unwrap_or_default();
+            unported(block, found);
+            let from = From::Image { name: image.value.clone(), opened };
+            (from, &block.shape, block.assumes.as_slice())
+        }
         Origin::Source(path) => (From::Source { path: path.value.clone() }, &block.shape, &[]),
     };
     let module = match &block.from {
@@ -94,6 +100,22 @@ fn local<'a>(path: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Mod
             .side("looked for", format!("{}/module.toml", path.value))
             .help("to copy one from the shelf", "shelf fork")
     })
+}
+
+/// A path must lead to a port; an image that nobody has looked at may have one.
+fn unported(block: &Block, found: &mut Vec<Diagnostic>) {
+    let Some(opened) = &block.opened else { return };
+    for process in block.shape.run.iter().filter(|process| process.port.is_none()) {
+        let Some(path) = process.paths.first() else { continue };
+        let message = format!("{} has a path but no port", process.name.value);
+        let ports: Vec<String> = opened.ports.iter().map(u16::to_string).collect();
+        let ports = if ports.is_empty() { "nothing".to_owned() } else { ports.join(", ") };
+        found.push(
+            Diagnostic::new("run/path", &path.span, message)
+                .side("the image says it listens on", ports)
+                .help("add", "port = 8080"),
+        );
+    }
 }
 
 /// What an app says of a process must be about one that is there.

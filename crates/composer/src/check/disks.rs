@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{From, Wire};
+use crate::graph::Wire;
 
 pub(super) fn check(nodes: &[Node<'_>], wires: &[Wire], found: &mut Vec<Diagnostic>) {
     for node in nodes {
@@ -23,11 +23,7 @@ fn one_process_per_disk(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
     let mut many =
         copies.filter(|many| many.value.most > 1).map(|many| format!("{} copies", many.value));
     let Some(second) = more.or_else(|| many.next_back()) else { return };
-    let span = if matches!(node.from, From::Source { .. }) {
-        &disk.name.span
-    } else {
-        &node.block.name.span
-    };
+    let span = if node.from.is_own() { &disk.name.span } else { &node.block.name.span };
     found.push(
         Diagnostic::new("disk/private", span, format!("the disk of {name} is private"))
             .side("a private disk has", "one process with one copy")
@@ -39,7 +35,7 @@ fn one_process_per_disk(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
 
 fn mounted_nowhere(node: &Node<'_>, found: &mut Vec<Diagnostic>) {
     for disk in node.shape.disks.iter().filter(|disk| disk.at.is_none()) {
-        if !node.gives(disk) && matches!(node.from, From::Source { .. }) {
+        if !node.gives(disk) && node.from.is_own() {
             let message = format!("disk {} is mounted nowhere", disk.name.value);
             found.push(
                 Diagnostic::new("disk/path", &disk.name.span, message)

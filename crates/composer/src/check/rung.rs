@@ -7,7 +7,7 @@ use crate::graph::Rung;
 pub(super) fn of(node: &Node<'_>) -> Rung {
     let block = node.block;
     match &block.from {
-        Origin::Source(_) | Origin::Local(_) => Rung::Yours,
+        Origin::Source(_) | Origin::Image(_) | Origin::Local(_) => Rung::Yours,
         _ if !block.patches.is_empty() => Rung::Patched,
         _ if !block.extend.is_empty() => Rung::Extended,
         _ if !block.set.is_empty() => Rung::Set,

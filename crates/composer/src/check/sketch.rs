@@ -32,7 +32,7 @@ pub(crate) fn sketch<'a>(app: &'a App, catalogue: &'a Catalogue) -> Sketch<'a> {
     let wires = wires::tie(app, &nodes, catalogue, false, &mut ignored);
     let sketched = |node: super::Node<'a>| Sketched {
         name: &node.block.name.value,
-        is_source: matches!(node.block.from, Origin::Source(_)),
+        is_source: matches!(node.block.from, Origin::Source(_) | Origin::Image(_)),
         shape: node.shape,
         offers: node.offers,
     };

@@ -137,6 +137,7 @@ impl Scope<'_> {
         let port = written.port.as_ref().map(|port| port.value);
         let ready = match (&written.ready, port) {
             (Some(path), Some(_)) => Ready::Http(path.value.clone()),
+            (Some(_), None) if self.node.unseen() => Ready::Started,
             (Some(path), None) => {
                 let message = format!("{} has ready but no port", written.name.value);
                 found.push(

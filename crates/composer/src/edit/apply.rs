@@ -78,8 +78,9 @@ pub(super) fn apply(text: &str, edit: &Edit, scene: &Scene<'_>) -> Step<String> 
         }
     }
     match edit {
-        Edit::Add { block, use_, source, port } => {
-            blocks::add(&mut draft, block, use_.as_deref(), source.as_deref(), *port)?;
+        Edit::Add { block, use_, source, image, port } => {
+            let from = [("use", use_), ("source", source), ("image", image)];
+            blocks::add(&mut draft, block, &from, *port)?;
         }
         Edit::Remove { block } => blocks::remove(&mut draft, block)?,
         Edit::Rename { block, to } => blocks::rename(&mut draft, block, to)?,

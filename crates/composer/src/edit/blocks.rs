@@ -43,22 +43,20 @@ pub(super) fn main_process(block: &str, scene: &Scene<'_>) -> Step<Option<String
 pub(super) fn add(
     draft: &mut Draft,
     block: &str,
-    module: Option<&str>,
-    source: Option<&str>,
+    from: &[(&str, &Option<String>)],
     port: Option<u16>,
 ) -> Step {
-    let from = match (module, source) {
-        (Some(module), None) => format!("use = {}", toml_string(module)),
-        (None, Some(source)) => format!("source = {}", toml_string(source)),
-        _ => {
-            let message = format!("block {block} needs either a module or a source");
-            return Err(vec![
-                refusal("block/origin", message)
-                    .help("from the shelf", "shelf add postgres")
-                    .help("from your source", "shelf add ./web"),
-            ]);
-        }
+    let given = from.iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    let [(key, value)] = given.collect::<Vec<_>>()[..] else {
+        let message = format!("block {block} needs either a module, a source or an image");
+        return Err(vec![
+            refusal("block/origin", message)
+                .help("from the shelf", "shelf add postgres")
+                .help("from your source", "shelf add ./web")
+                .help("from a registry", "shelf add --image ghcr.io/org/web:1.4"),
+        ]);
     };
+    let from = format!("{key} = {}", toml_string(value));
     let mut lines = vec![format!("[{}]", toml_key(block)), from];
     if let Some(port) = port {
         lines.push(format!("run    = {{ {} = {{ port = {port} }} }}", toml_key(block)));
@@ -117,8 +115,9 @@ pub(super) fn rename(draft: &mut Draft, block: &str, to: &str) -> Step {
 
 pub(super) fn use_(draft: &mut Draft, block: &str, module: &str) -> Step {
     let layout = draft.layout()?;
-    if layout.item(&[block, "source"]).is_some() {
-        let message = format!("{block} is built from your source and uses no module");
+    let own = ["source", "image"].iter().any(|key| layout.item(&[block, key]).is_some());
+    if own {
+        let message = format!("{block} is your own and uses no module");
         return Err(vec![
             refusal("block/origin", message)
                 .help("put a module beside it", format!("shelf add {module}")),
@@ -150,7 +149,8 @@ pub(super) fn fork(draft: &mut Draft, block: &str, to: &str) -> Step {
 }
 
 pub(super) fn must_be_source(draft: &Draft, block: &str, why: &str) -> Step {
-    if draft.layout()?.item(&[block, "source"]).is_some() {
+    let layout = draft.layout()?;
+    if ["source", "image"].iter().any(|key| layout.item(&[block, key]).is_some()) {
         return Ok(());
     }
     Err(vec![

@@ -10,8 +10,9 @@ pub(super) fn summary(edit: &Edit) -> String {
         Edit::Add { block, use_: Some(module), .. } if module.split('@').next() == Some(block) => {
             format!("{module} added")
         }
-        Edit::Add { block, use_, source, .. } => {
-            let from = use_.as_deref().or(source.as_deref()).unwrap_or_default();
+        Edit::Add { block, use_, source, image, .. } => {
+            let from = use_.as_deref().or(source.as_deref()).or(image.as_deref());
+            let from = from.unwrap_or_default();
             format!("{block} added from {from}")
         }
         Edit::Remove { block } => format!("{block} removed"),
@@ -57,7 +58,13 @@ fn lines(count: usize) -> String {
 /// The command a person would have typed.
 pub(super) fn command(edit: &Edit) -> String {
     let words: Vec<String> = match edit {
-        Edit::Add { block, use_, source, port } => {
+        Edit::Add { block, image: Some(image), port, .. } => {
+            let mut words = vec!["add".to_owned(), "--image".to_owned(), image.clone()];
+            words.extend(["--as".to_owned(), block.clone()]);
+            words.extend(port.iter().flat_map(|port| ["--port".to_owned(), port.to_string()]));
+            words
+        }
+        Edit::Add { block, use_, source, port, .. } => {
             let from = use_.clone().or_else(|| source.clone()).unwrap_or_default();
             let named = from.split('@').next().and_then(|from| from.rsplit('/').next());
             let mut words = vec!["add".to_owned(), from.clone()];

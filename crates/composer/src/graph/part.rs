@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Offer;
+use crate::app::Opened;
 use crate::secret::Recipe;
 
 /// A block of a checked app.
@@ -257,6 +258,14 @@ pub enum From {
         /// The Secret its login is in, or the claim it is.
         held_in: String,
     },
+    /// An image that somebody else built.
+    Image {
+        /// Its name, as the app file says it.
+        name: String,
+        /// What it says of itself; nothing as long as nobody has looked.
+        #[serde(flatten)]
+        opened: Opened,
+    },
     /// A folder beside the app file.
     Source {
         /// The folder, relative to the app file's.
@@ -270,8 +279,13 @@ impl From {
         match self {
             Self::Module { build, .. } | Self::Local { build, .. } => build.is_some(),
             Self::External { .. } => false,
-            Self::Source { .. } => true,
+            Self::Source { .. } | Self::Image { .. } => true,
         }
+    }
+
+    /// Whether the app file itself says what it runs, needs and gives.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Self::Source { .. } | Self::Image { .. })
     }
 }
 
@@ -281,6 +295,7 @@ impl std::fmt::Display for From {
             Self::Module { name, version, .. } => write!(out, "{name} {version}"),
             Self::Local { path, .. } => write!(out, "{path} (yours)"),
             Self::External { interface, held_in } => write!(out, "external {interface}, {held_in}"),
+            Self::Image { name, .. } => write!(out, "image {name}"),
             Self::Source { path } => out.write_str(path),
         }
     }

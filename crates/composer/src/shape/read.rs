@@ -32,6 +32,9 @@ pub(crate) fn shape(table: &Table<'_>) -> Shape {
     if let Some(check) = check {
         check.only(&["ready"], "[check]");
     }
+    // An image says itself what port it listens on.
+    let of_image = table.entry("image").is_some();
+    let process = |entry: &Entry<'_>| process(entry, of_image);
     Shape {
         needs: table.entries_of("needs").iter().filter_map(need).collect(),
         provides: table.entries_of("provides").iter().filter_map(provide).collect(),
@@ -231,7 +234,7 @@ fn before(entry: &Entry<'_>) -> Option<Before> {
     Some(Before { name: entry.key.clone(), run, env: variables(&table) })
 }
 
-fn process(entry: &Entry<'_>) -> Option<Process> {
+fn process(entry: &Entry<'_>, of_image: bool) -> Option<Process> {
     name(&entry.key, "a process").map_err(|wrong| entry.refuse(wrong)).ok()?;
     let table = entry.table()?;
     table.only(&["run", "port", "path", "copies", "ready", "every", "env"], "a process");
@@ -245,11 +248,11 @@ fn process(entry: &Entry<'_>) -> Option<Process> {
         every: table.string("every"),
         env: variables(&table),
     };
-    refuse_odd_process(entry, &process);
+    refuse_odd_process(entry, &process, of_image);
     Some(process)
 }
 
-fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
+fn refuse_odd_process(entry: &Entry<'_>, process: &Process, of_image: bool) {
     let name = &process.name.value;
     if let Some(port) = process.port.as_ref().filter(|port| !(1..=65535).contains(&port.value)) {
         let message = format!("{} is no port", port.value);
@@ -257,7 +260,7 @@ fn refuse_odd_process(entry: &Entry<'_>, process: &Process) {
     }
     for path in &process.paths {
         refuse_odd_path(entry, path);
-        if process.port.is_none() {
+        if process.port.is_none() && !of_image {
             let message = format!("{name} has a path but no port");
             entry.refuse(
                 Diagnostic::new("run/path", &path.span, message).help("add", "port = 8080"),

@@ -1,0 +1,137 @@
+//! Images that somebody else built: a block that runs one from a registry, and source built on one.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::page::request_to;
+use crate::server::{Server, eventually, free_port};
+use anyhow::{Context, Result, ensure};
+
+/// Says one word to everybody, on port 8000.
+const PROGRAM: &str = r#"use IO::Socket::INET;
+$SIG{TERM} = sub { exit };
+my $socket = IO::Socket::INET->new(LocalPort => 8000, Listen => 64, ReuseAddr => 1) or die $!;
+while (my $client = $socket->accept) {
+    while (<$client>) { last if /^\r?\n$/ }
+    my $text = "WORD $ENV{WHO}";
+    print $client "HTTP/1.1 200 OK\r\nContent-Length: ", length $text, "\r\nConnection: close\r\n\r\n$text";
+    close $client;
+}
+"#;
+
+/// A registry on this machine, ended when it is dropped.
+struct Registry(Child);
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Registry {
+    fn start(folder: &Path, port: u16) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let config = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            folder.join("data").display()
+        );
+        fs::write(folder.join("config.yml"), config)?;
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(folder.join("config.yml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("docker-registry; cargo x test installs it")?;
+        let registry = Self(child);
+        eventually(60, || Ok(std::net::TcpStream::connect(("127.0.0.1", port)).map(drop)?))?;
+        Ok(registry)
+    }
+}
+
+/// Builds an image that says `word`, pushes it and forgets it here.
+fn publish(server: &Server, name: &str, word: &str) -> Result<()> {
+    let folder = server.scratch("published");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("serve.pl"), PROGRAM.replace("WORD", word))?;
+    let dockerfile = "FROM debian:12\nCOPY serve.pl /serve.pl\nEXPOSE 8000\nVOLUME /kept\n\
+        CMD [\"perl\", \"/serve.pl\"]\n";
+    fs::write(folder.join("Dockerfile"), dockerfile)?;
+    server.shelf_in("published", &["build", "--tag", name, "."]).good()?;
+    server.shelf_in("published", &["image", "push", name]).good()?;
+    server.shelf_in("published", &["image", "rm", name]).good()?;
+    Ok(())
+}
+
+fn says(server: &Server, path: &str, wanted: &str) -> Result<()> {
+    eventually(60, || {
+        let answer = request_to("borrowed", server.http_port, "GET", path, None)?;
+        ensure!(
+            answer.status == 200 && answer.body == wanted,
+            "{path}: {answer:?}, not {wanted:?}"
+        );
+        Ok(())
+    })
+}
+
+/// A block of an image and one built on it live at their paths; a tag that moved is told and taken
+/// only when asked; what is not there is refused with its line, before anything starts.
+pub(crate) fn blocks(server: &mut Server) -> Result<()> {
+    let result = borrowed(server);
+    let gone = server.shelf_in("borrowed", &["destroy", "--yes", "--delete-data", "borrowed"]);
+    result?;
+    gone.good()?;
+    Ok(())
+}
+
+fn borrowed(server: &Server) -> Result<()> {
+    let port = free_port();
+    let _registry = Registry::start(&server.scratch("registry"), port)?;
+    let name = format!("127.0.0.1:{port}/team/word:1");
+    publish(server, &name, "one")?;
+
+    let folder = server.scratch("borrowed");
+    fs::create_dir_all(folder.join("own"))?;
+    let text = format!(
+        "app = \"borrowed\"\n\n[web]\nimage = \"{name}\"\nrun   = {{ web = {{ path = \"/\" }} }}\n\
+         env   = {{ WHO = \"image\" }}\n\n[own]\nsource = \"./own\"\n\
+         run    = {{ own = {{ port = 8000, path = \"/own\" }} }}\nenv    = {{ WHO = \"source\" }}\n"
+    );
+    fs::write(folder.join("app.toml"), &text)?;
+    let dockerfile = format!("FROM {name}\nRUN sed -i 's/one/mine/' /serve.pl\n");
+    fs::write(folder.join("own/Dockerfile"), dockerfile)?;
+
+    let plan = server.shelf_in("borrowed", &["plan"]).good()?;
+    ensure!(plan.contains(&format!("image {name}")), "{plan}");
+    ensure!(plan.contains("/kept may be lost"), "its folder is no assumption: {plan}");
+    let went = server.shelf_in("borrowed", &["go"]);
+    ensure!(went.code == 0, "{went:?}");
+    says(server, "/", "one image")?;
+    says(server, "/own", "mine source")?;
+    let lock = fs::read_to_string(folder.join("app.lock"))?;
+    ensure!(lock.contains(&format!("\"{name}@sha256:")), "{lock}");
+    ensure!(lock.contains("ports  = [8000]"), "{lock}");
+
+    publish(server, &name, "two")?;
+    let plan = server.shelf_in("borrowed", &["plan"]).good()?;
+    ensure!(plan.contains("stands for another image now"), "{plan}");
+    let again = server.shelf_in("borrowed", &["go"]).good()?;
+    ensure!(again.contains("nothing to do"), "{again}");
+    says(server, "/", "one image")?;
+    server.shelf_in("borrowed", &["go", "--pull"]).good()?;
+    says(server, "/", "two image")?;
+    let plan = server.shelf_in("borrowed", &["plan"]).good()?;
+    ensure!(!plan.contains("another image"), "{plan}");
+
+    fs::write(folder.join("app.toml"), text.replace("word:1", "word:9"))?;
+    let refused = server.shelf_in("borrowed", &["go"]);
+    ensure!(refused.code != 0, "{refused:?}");
+    for word in ["registry/missing", "app.toml:4:", "word:9"] {
+        ensure!(refused.err.contains(word), "{word} is not in {refused:?}");
+    }
+    fs::write(folder.join("app.toml"), &text)?;
+    says(server, "/", "two image")
+}
