@@ -242,7 +242,9 @@ impl Plan {
         }
         let nowhere = PathBuf::new();
         let dir = options.dir.as_ref().unwrap_or(&nowhere);
-        let around = Around::read(to, dir, &release.text).await?;
+        let mut around = Around::read(to, dir, &release.text, false).await?;
+        // What runs moves, not what its tags stand for by now.
+        around.images.extend(release.around.images.clone());
         role::must_have_namespace(to, app).await?;
         let there = live::list(to, app).await?;
         let returns = moved_to(&there).as_deref() == Some(from.name());
