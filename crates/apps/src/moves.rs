@@ -107,39 +107,7 @@ pub async fn move_app(
         still_seconds: 0.0,
         seconds: 0.0,
     };
-    if let Some(under) = under.as_ref().filter(|one| one.from != from.name() || one.to != to.name())
-    {
-        return Err(refuse(
-            "move/under-way",
-            format!("{app} is on its way from {} to {}", under.from, under.to),
-            format!(
-                "carry on:  shelf --on {0} -a {app} move --to {1}        take it back:  … --undo",
-                under.from, under.to
-            ),
-        ));
-    }
-    if under.as_ref().is_some_and(|under| under.ready_there) {
-        if options.undo || options.dry_run {
-            return Err(refuse(
-                "move/done",
-                format!("{app} is whole and ready at {}; what is written there counts", to.name()),
-                "end the move by saying it once more, without --undo; then move it back".into(),
-            ));
-        }
-        leave(from, to, app, &note).await?;
-        report.seconds = clock.seconds();
-        return Ok(report);
-    }
-    if options.undo {
-        let Some(under) = under else {
-            return Err(refuse(
-                "move/none",
-                format!("no move of {app} from {} to {} is under way", from.name(), to.name()),
-                "there is nothing to take back".into(),
-            ));
-        };
-        take_back(from, to, app, &under, events).await?;
-        forget(&note)?;
+    if ends_here((from, to, app), options, (under.as_ref(), &note), events).await? {
         report.seconds = clock.seconds();
         return Ok(report);
     }
@@ -195,6 +163,49 @@ pub async fn move_app(
         seconds: clock.seconds(),
         ..report
     })
+}
+
+/// Deals with a move that was begun before; whether that was all that was asked for.
+async fn ends_here(
+    (from, to, app): (&Target, &Target, &str),
+    options: &MoveOptions,
+    (under, note): (Option<&Under>, &Path),
+    events: Events<'_>,
+) -> Result<bool> {
+    if let Some(under) = under.filter(|one| one.from != from.name() || one.to != to.name()) {
+        return Err(refuse(
+            "move/under-way",
+            format!("{app} is on its way from {} to {}", under.from, under.to),
+            format!(
+                "carry on:  shelf --on {0} -a {app} move --to {1}        take it back:  … --undo",
+                under.from, under.to
+            ),
+        ));
+    }
+    if under.is_some_and(|under| under.ready_there) {
+        if options.undo || options.dry_run {
+            return Err(refuse(
+                "move/done",
+                format!("{app} is whole and ready at {}; what is written there counts", to.name()),
+                "end the move by saying it once more, without --undo; then move it back".into(),
+            ));
+        }
+        leave(from, to, app, note).await?;
+        return Ok(true);
+    }
+    if !options.undo {
+        return Ok(false);
+    }
+    let Some(under) = under else {
+        return Err(refuse(
+            "move/none",
+            format!("no move of {app} from {} to {} is under way", from.name(), to.name()),
+            "there is nothing to take back".into(),
+        ));
+    };
+    take_back(from, to, app, under, events).await?;
+    forget(note)?;
+    Ok(true)
 }
 
 /// What was found out before anything is changed.

@@ -148,10 +148,8 @@ async fn send(door: &Door, name: &str, request: Request) -> Result<Response, app
     let there = door.elsewhere.door(door, name).await?;
     let settings = there.target.cluster.as_ref().map(|cluster| &cluster.settings);
     let protected = settings.is_some_and(|settings| settings.protected);
-    if protected && changes(&request) {
-        if !confirms(request.headers(), name) {
-            return Err(unconfirmed(name));
-        }
+    if protected && changes(&request) && !confirms(request.headers(), name) {
+        return Err(unconfirmed(name));
     }
     // What the first table of routes found in the path must not be found once more.
     let (mut parts, body) = request.into_parts();
