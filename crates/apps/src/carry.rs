@@ -1,19 +1,15 @@
 //! Images to where a cluster gets them from: the registry of its target, by digest, and only what
 //! is not there yet. Where next: the `registry` room.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use composer::{Graph, Images};
 use image::Reference;
-use registry::{Client, Logins, Progress};
+use registry::{Client, Progress};
 
 use crate::event::{Event, Events};
 use crate::{Error, Result, Target, images};
-
-/// Logins for registries of targets, beside what else is kept.
-const LOGINS: &str = "logins.json";
 
 impl Target {
     /// Takes the images of an app to the registry of its target; nothing to do on this machine.
@@ -36,7 +32,7 @@ impl Target {
             let tag: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
             let parcel = Parcel {
                 store: self.images.clone(),
-                logins: vec![self.keep.join(LOGINS), "/root/.docker/config.json".into()],
+                client: self.registry.clone(),
                 block: build.block.clone(),
                 to: format!("{name}:{tag}"),
                 digest: digest.to_owned(),
@@ -59,7 +55,7 @@ impl Target {
 /// One image on its way.
 struct Parcel {
     store: image::Images,
-    logins: Vec<PathBuf>,
+    client: Client,
     block: String,
     to: String,
     digest: String,
@@ -80,8 +76,8 @@ impl Parcel {
         let Some(found) = found else {
             return Err(Error::ImageGone { block: self.block, release: "to come".into() });
         };
-        let client = Client::new(&registry::Settings::default()).map_err(refused)?;
-        let login = Logins { files: self.logins }.find(&to).map_err(refused)?;
+        let client = &self.client;
+        let login = client.login(&to).map_err(refused)?;
         tokio::runtime::Handle::current().block_on(async {
             if client.resolve(&to, login.as_ref()).await.is_ok_and(|known| known == self.digest) {
                 return Ok(None);
