@@ -102,6 +102,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// No signature that counts.
+    #[error("{name} is not used: {reason}")]
+    Unsigned {
+        /// What should be signed, with its digest.
+        name: String,
+        /// What is wrong with its signatures.
+        reason: String,
+    },
     /// The store of images failed.
     #[error("{action}")]
     Store {
@@ -126,6 +134,7 @@ impl Error {
             Self::Unreachable { .. } => "registry/unreachable",
             Self::Answer { .. } => "registry/answer",
             Self::Wrong { .. } => "registry/wrong",
+            Self::Unsigned { .. } => "registry/unsigned",
             Self::Store { .. } => "registry/store",
         }
     }

@@ -29,6 +29,7 @@ mod pull;
 mod push;
 mod referrers;
 mod repository;
+mod signature;
 mod token;
 mod upload;
 mod wire;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use login::{Login, Logins, login_in};
 pub use look::Looked;
 pub use repository::Repository;
+pub use signature::{PublicKey, SIGNATURE_TYPE, Signed, SigningKey};
 
 /// The result of every door of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

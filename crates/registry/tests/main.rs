@@ -5,4 +5,5 @@
 
 mod distribution;
 mod misbehaving;
+mod signing;
 mod world;
