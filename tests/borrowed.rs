@@ -21,18 +21,22 @@ while (my $client = $socket->accept) {
 "#;
 
 /// A registry on this machine, ended when it is dropped.
-struct Registry(Child);
+pub(crate) struct Registry {
+    child: Child,
+    pub(crate) port: u16,
+}
 
 impl Drop for Registry {
     fn drop(&mut self) {
         // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
 impl Registry {
-    fn start(folder: &Path, port: u16) -> Result<Self> {
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
+        let port = free_port();
         fs::create_dir_all(folder)?;
         let config = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
@@ -46,29 +50,35 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn()
             .context("docker-registry; cargo x test installs it")?;
-        let registry = Self(child);
+        let registry = Self { child, port };
         eventually(60, || Ok(std::net::TcpStream::connect(("127.0.0.1", port)).map(drop)?))?;
         Ok(registry)
     }
 }
 
-/// Builds an image that says `word`, pushes it and forgets it here.
-fn publish(server: &Server, name: &str, word: &str) -> Result<()> {
+/// Builds an image that says `word` and who it is.
+pub(crate) fn make(server: &Server, name: &str, word: &str) -> Result<()> {
     let folder = server.scratch("published");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("serve.pl"), PROGRAM.replace("WORD", word))?;
     let dockerfile = "FROM debian:12\nCOPY serve.pl /serve.pl\nEXPOSE 8000\nVOLUME /kept\n\
         CMD [\"perl\", \"/serve.pl\"]\n";
     fs::write(folder.join("Dockerfile"), dockerfile)?;
-    server.shelf_in("published", &["build", "--tag", name, "."]).good()?;
+    server.shelf_in("published", &["build", "--tag", name, "."]).good().map(drop)
+}
+
+/// Makes one, pushes it and forgets it here.
+fn publish(server: &Server, name: &str, word: &str) -> Result<()> {
+    make(server, name, word)?;
     server.shelf_in("published", &["image", "push", name]).good()?;
     server.shelf_in("published", &["image", "rm", name]).good()?;
     Ok(())
 }
 
-fn says(server: &Server, path: &str, wanted: &str) -> Result<()> {
+/// Waits until an app says this.
+pub(crate) fn says(server: &Server, app: &str, path: &str, wanted: &str) -> Result<()> {
     eventually(60, || {
-        let answer = request_to("borrowed", server.http_port, "GET", path, None)?;
+        let answer = request_to(app, server.http_port, "GET", path, None)?;
         ensure!(
             answer.status == 200 && answer.body == wanted,
             "{path}: {answer:?}, not {wanted:?}"
@@ -88,8 +98,8 @@ pub(crate) fn blocks(server: &mut Server) -> Result<()> {
 }
 
 fn borrowed(server: &Server) -> Result<()> {
-    let port = free_port();
-    let _registry = Registry::start(&server.scratch("registry"), port)?;
+    let registry = Registry::start(&server.scratch("registry"))?;
+    let port = registry.port;
     let name = format!("127.0.0.1:{port}/team/word:1");
     publish(server, &name, "one")?;
 
@@ -109,8 +119,8 @@ fn borrowed(server: &Server) -> Result<()> {
     ensure!(plan.contains("/kept may be lost"), "its folder is no assumption: {plan}");
     let went = server.shelf_in("borrowed", &["go"]);
     ensure!(went.code == 0, "{went:?}");
-    says(server, "/", "one image")?;
-    says(server, "/own", "mine source")?;
+    says(server, "borrowed", "/", "one image")?;
+    says(server, "borrowed", "/own", "mine source")?;
     let lock = fs::read_to_string(folder.join("app.lock"))?;
     ensure!(lock.contains(&format!("\"{name}@sha256:")), "{lock}");
     ensure!(lock.contains("ports  = [8000]"), "{lock}");
@@ -120,9 +130,9 @@ fn borrowed(server: &Server) -> Result<()> {
     ensure!(plan.contains("stands for another image now"), "{plan}");
     let again = server.shelf_in("borrowed", &["go"]).good()?;
     ensure!(again.contains("nothing to do"), "{again}");
-    says(server, "/", "one image")?;
+    says(server, "borrowed", "/", "one image")?;
     server.shelf_in("borrowed", &["go", "--pull"]).good()?;
-    says(server, "/", "two image")?;
+    says(server, "borrowed", "/", "two image")?;
     let plan = server.shelf_in("borrowed", &["plan"]).good()?;
     ensure!(!plan.contains("another image"), "{plan}");
 
@@ -133,5 +143,5 @@ fn borrowed(server: &Server) -> Result<()> {
         ensure!(refused.err.contains(word), "{word} is not in {refused:?}");
     }
     fs::write(folder.join("app.toml"), &text)?;
-    says(server, "/", "two image")
+    says(server, "borrowed", "/", "two image")
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::server::{Ended, Server, eventually};
 
 /// Runs the real docker against this server; `input` is its standard input.
-fn docker(server: &Server, arguments: &[&str], input: Option<&[u8]>) -> Result<Ended> {
+pub(crate) fn docker(server: &Server, arguments: &[&str], input: Option<&[u8]>) -> Result<Ended> {
     let mut child = Command::new("docker")
         .args(arguments)
         .env("DOCKER_HOST", format!("unix://{}", server.run_dir().join("docker.sock").display()))

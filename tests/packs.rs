@@ -61,6 +61,94 @@ pub(crate) fn trials(server: &mut Server) -> Result<()> {
     Ok(())
 }
 
+/// A module is tried, published and signed; it comes back only with its own key and name, and an app
+/// lives with it.
+pub(crate) fn published(server: &mut Server) -> Result<()> {
+    let registry = crate::borrowed::Registry::start(&server.scratch("shelf-registry"))?;
+    let done = publishing(server, registry.port);
+    let gone = server.shelf_in("taken", &["destroy", "--yes", "--delete-data", "taken"]);
+    done?;
+    gone.good().map(drop)
+}
+
+fn publishing(server: &Server, port: u16) -> Result<()> {
+    let folder = server.scratch("taken");
+    fs::create_dir_all(&folder)?;
+    let shelf = |arguments: &[&str]| server.shelf_in("taken", arguments);
+    let made = shelf(&["module", "new", "greeter"]).good()?;
+    ensure!(made.contains("shelf module test greeter"), "{made}");
+    for name in ["mine", "other"] {
+        shelf(&["module", "key", name]).good()?;
+    }
+    ensure!(shelf(&["module", "key", "mine"]).code != 0, "a key was written over");
+    let to = format!("127.0.0.1:{port}/team/greeter");
+    let publish = ["module", "publish", "greeter", &to, "--key", "mine"];
+    let dry = shelf(&[&publish[..], &["--dry-run"]].concat()).good()?;
+    ensure!(dry.contains("would go to") && dry.contains(", signed"), "{dry}");
+    let text = shelf(&[&["--json"], &publish[..]].concat()).good()?;
+    let value: Value = serde_json::from_str(text.lines().last().context("a result")?)?;
+    let result = &value["result"];
+    ensure!(result["tried"] == true && result["signed"] == true, "{result}");
+    ensure!(result["packages"].as_u64() > Some(50), "{result}");
+    let name = result["name"].as_str().context("name")?.to_owned();
+    let digest = result["digest"].as_str().context("digest")?.to_owned();
+
+    // skopeo, as somebody else's eyes.
+    let seen = Command::new("skopeo")
+        .args(["inspect", "--tls-verify=false", "--raw", &format!("docker://{name}")])
+        .output()?;
+    let index: Value = serde_json::from_slice(&seen.stdout)?;
+    ensure!(index["manifests"].as_array().is_some_and(|all| all.len() == 2), "{index}");
+
+    let refused = |arguments: &[&str], why: &str| {
+        let ended = shelf(arguments);
+        let told = ended.code != 0 && ended.err.contains(why);
+        ensure!(told, "{why} is not in {ended:?}");
+        ensure!(!folder.join("again").exists(), "{arguments:?} left a folder");
+        Ok(())
+    };
+    let pull = ["module", "pull", &name, "--to", "again", "--key"];
+    refused(&[&pull[..], &["other.pub"]].concat(), "not trusted here")?;
+    refused(&["module", "pull", &name, "--key", "mine.pub", "--to", "greeter"], "there already")?;
+    // The same under another name: without its signature, then with it, which is of the first name.
+    let kept = server.scratch("shelf-registry/data/docker/registry/v2/repositories");
+    let twin = kept.join("evil/greeter");
+    fs::create_dir(kept.join("evil"))?;
+    let copied = Command::new("cp").arg("-a").arg(kept.join("team/greeter")).arg(&twin).status()?;
+    ensure!(copied.success());
+    let (tags, aside) = (twin.join("_manifests/tags"), kept.join("aside"));
+    fs::create_dir(&aside)?;
+    let mut signatures = Vec::new();
+    for entry in fs::read_dir(&tags)? {
+        let name = entry?.file_name();
+        if name.to_string_lossy().starts_with("sha256-") {
+            fs::rename(tags.join(&name), aside.join(&name))?;
+            signatures.push(name);
+        }
+    }
+    ensure!(!signatures.is_empty(), "no signature in {}", tags.display());
+    let evil = name.replace("team/", "evil/");
+    let from_evil = ["module", "pull", &evil, "--to", "again", "--key", "mine.pub"];
+    refused(&from_evil, "nobody signed it")?;
+    for name in signatures {
+        fs::rename(aside.join(&name), tags.join(&name))?;
+    }
+    refused(&from_evil, "it was signed as")?;
+
+    let pulled = shelf(&[&pull[..], &["mine.pub"]].concat()).good()?;
+    ensure!(pulled.contains("module = \"./again\"") && pulled.contains(&digest), "{pulled}");
+    for entry in fs::read_dir(folder.join("greeter"))? {
+        let entry = entry?;
+        let twin = fs::read(folder.join("again").join(entry.file_name()))?;
+        ensure!(twin == fs::read(entry.path())?, "{:?} differs", entry.file_name());
+    }
+    let text = "app = \"taken\"\n\n[hello]\nmodule = \"./again\"\n";
+    fs::write(folder.join("app.toml"), text)?;
+    let went = shelf(&["go"]);
+    ensure!(went.code == 0 && went.out.contains("taken is"), "{went:?}");
+    Ok(())
+}
+
 /// Asks the server on its socket.
 fn ask(server: &Server, method: &str, path: &str) -> Result<Value> {
     let mut stream = UnixStream::connect(server.run_dir().join("shelf.sock"))?;

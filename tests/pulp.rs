@@ -21,7 +21,7 @@ pub(crate) use client::Pulp;
 pub(crate) use keeps::{content_killed, folder_gone, secrets, worker_told};
 pub(crate) use losses::{cache_lost, daemon_killed, database_killed, power_cut, worker_killed};
 pub(crate) use upgrade::{elsewhere, end, upgrade};
-pub(crate) use uses::{files, registry, scale, sync};
+pub(crate) use uses::{files, lends, registry, scale, sync};
 
 use crate::server::{Server, eventually};
 

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::client::{Pulp, digest, random, sha256};
 use super::upstream::Upstream;
 use super::{healthy, pods};
+use crate::borrowed;
+use crate::docker::docker;
 use crate::server::{Ended, Server, eventually};
 
 /// Where what `files` published is found.
@@ -124,6 +126,36 @@ pub(crate) fn registry(server: &mut Server) -> Result<()> {
     ensure!(got == manifest, "the manifest is {got}, not {manifest}");
     ensure!(blobs(&sent)? == blobs(&received)?, "the blobs differ");
     Ok(())
+}
+
+/// An image that docker pushed to Pulp is fetched from there for a block, which answers.
+pub(crate) fn lends(server: &mut Server) -> Result<()> {
+    let pulp = Pulp::new(server)?;
+    let host = format!("pulp.localhost:{}", server.http_port);
+    let name = format!("{host}/team/greeter:1.0");
+    borrowed::make(server, &name, "hello")?;
+    let login = ["login", "--username", "admin", "--password-stdin", &host];
+    docker(server, &login, Some(pulp.password.as_bytes()))?.good()?;
+    docker(server, &["push", &name], None)?.good()?;
+    docker(server, &["logout", &host], None)?.good()?;
+    docker(server, &["rmi", &name], None)?.good()?;
+    let folder = server.scratch("lent");
+    fs::create_dir_all(&folder)?;
+    let text = format!(
+        "app = \"lent\"\n\n[web]\nimage = \"{name}\"\nrun   = {{ web = {{ path = \"/\" }} }}\n\
+         env   = {{ WHO = \"pulp\" }}\n"
+    );
+    fs::write(folder.join("app.toml"), text)?;
+    let went = server.shelf_in("lent", &["go"]);
+    let seen = match went.code {
+        0 => borrowed::says(server, "lent", "/", "hello pulp"),
+        _ => Err(anyhow::anyhow!("{went:?}")),
+    };
+    let lock = fs::read_to_string(folder.join("app.lock")).unwrap_or_default();
+    let gone = server.shelf_in("lent", &["destroy", "--yes", "--delete-data", "lent"]);
+    seen?;
+    ensure!(lock.contains(&format!("\"{name}@sha256:")), "{lock}");
+    gone.good().map(drop)
 }
 
 /// Names of the blobs of a layout; the names are their digests, which skopeo checks.

@@ -24,6 +24,15 @@ use crate::{Error, Result, Target, images, live, release};
 
 pub use take::{TakeOptions, take};
 
+/// The list of parts of images, without a moment of time in it; and how many packages it names.
+pub(crate) fn parts(
+    store: &Images,
+    name: &str,
+    images: &BTreeMap<String, Image>,
+) -> Result<(Vec<u8>, usize)> {
+    sbom::of_app(store, name, "1970-01-01T00:00:00Z", images)
+}
+
 /// The version of the format.
 const FORMAT: &str = "1";
 /// The last bytes of a pack: this, where the archive begins, how long it is, and this again.

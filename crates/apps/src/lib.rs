@@ -51,6 +51,7 @@ mod observe;
 mod outlook;
 mod plan;
 mod progress;
+mod published;
 mod push;
 mod registry;
 mod release;
@@ -111,6 +112,9 @@ pub use moves::{MoveOptions, MoveReport, move_app};
 pub use namespace::{NamespaceObjects, namespace_objects};
 pub use objects::objects;
 pub use plan::{plan, plan_of};
+pub use published::{
+    FetchOptions, FetchReport, PublishOptions, PublishReport, fetch_module, publish_module,
+};
 pub use push::{PushOptions, Received, push, receive};
 pub use registry::{Beginning, Registry, write_private};
 pub use release::releases;

@@ -11,6 +11,7 @@ mod trial;
 use serde::{Deserialize, Serialize};
 
 pub use inspect::inspect;
+pub(crate) use inspect::look;
 pub use new::{NewModule, new_module};
 pub use scratch::end_trials;
 pub use trial::{TrialOptions, trial};

@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Pack(modules::Pack),
     /// Bring the app of a packed file to life here
     Unpack(modules::Unpack),
-    /// Make modules: new, test
+    /// Make modules: new, test, key, publish, pull
     #[command(subcommand)]
     Module(modules::Module),
     /// Is the app right? Checks the file, types and versions; needs no server

@@ -32,6 +32,7 @@ mod moves;
 mod open;
 mod pack;
 mod plan;
+mod publish;
 mod push;
 mod restore;
 mod scale;

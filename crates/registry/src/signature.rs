@@ -227,7 +227,7 @@ impl Repository {
     }
 
     /// Its registry and its path: what a signer signs.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("{}/{}", crate::host::familiar(&self.host), self.path)
     }
 }

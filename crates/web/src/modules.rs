@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use apps::{TakeOptions, TrialOptions};
+use apps::{FetchOptions, PublishOptions, TakeOptions, TrialOptions};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, Query, State};
@@ -37,6 +37,73 @@ pub(crate) async fn test(
         let seconds = request.timeout_seconds.unwrap_or(300);
         let options = TrialOptions { timeout: std::time::Duration::from_secs(seconds), by };
         apps::trial(&target, &request.dir, &options, &mut report(events)).await
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PublishRequest {
+    /// The module's folder.
+    dir: PathBuf,
+    /// Its name at a registry.
+    to: String,
+    /// The file of the key that signs it.
+    #[serde(default)]
+    key: Option<PathBuf>,
+    #[serde(default)]
+    untried: bool,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    timeout_seconds: Option<u64>,
+}
+
+/// `POST /v1/verbs/module-publish`.
+pub(crate) async fn publish(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<PublishRequest>,
+) -> Response {
+    let target = door.target.clone();
+    let by = caller.person.name.clone();
+    let subject = format!("module {}", request.dir.display());
+    lines(&door, "publish", &subject, &caller, move |events| async move {
+        let seconds = request.timeout_seconds.unwrap_or(300);
+        let options = PublishOptions {
+            to: request.to,
+            key: request.key,
+            untried: request.untried,
+            dry_run: request.dry_run,
+            timeout: std::time::Duration::from_secs(seconds),
+            by,
+        };
+        apps::publish_module(&target, &request.dir, &options, &mut report(events)).await
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FetchRequest {
+    /// Its name at a registry.
+    from: String,
+    /// Public keys, as PEM.
+    keys: Vec<String>,
+    /// The folder that it becomes.
+    to: PathBuf,
+}
+
+/// `POST /v1/verbs/module-pull`.
+pub(crate) async fn fetch(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<FetchRequest>,
+) -> Response {
+    let target = door.target.clone();
+    let subject = format!("module {}", request.from);
+    lines(&door, "fetch", &subject, &caller, move |events| async move {
+        let FetchRequest { from, keys, to } = request;
+        let options = FetchOptions { from, keys, to };
+        apps::fetch_module(&target, &options, &mut report(events)).await
     })
 }
 

@@ -93,6 +93,8 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/apps/{app}/push", post(code::push))
         .route("/v1/verbs/rotate", post(code::rotate))
         .route("/v1/verbs/module-test", post(modules::test))
+        .route("/v1/verbs/module-publish", post(modules::publish))
+        .route("/v1/verbs/module-pull", post(modules::fetch))
         .route("/v1/apps/{app}/git", post(git::make_key).delete(git::end_keys))
         .route("/v1/verbs/pack", post(modules::pack))
         .route("/v1/packs", post(modules::take).layer(DefaultBodyLimit::disable()))

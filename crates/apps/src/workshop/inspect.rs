@@ -24,7 +24,7 @@ pub fn inspect(dir: &Path) -> Result<TrialReport> {
 }
 
 /// The same, and the module that was read.
-pub(super) fn look(dir: &Path) -> Result<(TrialReport, Module, Catalogue)> {
+pub(crate) fn look(dir: &Path) -> Result<(TrialReport, Module, Catalogue)> {
     let path = dir.join("module.toml");
     let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
     let shelf = stock::catalogue()?;

@@ -25,6 +25,53 @@ pub(crate) enum Module {
     New(ModuleNew),
     /// Lint a module, then try it in an app of its own: logins, rotation, a stop, a backup
     Test(ModuleTest),
+    /// A new pair of keys to sign modules with: FILE, which only you can read, and FILE.pub
+    Key {
+        /// The file
+        #[arg(default_value = "shelf.key")]
+        file: PathBuf,
+    },
+    /// Try a module, then send it to a registry: signed, with its image and the list of its parts
+    Publish(ModulePublish),
+    /// Fetch a published module into a folder; refused unless one of the keys signed it
+    Pull(ModulePull),
+}
+
+/// Options of `shelf module publish`.
+#[derive(Debug, Args)]
+pub(crate) struct ModulePublish {
+    /// The module's folder
+    pub(crate) folder: PathBuf,
+    /// Where to, such as registry.example.org/team/redis [default tag: its version]
+    pub(crate) to: String,
+    /// The file of the key that signs it (shelf module key)
+    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
+    pub(crate) key: Option<PathBuf>,
+    /// Do not sign it; shelf module pull refuses it then
+    #[arg(long, conflicts_with = "key")]
+    pub(crate) unsigned: bool,
+    /// Publish it without a trial
+    #[arg(long)]
+    pub(crate) untried: bool,
+    /// Only say what would be published: the folder is looked at, nothing is built or sent
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Give up waiting for it to become ready after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+}
+
+/// Options of `shelf module pull`.
+#[derive(Debug, Args)]
+pub(crate) struct ModulePull {
+    /// Such as registry.example.org/team/redis:7.0.1
+    pub(crate) from: String,
+    /// A public key that may have signed it; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) key: Vec<PathBuf>,
+    /// The folder it becomes [default: the last part of its name]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 /// Options of `shelf module new`.

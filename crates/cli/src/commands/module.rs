@@ -1,11 +1,12 @@
-//! `shelf module`: modules are made here and tried on the server.
+//! `shelf module`: modules are made here and tried on the server. Where next: `publish.rs`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use apps::{CheckState, TrialReport};
 use serde_json::json;
 
-use super::{Outcome, decode, go, say};
+use super::{Outcome, decode, go, publish, say};
 use crate::app;
 use crate::arguments::modules::{Module, ModuleNew, ModuleTest};
 use crate::error::{Code, Failure};
@@ -17,6 +18,9 @@ pub(crate) async fn module(global: &Global, verb: &Module) -> Outcome {
     match verb {
         Module::New(options) => new(global, options),
         Module::Test(options) => test(global, options).await,
+        Module::Key { file } => publish::key(global, file),
+        Module::Publish(options) => publish::publish(global, options).await,
+        Module::Pull(options) => publish::pull(global, options).await,
     }
 }
 
@@ -39,10 +43,7 @@ fn new(global: &Global, options: &ModuleNew) -> Outcome {
 }
 
 async fn test(global: &Global, options: &ModuleTest) -> Outcome {
-    let folder = std::fs::canonicalize(&options.folder).map_err(|error| {
-        let text = format!("{}: {error}", options.folder.display());
-        Failure::new(Code::NotFound, "module/folder", text)
-    })?;
+    let folder = folder(&options.folder)?;
     let report = if options.lint {
         apps::inspect(&folder).map_err(|error| app::failure(&error))?
     } else {
@@ -50,6 +51,14 @@ async fn test(global: &Global, options: &ModuleTest) -> Outcome {
         decode(go::verb(global, "module-test", &body).await?)?
     };
     print(global, &report)
+}
+
+/// A module's folder, for who runs elsewhere.
+pub(super) fn folder(given: &Path) -> Result<PathBuf, Failure> {
+    std::fs::canonicalize(given).map_err(|error| {
+        let text = format!("{}: {error}", given.display());
+        Failure::new(Code::NotFound, "module/folder", text)
+    })
 }
 
 fn print(global: &Global, report: &TrialReport) -> Outcome {
