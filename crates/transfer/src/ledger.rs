@@ -94,6 +94,8 @@ struct Leaf {
 pub(crate) struct Ledger {
     leaves: Vec<Leaf>,
     said: BTreeMap<usize, Verdict>,
+    /// What is said of values that nobody spoke for by the end.
+    rest: BTreeMap<usize, Verdict>,
     /// What else is to be told, of no value by itself.
     pub(crate) notes: Vec<String>,
 }
@@ -124,13 +126,21 @@ impl Ledger {
         self.said.entry(id).or_insert(verdict);
     }
 
+    /// Says what becomes of everything below `node` that nobody speaks for by the end.
+    pub(crate) fn say_of_rest(&mut self, node: &Node, verdict: &Verdict) {
+        for (_, leaf) in node.leaves() {
+            self.rest.entry(leaf.id).or_insert_with(|| verdict.clone());
+        }
+    }
+
     /// Closes the account: one row for every value, in the order of the files.
     pub(crate) fn rows(self) -> (Vec<Row>, Vec<String>) {
         let rows = self.leaves.into_iter().map(|leaf| {
-            let verdict = self.said.get(&leaf.id).cloned().unwrap_or_else(|| {
-                Verdict::not("there is nothing here that it could become")
-                    .next("see whether the app needs it; if it does, it is missing")
-            });
+            let verdict =
+                self.said.get(&leaf.id).or(self.rest.get(&leaf.id)).cloned().unwrap_or_else(|| {
+                    Verdict::not("there is nothing here that it could become")
+                        .next("see whether the app needs it; if it does, it is missing")
+                });
             Row {
                 file: leaf.file,
                 line: leaf.line,

@@ -155,7 +155,7 @@ impl Objects {
                 kind => Verdict::not(format!("nothing here is a {kind}"))
                     .next("keep it beside the app, with kubectl"),
             };
-            ledger.say(object, &verdict);
+            ledger.say_of_rest(object, &verdict);
         }
     }
 }

@@ -133,6 +133,15 @@ fn a_namespace_of_manifests_is_an_app() {
     assert!(row(sparkle).all(|row| row.state == State::NotMapped));
     let node = BLOG.lines().position(|line| line.contains("spec.nodeName")).unwrap() + 1;
     assert!(row(node).any(|row| row.state == State::NotMapped));
+    // What the app file has is told as such, on its own line.
+    for wanted in ["replicas: 3", "image: registry.example.org/blog:2", "containerPort: 3000"] {
+        let at = BLOG.lines().position(|line| line.contains(wanted)).unwrap() + 1;
+        let told: Vec<_> = row(at).collect();
+        assert!(
+            told.iter().all(|row| row.state != State::NotMapped) && !told.is_empty(),
+            "{told:?}"
+        );
+    }
     let documents: usize =
         transfer::yaml::read("x", BLOG).unwrap().iter().map(|one| one.leaves().len()).sum();
     assert_eq!(imported.rows.len(), documents);

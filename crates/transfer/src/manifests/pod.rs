@@ -62,6 +62,7 @@ pub(super) fn service(object: &Node, space: &Objects, ledger: &mut Ledger) -> (S
         parts.push(("shelf.every", schedule.clone()));
     }
     say_names(object, template, container, ledger);
+    say_defaults(object, spec, container, ledger);
     let own = leads.first().map_or(name(object), |service| name(service));
     (own.to_owned(), made(0, parts))
 }
@@ -83,6 +84,46 @@ fn say_names(object: &Node, template: &Node, container: &Node, ledger: &mut Ledg
         for key in ["name", "protocol"] {
             if let Some(value) = port.get(key) {
                 ledger.say(value, &own);
+            }
+        }
+    }
+}
+
+/// What a cluster writes into every object by itself: it is so here as well.
+fn say_defaults(object: &Node, spec: &Node, container: &Node, ledger: &mut Ledger) {
+    let so = Verdict::so_anyway("every block has it so");
+    let defaults: [(Option<&Node>, &[(&str, &str)]); 3] = [
+        (
+            object.get("spec"),
+            &[
+                ("progressDeadlineSeconds", "600"),
+                ("revisionHistoryLimit", "10"),
+                ("podManagementPolicy", "OrderedReady"),
+            ],
+        ),
+        (
+            Some(spec),
+            &[
+                ("dnsPolicy", "ClusterFirst"),
+                ("restartPolicy", "Always"),
+                ("schedulerName", "default-scheduler"),
+                ("enableServiceLinks", "false"),
+                ("automountServiceAccountToken", "false"),
+            ],
+        ),
+        (
+            Some(container),
+            &[
+                ("terminationMessagePath", "/dev/termination-log"),
+                ("terminationMessagePolicy", "File"),
+            ],
+        ),
+    ];
+    for (place, known) in defaults {
+        for (key, default) in known {
+            let value = place.and_then(|place| place.get(key));
+            if let Some(value) = value.filter(|value| value.text() == Some(default)) {
+                ledger.say(value, &so);
             }
         }
     }
