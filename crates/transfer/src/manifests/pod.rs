@@ -89,10 +89,13 @@ fn say_names(object: &Node, template: &Node, container: &Node, ledger: &mut Ledg
     }
 }
 
+/// A place in an object, and what a cluster writes there: keys with values.
+type Defaults<'a> = (Option<&'a Node>, &'a [(&'a str, &'a str)]);
+
 /// What a cluster writes into every object by itself: it is so here as well.
 fn say_defaults(object: &Node, spec: &Node, container: &Node, ledger: &mut Ledger) {
     let so = Verdict::so_anyway("every block has it so");
-    let defaults: [(Option<&Node>, &[(&str, &str)]); 3] = [
+    let defaults: [Defaults<'_>; 3] = [
         (
             object.get("spec"),
             &[
