@@ -1,25 +1,23 @@
 //! What a target needs around it: a second server that is reached as a cluster is, a registry, and
 //! in front of its API somebody who allows no more than a Role does.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{Server, eventually, free_port};
+use crate::borrowed::Registry;
+use crate::server::Server;
 
 /// A second server, which knows nothing of the first, and a registry between them.
 pub(crate) struct There {
     pub(crate) server: Server,
-    registry: Child,
-    pub(crate) registry_port: u16,
+    pub(crate) registry: Registry,
     folder: TempDir,
 }
 
@@ -27,31 +25,15 @@ impl There {
     /// Starts both and waits until they answer.
     pub(crate) fn start() -> Result<There> {
         let folder = tempfile::Builder::new().prefix("shelf-e2e-").tempdir_in("/var/tmp")?;
-        let registry_port = free_port();
-        let config = folder.path().join("registry.yml");
-        fs::write(
-            &config,
-            format!(
-                "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{registry_port}\n",
-                folder.path().join("registry").display()
-            ),
-        )?;
+        let registry = Registry::start(&folder.path().join("registry"))?;
         let mut server = Server::beside()?;
         server.start()?;
-        let registry = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("docker-registry; cargo x test installs it")?;
-        eventually(60, || Ok(TcpStream::connect(("127.0.0.1", registry_port)).map(drop)?))?;
-        Ok(There { server, registry, registry_port, folder })
+        Ok(There { server, registry, folder })
     }
 
     /// Says to `here` that this is the target `name`.
     pub(crate) fn add(&self, here: &Server, name: &str, kubeconfig: &str) -> Result<()> {
-        let registry = format!("127.0.0.1:{}/apps", self.registry_port);
+        let registry = format!("127.0.0.1:{}/apps", self.registry.port);
         let address = format!("http://*.localhost:{}", self.server.http_port);
         let said = here.shelf(&[
             "target",
@@ -73,9 +55,7 @@ impl There {
     }
 
     /// Ends everything.
-    pub(crate) fn end(mut self) {
-        let _gone = self.registry.kill();
-        let _ended = self.registry.wait();
+    pub(crate) fn end(self) {
         self.server.end();
     }
 }

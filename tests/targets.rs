@@ -156,7 +156,7 @@ fn comes_up(
     let get = ["-n", "depot", "get", "deploy", "web", "-o", "json"];
     let web: Value = serde_json::from_str(&admin(&there.server, &get, "")?)?;
     let image = web["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or("");
-    let registry = format!("127.0.0.1:{}/apps/depot/web@sha256:", there.registry_port);
+    let registry = format!("127.0.0.1:{}/apps/depot/web@sha256:", there.registry.port);
     ensure!(image.starts_with(&registry) && web["spec"]["replicas"] == 2, "{web}");
     let get = ["-n", "depot", "get", "sts", "db", "-o", "json"];
     let db: Value = serde_json::from_str(&admin(&there.server, &get, "")?)?;

@@ -122,13 +122,7 @@ struct Refused {
 
 impl std::convert::From<registry::Error> for Refused {
     fn from(error: registry::Error) -> Self {
-        let hint = error.hint();
-        let line = error.line();
-        let why = match &hint {
-            Some(hint) => line.trim_end_matches(&format!(" ({hint})")).to_owned(),
-            None => line,
-        };
-        Self { code: error.code(), why, hint }
+        Self { code: error.code(), why: error.why(), hint: error.hint() }
     }
 }
 

@@ -296,13 +296,8 @@ impl Parcel {
 
 /// What a registry does not do, in our words.
 fn refused(what: String, error: &registry::Error) -> Error {
-    let hint = error.hint();
-    let line = error.line();
-    let why = match &hint {
-        Some(hint) => line.trim_end_matches(&format!(" ({hint})")).to_owned(),
-        None => line,
-    };
-    Error::Data { code: error.code(), message: format!("cannot {what}: {why}"), hint }
+    let message = format!("cannot {what}: {}", error.why());
+    Error::Data { code: error.code(), message, hint: error.hint() }
 }
 
 #[cfg(test)]

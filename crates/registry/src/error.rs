@@ -162,6 +162,14 @@ impl Error {
 
     /// The message, its causes and the hint in one line, for statuses and events.
     pub fn line(&self) -> String {
+        match self.hint() {
+            Some(hint) => format!("{} ({hint})", self.why()),
+            None => self.why(),
+        }
+    }
+
+    /// The message and its causes in one line, for those who show the hint on a line of its own.
+    pub fn why(&self) -> String {
         let mut text = self.to_string();
         let mut next = std::error::Error::source(self);
         while let Some(cause) = next {
@@ -172,11 +180,6 @@ impl Error {
                 text.push_str(&cause_text);
             }
             next = cause.source();
-        }
-        if let Some(hint) = self.hint() {
-            text.push_str(" (");
-            text.push_str(&hint);
-            text.push(')');
         }
         text
     }

@@ -13,9 +13,6 @@ use super::{FACE_TYPE, FILES_TYPE, MODULE_TYPE, files, refused};
 use crate::event::{Event, Events};
 use crate::{Error, Result, Target};
 
-/// The largest archive that is fetched.
-const MOST_BYTES: u64 = 64 << 20;
-
 /// How a module is fetched.
 #[derive(Debug, Clone)]
 pub struct FetchOptions {
@@ -133,7 +130,8 @@ async fn parts(
     let manifest = document(&manifest.bytes).ok_or_else(none)?;
     let face = manifest.config.filter(|one| one.media_type == FACE_TYPE).ok_or_else(none)?;
     let layer = manifest.layers.into_iter().find(|one| one.media_type == FILES_TYPE);
-    let layer = layer.filter(|one| one.size.max(face.size) <= MOST_BYTES).ok_or_else(none)?;
+    let layer =
+        layer.filter(|one| one.size.max(face.size) <= files::MOST_BYTES).ok_or_else(none)?;
     let face = repository.blob(&face).await.map_err(failed)?;
     let archive = repository.blob(&layer).await.map_err(failed)?;
     let runs = |one: &&Descriptor| {

@@ -14,7 +14,7 @@ use fs_err as fs;
 use crate::{Error, Result};
 
 /// Files of a module: more is no module but a download.
-const MOST_BYTES: u64 = 64 << 20;
+pub(super) const MOST_BYTES: u64 = 64 << 20;
 const MOST_FILES: usize = 4096;
 
 /// A module's folder.
