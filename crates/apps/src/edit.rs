@@ -2,6 +2,8 @@
 //! saw; if the file changed since, it is applied to the new text as long as the fields it is about
 //! are still the same. Where next: `history.rs`, and `composer`'s `edit.rs` for the verbs.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::path::Path;
 
 use composer::{App, Catalogue, Diagnostic, Edit};
@@ -40,7 +42,7 @@ struct Desk<'a> {
     dir: &'a Path,
     journal: Journal,
     text: String,
-    catalogue: Catalogue,
+    shelf: OnceCell<Catalogue>,
 }
 
 impl<'a> Desk<'a> {
@@ -65,12 +67,21 @@ impl<'a> Desk<'a> {
             };
             journal.push(record)?;
         }
-        let catalogue = load::shelf_for(dir, &text)?;
-        Ok(Self { dir, journal, text, catalogue })
+        Ok(Self { dir, journal, text, shelf: OnceCell::new() })
+    }
+
+    /// The shelf as the app's folder has it.
+    fn shelf(&self) -> Result<&Catalogue> {
+        if let Some(shelf) = self.shelf.get() {
+            return Ok(shelf);
+        }
+        let shelf = load::shelf_for(self.dir, &self.text)?;
+        Ok(self.shelf.get_or_init(|| shelf))
     }
 
     fn apply(&self, text: &str, edits: &[Edit]) -> Result<Applied> {
-        apply(&with_forks(self.dir, &self.catalogue, edits)?, text, edits)
+        let shelf = with_forks(self.dir, self.shelf()?, edits)?;
+        apply(&shelf, text, edits)
     }
 
     /// Writes a record, then the file, and says what changed.
@@ -80,7 +91,7 @@ impl<'a> Desk<'a> {
         id: Option<String>,
         applied: Applied,
     ) -> Result<EditReport> {
-        let report = self.report(id, &applied);
+        let report = self.report(id, &applied)?;
         if applied.text != self.text {
             self.journal.push(record)?;
             history::replace(&self.dir.join("app.toml"), applied.text.as_bytes())?;
@@ -92,10 +103,11 @@ impl<'a> Desk<'a> {
         Ok(report)
     }
 
-    fn report(&self, id: Option<String>, applied: &Applied) -> EditReport {
+    fn report(&self, id: Option<String>, applied: &Applied) -> Result<EditReport> {
+        let shelf = self.shelf()?;
         // What a fork copied was not there when the shelf was read.
-        let shelf = with_forks(self.dir, &self.catalogue, &applied.edits);
-        report(&shelf.unwrap_or_else(|_| self.catalogue.clone()), &self.text, id, applied)
+        let forked = with_forks(self.dir, shelf, &applied.edits);
+        Ok(report(&forked.unwrap_or(Cow::Borrowed(shelf)), &self.text, id, applied))
     }
 }
 
@@ -202,21 +214,26 @@ pub fn try_edit(dir: &Path, edits: &[Edit], revision: Option<&str>) -> Result<Ed
     if revision.is_some_and(|wanted| wanted != load::revision(&text)) {
         let desk = Desk::open(dir)?;
         fresh(&desk, edits, revision)?;
-        return Ok(desk.report(None, &desk.apply(&desk.text, edits)?));
+        return desk.report(None, &desk.apply(&desk.text, edits)?);
     }
     // Even the folder of the history is not made for a trial.
-    let catalogue = with_forks(dir, &load::shelf_for(dir, &text)?, edits)?;
+    let shelf = load::shelf_for(dir, &text)?;
+    let catalogue = with_forks(dir, &shelf, edits)?;
     let applied = apply(&catalogue, &text, edits)?;
     Ok(report(&catalogue, &text, None, &applied))
 }
 
 /// The shelf with the folders that edits take modules from.
-fn with_forks(dir: &Path, catalogue: &Catalogue, edits: &[Edit]) -> Result<Catalogue> {
-    let mut catalogue = catalogue.clone();
+fn with_forks<'a>(
+    dir: &Path,
+    catalogue: &'a Catalogue,
+    edits: &[Edit],
+) -> Result<Cow<'a, Catalogue>> {
+    let mut catalogue = Cow::Borrowed(catalogue);
     for edit in edits {
         let Edit::Fork { to, .. } = edit else { continue };
         if let Ok(text) = fs::read_to_string(dir.join(to).join("module.toml")) {
-            catalogue.add_local(to, &text).map_err(Error::Wrong)?;
+            catalogue.to_mut().add_local(to, &text).map_err(Error::Wrong)?;
         }
     }
     Ok(catalogue)

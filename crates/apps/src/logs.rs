@@ -71,12 +71,14 @@ impl LogQuery {
     }
 }
 
-/// One container whose lines are read.
+/// One run of a container whose lines are read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
     block: String,
     pod: String,
     container: String,
+    /// How often it was started again before.
+    run: i32,
 }
 
 /// Sends lines until there are no more, or until nobody takes them.
@@ -90,6 +92,7 @@ pub async fn logs(
     lines: mpsc::Sender<LogLine>,
 ) -> Result<()> {
     query.check()?;
+    // Each run of a container is read once: one that ended has nothing more to say.
     let mut seen: BTreeSet<Source> = BTreeSet::new();
     let mut readers = tokio::task::JoinSet::new();
     loop {
@@ -108,10 +111,9 @@ pub async fn logs(
             () = lines.closed() => return Ok(()),
             () = tokio::time::sleep(LOOK) => {}
         }
-        // A container that was started again has more to read from its new run.
         while let Some(ended) = readers.try_join_next() {
-            if let Ok(source) = ended {
-                seen.remove(&source);
+            if let Ok(Some(unread)) = ended {
+                seen.remove(&unread);
             }
         }
     }
@@ -138,10 +140,12 @@ async fn sources(target: &Target, app: &str, query: &LogQuery) -> Result<Vec<Sou
             let state = container.state.as_ref();
             let ran = state.is_some_and(|one| one.running.is_some() || one.terminated.is_some());
             let before = container.restart_count > 0;
-            // A container that has not run yet has written nothing.
+            // A container that has not run yet has written nothing; one that waits to run again
+            // is still the run that ended.
             if ran || before {
                 let (block, pod) = (block.clone(), name.clone());
-                sources.push(Source { block, pod, container: container.name.clone() });
+                let (container, run) = (container.name.clone(), container.restart_count);
+                sources.push(Source { block, pod, container, run });
             }
         }
     }
@@ -149,12 +153,13 @@ async fn sources(target: &Target, app: &str, query: &LogQuery) -> Result<Vec<Sou
     Ok(sources)
 }
 
+/// Reads a run to its end; the source again if it could not be opened, to be tried again.
 async fn read(
     api: Api<Pod>,
     source: Source,
     query: LogQuery,
     lines: mpsc::Sender<LogLine>,
-) -> Source {
+) -> Option<Source> {
     let params = LogParams {
         container: Some(source.container.clone()),
         follow: query.follow,
@@ -169,39 +174,47 @@ async fn read(
         Err(error) => {
             // A copy that went away meanwhile, or one without a run before this.
             tracing::debug!(%error, pod = source.pod, "a log was not opened");
-            return rest(source, &query).await;
+            return Some(source);
         }
     };
-    let mut line = Vec::new();
+    let (mut line, mut begun) = (Vec::new(), None);
     while let Ok(end) = next(&mut stream, &mut line).await {
+        if end == End::Stream && line.is_empty() {
+            break;
+        }
         let text = String::from_utf8_lossy(&line);
-        let sent =
-            if line.is_empty() && end { Ok(()) } else { lines.send(parse(&source, &text)).await };
+        let parsed = match begun.take() {
+            // The rest of a long line was written when its beginning was.
+            Some(at) => piece(&source, at, &text),
+            None => parse(&source, &text),
+        };
+        begun = (end == End::Limit).then(|| parsed.at.clone());
         line.clear();
-        if end || sent.is_err() {
+        if lines.send(parsed).await.is_err() || end == End::Stream {
             break;
         }
     }
-    rest(source, &query).await
+    None
 }
 
-/// A container that ended is looked at again only after a while: it may be started again.
-async fn rest(source: Source, query: &LogQuery) -> Source {
-    if query.follow {
-        tokio::time::sleep(LOOK).await;
-    }
-    source
+/// Where a read of a line stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Line,
+    /// The line is longer than is given at once.
+    Limit,
+    Stream,
 }
 
-/// Reads one line, or a piece of a very long one; true at the end of the stream.
+/// Reads one line, or a piece of a very long one.
 async fn next(
     stream: &mut (impl futures::AsyncBufRead + Unpin),
     line: &mut Vec<u8>,
-) -> std::io::Result<bool> {
+) -> std::io::Result<End> {
     loop {
         let bytes = stream.fill_buf().await?;
         if bytes.is_empty() {
-            return Ok(true);
+            return Ok(End::Stream);
         }
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let room = MOST_LINE - line.len();
@@ -209,8 +222,11 @@ async fn next(
         line.extend_from_slice(&bytes[..take]);
         let whole = end == Some(take);
         stream.consume_unpin(take + usize::from(whole));
-        if whole || line.len() >= MOST_LINE {
-            return Ok(false);
+        if whole {
+            return Ok(End::Line);
+        }
+        if line.len() >= MOST_LINE {
+            return Ok(End::Limit);
         }
     }
 }
@@ -218,8 +234,12 @@ async fn next(
 fn parse(source: &Source, line: &str) -> LogLine {
     let time = line.split_once(' ').filter(|(at, _)| at.parse::<jiff::Timestamp>().is_ok());
     let (at, text) = time.unwrap_or(("", line));
+    piece(source, at.to_owned(), text)
+}
+
+fn piece(source: &Source, at: String, text: &str) -> LogLine {
     LogLine {
-        at: at.to_owned(),
+        at,
         block: source.block.clone(),
         pod: source.pod.clone(),
         container: source.container.clone(),
@@ -240,17 +260,20 @@ mod tests {
         loop {
             let mut line = Vec::new();
             let end = next(&mut stream, &mut line).await.unwrap();
-            lengths.push(line.len());
-            if end {
+            lengths.push((line.len(), end));
+            if end == End::Stream {
                 break;
             }
         }
-        assert_eq!(lengths, [3, 0, MOST_LINE, 10, 4]);
+        let long = [(MOST_LINE, End::Limit), (10, End::Line)];
+        assert_eq!(lengths[..2], [(3, End::Line), (0, End::Line)]);
+        assert_eq!(lengths[2..], [long[0], long[1], (4, End::Stream)]);
     }
 
     #[test]
     fn a_line_without_a_time_is_kept_whole() {
-        let source = Source { block: "web".into(), pod: "web-1".into(), container: "web".into() };
+        let (block, pod, container) = ("web".into(), "web-1".into(), "web".into());
+        let source = Source { block, pod, container, run: 0 };
         let line = parse(&source, "2026-11-22T20:00:00.5Z GET / \u{1b}[31m\r");
         assert_eq!(line.at, "2026-11-22T20:00:00.5Z");
         assert_eq!(line.text, "GET / \u{1b}[31m");

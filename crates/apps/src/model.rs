@@ -43,7 +43,7 @@ pub fn model(dir: &Path) -> Result<Model> {
 pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
     let (catalogue, sketch) = sketched(dir, text)?;
     let revision = load::revision(text);
-    let created = created(&compile(&sketch));
+    let created = created(&sketch);
     let places = layout(dir);
     let blocks: Vec<Value> = sketch
         .blocks
@@ -75,6 +75,12 @@ pub(crate) fn sketched(dir: &Path, text: &str) -> Result<(Catalogue, Sketch)> {
 
 /// What the sound part would become; only names and kinds of it are shown.
 pub(crate) fn compile(sketch: &Sketch) -> Compiled {
+    let (images, facts) = anywhere(sketch);
+    composer::compile(&sketch.graph, &images, &facts)
+}
+
+/// Images and facts of no target in particular.
+fn anywhere(sketch: &Sketch) -> (Images, Facts) {
     let image = |part: &Part| (part.name.clone(), String::new());
     let images: Images = sketch.graph.blocks.iter().map(image).collect();
     let facts = Facts {
@@ -85,7 +91,7 @@ pub(crate) fn compile(sketch: &Sketch) -> Compiled {
         enforces_network_policy: true,
         ..Facts::default()
     };
-    composer::compile(&sketch.graph, &images, &facts)
+    (images, facts)
 }
 
 fn block(
@@ -301,13 +307,15 @@ fn wire(wire: &Wire, created: &Created) -> Value {
 /// The objects that are there because of a wire, by the name of its Secret.
 type Created = HashMap<String, Vec<String>>;
 
-fn created(compiled: &Compiled) -> Created {
+fn created(sketch: &Sketch) -> Created {
+    let (images, facts) = anywhere(sketch);
+    let (secrets, objects) = composer::compile_wires(&sketch.graph, &images, &facts);
     let mut created = Created::new();
-    for secret in &compiled.secrets {
+    for secret in &secrets {
         let name = format!("Secret {}", secret.name);
         created.entry(secret.name.clone()).or_default().push(name);
     }
-    for object in compiled.phases.iter().flat_map(|phase| &phase.objects) {
+    for object in &objects {
         let (Some(kind), Some(name)) =
             (object["kind"].as_str(), object["metadata"]["name"].as_str())
         else {
@@ -353,6 +361,30 @@ mod tests {
         let url = wire["fields"].as_array().unwrap().iter().find(|one| one["name"] == "url");
         assert_eq!(url.unwrap()["env"], "DB_URL");
         assert_eq!(url.unwrap()["secret"], true);
+    }
+
+    #[test]
+    fn what_a_wire_makes_is_made_so_by_a_go() {
+        for example in crate::examples() {
+            let example = example.as_str();
+            let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
+            let (_, sketch) = sketched(&dir, &load::text(&dir).unwrap()).unwrap();
+            let whole = compile(&sketch);
+            let objects = whole.phases.iter().flat_map(|phase| &phase.objects);
+            let names: Vec<String> = objects
+                .map(|one| format!("{} {}", one["kind"], one["metadata"]["name"]).replace('"', ""))
+                .chain(whole.secrets.iter().map(|secret| format!("Secret {}", secret.name)))
+                .collect();
+            for name in created(&sketch).values().flatten() {
+                assert!(names.contains(name), "{example}: {name} is not in {names:?}");
+            }
+            let of_wires =
+                |name: &&String| name.starts_with("NetworkPolicy ") || name.contains("-grant-");
+            let told: Vec<String> = created(&sketch).into_values().flatten().collect();
+            for name in names.iter().filter(of_wires) {
+                assert!(told.contains(name), "{example}: {name} is told of no wire");
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use composer::{Catalogue, Module};
+use composer::{Catalogue, Diagnostic, Module};
 use fs_err as fs;
 use include_dir::{Dir, include_dir};
 
@@ -12,20 +13,23 @@ use crate::{Error, Result};
 static MODULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../modules");
 static INTERFACES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../interfaces");
 
-/// Everything on the shelf.
+/// Everything on the shelf, read once.
 pub(crate) fn catalogue() -> Result<Catalogue> {
+    static READ: LazyLock<Result<Catalogue, Vec<Diagnostic>>> = LazyLock::new(read);
+    READ.clone().map_err(Error::Wrong)
+}
+
+fn read() -> Result<Catalogue, Vec<Diagnostic>> {
     let mut catalogue = Catalogue::default();
     for file in INTERFACES.files() {
         let path = format!("interfaces/{}", file.path().display());
         let text = file.contents_utf8().unwrap_or_default();
-        catalogue.add_interface(&path, text).map_err(Error::Wrong)?;
+        catalogue.add_interface(&path, text)?;
     }
     for folder in MODULES.dirs() {
         let Some(file) = folder.get_file(folder.path().join("module.toml")) else { continue };
         let path = format!("modules/{}", file.path().display());
-        catalogue
-            .add_module(&path, file.contents_utf8().unwrap_or_default())
-            .map_err(Error::Wrong)?;
+        catalogue.add_module(&path, file.contents_utf8().unwrap_or_default())?;
     }
     Ok(catalogue)
 }

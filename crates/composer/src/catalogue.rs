@@ -2,6 +2,7 @@
 //! other apps of the target, which wires may reach.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
@@ -9,15 +10,15 @@ use crate::interface::Interface;
 use crate::module::Module;
 use crate::version;
 
-/// The modules and interfaces an app may use.
+/// The modules and interfaces an app may use. A copy costs little: it shares what was read.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     /// By name, the newest version first.
-    modules: BTreeMap<String, Vec<Module>>,
+    modules: BTreeMap<String, Vec<Arc<Module>>>,
     /// Modules in the app's own folder, by path as the app writes it.
-    local: BTreeMap<String, Module>,
-    interfaces: BTreeMap<String, Interface>,
-    apps: BTreeMap<String, Graph>,
+    local: BTreeMap<String, Arc<Module>>,
+    interfaces: BTreeMap<String, Arc<Interface>>,
+    apps: BTreeMap<String, Arc<Graph>>,
 }
 
 impl Catalogue {
@@ -27,7 +28,7 @@ impl Catalogue {
         let module = Module::parse(path, text)?;
         let versions = self.modules.entry(module.name.clone()).or_default();
         versions.retain(|other| other.version != module.version);
-        versions.push(module);
+        versions.push(Arc::new(module));
         versions.sort_by(|a, b| version::order(&b.version, &a.version));
         Ok(())
     }
@@ -36,66 +37,72 @@ impl Catalogue {
     /// (`module = "./db"`). `path` is that path.
     pub fn add_local(&mut self, path: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         let module = Module::parse(&format!("{path}/module.toml"), text)?;
-        self.local.insert(path.to_owned(), module);
+        self.local.insert(path.to_owned(), Arc::new(module));
         Ok(())
     }
 
     /// Adds an interface by the text of its file. `path` is only used in messages.
     pub fn add_interface(&mut self, path: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
         let interface = Interface::parse(path, text)?;
-        self.interfaces.insert(interface.name.clone(), interface);
+        self.interfaces.insert(interface.name.clone(), Arc::new(interface));
         Ok(())
     }
 
     /// Adds another app of the target, as it last came up, so that wires may reach it.
     pub fn add_app(&mut self, graph: Graph) {
-        self.apps.insert(graph.app.clone(), graph);
+        self.apps.insert(graph.app.clone(), Arc::new(graph));
     }
 
     /// The newest version of the module of this name.
     pub fn module(&self, name: &str) -> Option<&Module> {
-        self.modules.get(name)?.first()
+        self.modules.get(name)?.first().map(Arc::as_ref)
     }
 
     /// The newest version of a module that keeps a limit such as `15` or `>=14`.
     pub fn module_version(&self, name: &str, wanted: &str) -> Option<&Module> {
         let versions = self.modules.get(name)?;
-        versions.iter().find(|module| version::keeps(&module.version, wanted) == Some(true))
+        versions
+            .iter()
+            .map(Arc::as_ref)
+            .find(|module| version::keeps(&module.version, wanted) == Some(true))
     }
 
     /// The versions of a module that are newer than this one, the newest first.
     pub fn newer<'a>(&'a self, name: &str, version: &'a str) -> impl Iterator<Item = &'a Module> {
         let versions = self.modules.get(name).map(Vec::as_slice).unwrap_or_default();
-        versions.iter().filter(move |module| version::order(&module.version, version).is_gt())
+        versions
+            .iter()
+            .map(Arc::as_ref)
+            .filter(move |module| version::order(&module.version, version).is_gt())
     }
 
     /// The module at a path in the app's own folder.
     pub(crate) fn local(&self, path: &str) -> Option<&Module> {
-        self.local.get(path)
+        self.local.get(path).map(Arc::as_ref)
     }
 
     /// The interface of this name with its major, such as `postgres/1`.
     pub fn interface(&self, name: &str) -> Option<&Interface> {
-        self.interfaces.get(name)
+        self.interfaces.get(name).map(Arc::as_ref)
     }
 
     /// Another app of the target.
     pub fn app(&self, name: &str) -> Option<&Graph> {
-        self.apps.get(name)
+        self.apps.get(name).map(Arc::as_ref)
     }
 
     /// All modules by name, the newest version of each first.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
-        self.modules.values().flatten()
+        self.modules.values().flatten().map(Arc::as_ref)
     }
 
     /// All interfaces, by name.
     pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        self.interfaces.values()
+        self.interfaces.values().map(Arc::as_ref)
     }
 
     /// The other apps of the target, by name.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &Graph> {
-        self.apps.values()
+        self.apps.values().map(Arc::as_ref)
     }
 }

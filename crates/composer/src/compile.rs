@@ -170,6 +170,22 @@ pub fn compile(graph: &Graph, images: &Images, facts: &Facts) -> Compiled {
     }
 }
 
+/// What an app becomes because of its wires, as [`compile`] makes it: Secrets, rules of the
+/// network, logins. Whoever draws an app shows these, and has no use for the other objects.
+pub fn compile_wires(
+    graph: &Graph,
+    images: &Images,
+    facts: &Facts,
+) -> (Vec<GeneratedSecret>, Vec<Value>) {
+    let turned = rotate::turned(graph, facts);
+    let graph = turned.as_ref().unwrap_or(graph);
+    let input = Input { graph, images, facts };
+    let grants = graph.blocks.iter().flat_map(|part| jobs::grants(&input, part));
+    let mut objects: Vec<Value> = network::policies(&input).into_iter().chain(grants).collect();
+    patch::all(&input, objects.iter_mut());
+    (secrets::all(&input), objects)
+}
+
 /// The objects that a graph becomes somewhere: with images and facts of no real target.
 pub(crate) fn trial(graph: &Graph) -> Vec<Value> {
     let nothing = format!("sha256:{}", "0".repeat(64));

@@ -44,7 +44,7 @@ pub use app::{App, Opened};
 pub use card::{Card, Choice, Given, Opening, cards};
 pub use catalogue::Catalogue;
 pub use check::{check, sound};
-pub use compile::{Compiled, Facts, Front, Images, Phase, PhaseKind, Turn, compile};
+pub use compile::{Compiled, Facts, Front, Images, Phase, PhaseKind, Turn, compile, compile_wires};
 pub use diagnostic::{Diagnostic, Help, Side, render};
 pub use edit::{Edit, Edited, Piece, changed_lines, edit, format, kept_lines, touched};
 pub use explain::{Field, explain};

@@ -207,8 +207,12 @@ pub(super) fn inverse(
     if old == new {
         return Vec::new();
     }
-    let restores =
-        |back: &Edit| change(path, new, back, catalogue).is_ok_and(|(_, text)| text == old);
+    let restores = |back: &Edit| {
+        let changed = unjudged(path, new, back, catalogue);
+        changed.is_ok_and(|(back, text)| {
+            text == old && judge(path, new, old, &back, catalogue).is_ok()
+        })
+    };
     match opposite(old, edit).filter(restores) {
         Some(back) => vec![back],
         None => vec![Edit::Restore { pieces: lines::restoring(old, new) }],
@@ -222,6 +226,12 @@ pub(super) fn change(
     edit: &Edit,
     catalogue: &Catalogue,
 ) -> Step<(Edit, String)> {
+    let (edit, new) = unjudged(path, text, edit, catalogue)?;
+    judge(path, text, &new, &edit, catalogue)?;
+    Ok((edit, new))
+}
+
+fn unjudged(path: &str, text: &str, edit: &Edit, catalogue: &Catalogue) -> Step<(Edit, String)> {
     let scene = Scene::new(path, text, catalogue);
     if let (Err(_), Err(wrong)) = (Layout::read(text), App::parse(path, text)) {
         return Err(wrong);
@@ -229,7 +239,6 @@ pub(super) fn change(
     let edit = completed(edit, &scene)?;
     let new = apply(text, &edit, &scene)?;
     let new = ties::kept(path, new, &edit, &scene)?;
-    judge(path, text, &new, &edit, catalogue)?;
     Ok((edit, new))
 }
 

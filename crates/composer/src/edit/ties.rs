@@ -180,13 +180,13 @@ pub(super) fn take_written(
 /// The text with the wires kept that the edit is not about. A socket without a word in the file
 /// ties itself to what fits; when an edit changes what fits, the tie of before is written out.
 pub(super) fn kept(path: &str, new: String, edit: &Edit, scene: &Scene<'_>) -> Step<String> {
+    if matches!(edit, Edit::Restore { .. } | Edit::Paste { .. }) {
+        return Ok(new);
+    }
     let (Some(before), after) = (scene.sketch(), Scene::new(path, &new, scene.catalogue)) else {
         return Ok(new);
     };
     let Some(after) = after.sketch() else { return Ok(new) };
-    if matches!(edit, Edit::Restore { .. } | Edit::Paste { .. }) {
-        return Ok(new);
-    }
     let mut draft = Draft::new(&new);
     let mut done: Vec<(&str, &str)> = Vec::new();
     for wire in &before.wires {
