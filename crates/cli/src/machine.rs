@@ -4,6 +4,10 @@
 
 use std::path::Path;
 
+/// What to do where [`namespaces`] fails.
+pub(crate) const NAMESPACES_FIX: &str =
+    "sysctl user.max_user_namespaces=65536; inside a chroot: enter it with pivot_root instead";
+
 /// One thing looked at.
 pub(crate) struct Check {
     pub(crate) name: &'static str,
@@ -34,12 +38,7 @@ impl Check {
 pub(crate) fn checks() -> Vec<Check> {
     vec![
         Check::new("root", true, "run it as root (sudo)", root()),
-        Check::new(
-            "user namespaces",
-            true,
-            "sysctl user.max_user_namespaces=65536",
-            number("/proc/sys/user/max_user_namespaces", 1),
-        ),
+        Check::new("user namespaces", true, NAMESPACES_FIX, namespaces()),
         Check::new("overlay", true, "modprobe overlay", filesystem("overlay")),
         Check::new(
             "control groups",
@@ -70,10 +69,16 @@ fn root() -> Result<String, String> {
     Err(format!("this is uid {}", rustix::process::geteuid().as_raw()))
 }
 
-fn number(path: &str, least: u64) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    let value: u64 = text.trim().parse().map_err(|_| format!("{path} says {text:?}"))?;
-    if value < least { Err(format!("{path} is {value}")) } else { Ok(value.to_string()) }
+/// Whether the kernel gives us user namespaces, which every pod has.
+pub(crate) fn namespaces() -> Result<String, String> {
+    engine::probe_namespaces().map(|()| "made one".into()).map_err(|error| {
+        let why = if error.raw_os_error() == Some(libc::EPERM) {
+            " (so it does inside a chroot, and where a security policy forbids them)"
+        } else {
+            ""
+        };
+        format!("the kernel refuses a user namespace: {error}{why}")
+    })
 }
 
 fn filesystem(name: &str) -> Result<String, String> {

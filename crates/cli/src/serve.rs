@@ -37,7 +37,7 @@ pub(crate) use running::stop;
 pub(crate) async fn serve(global: &Global, options: &Serve) -> Outcome {
     let began = Instant::now();
     log_to_stderr();
-    require_root()?;
+    require_machine()?;
     let data_dir = make_dir(&options.data_dir)?;
     let options = Serve { data_dir: data_dir.clone(), ..options.clone() };
     let run_dir = make_dir(&global.run_dir)?;
@@ -151,7 +151,8 @@ fn about(options: &Serve, node: &str, net: &net::Net) -> serde_json::Value {
     })
 }
 
-fn require_root() -> Result<(), Failure> {
+/// Refuses a machine on which no pod could ever start, before anything is made on it.
+fn require_machine() -> Result<(), Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new(
             Code::Refused,
@@ -160,7 +161,10 @@ fn require_root() -> Result<(), Failure> {
         )
         .hint("sudo shelf serve        what else is missing:  shelf doctor"));
     }
-    Ok(())
+    crate::machine::namespaces().map(drop).map_err(|why| {
+        Failure::new(Code::Failed, "serve/namespaces", format!("no pod could start here: {why}"))
+            .hint(crate::machine::NAMESPACES_FIX)
+    })
 }
 
 /// Ends every pod; the objects stay, so the next server starts them again.

@@ -37,6 +37,7 @@ mod error;
 mod events;
 mod keeper;
 mod launch;
+mod probe;
 mod sandbox;
 mod seccomp;
 mod spec;
@@ -47,6 +48,7 @@ mod zygote;
 
 pub use engine::{Adopted, Engine, Settings, run_if_asked};
 pub use error::Error;
+pub use probe::probe_namespaces;
 pub use sandbox::{Attach, Exec, Sandbox, Stdio};
 pub use spec::{
     ContainerSpec, ExecSpec, IdRange, Limits, Mount, MountKind, SandboxSpec, Seccomp, User,

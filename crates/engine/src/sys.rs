@@ -43,8 +43,9 @@ pub(crate) enum Side {
 
 /// Forks by clone3 with the given `CLONE_NEW*` flags, optionally into a v2 cgroup.
 ///
-/// Only for single-threaded processes (zygote and keeper): the child is an ordinary copy and
-/// may allocate. The caller must end the child by execve or [`exit_now`].
+/// For single-threaded processes (zygote and keeper): the child is an ordinary copy and may
+/// allocate. Elsewhere the child may do nothing but end. The caller must end the child by execve or
+/// [`exit_now`].
 pub(crate) fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Side> {
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
