@@ -13,6 +13,8 @@ const FLAGS = [
   "--disable-sync",
   "--font-render-hinting=none",
   "--force-color-profile=srgb",
+  // A foreign name that was made to point at this machine.
+  "--host-resolver-rules=MAP evil.example 127.0.0.1",
 ];
 
 export const open = () =>

@@ -6,6 +6,7 @@ import { open, picture } from "./browser.mjs";
 import { inBadWeather } from "./drills.mjs";
 import { byOutline, focusInSight, forcedAndMagnified, inEachState, inFailure } from "./equal.mjs";
 import { decided } from "./fields.mjs";
+import { flood } from "./flood.mjs";
 import { byKeys, byMouse } from "./journeys.mjs";
 import { hostile, policy, screens } from "./looks.mjs";
 import { together } from "./people.mjs";
@@ -13,6 +14,7 @@ import { pictures } from "./pictures.mjs";
 import { roundTrip } from "./round.mjs";
 import { Server } from "./server.mjs";
 import { speed } from "./speed.mjs";
+import { strangers } from "./strangers.mjs";
 
 const words = process.argv.slice(2);
 const renewing = process.env.SHELF_PICTURES === "renew";
@@ -43,10 +45,12 @@ const promise = (name, work) => {
 };
 
 promise("each page comes with its policy, and strangers get nothing", policy);
+promise("pages of others get nothing out of any route or socket", strangers);
 promise("two people, an editor and a crash: no verb is lost", together);
 promise("hostile names are text", hostile);
 promise("decided by a person: whose change stays, groups, the next step, a .env", decided);
 promise("in bad weather: only my changes, a cut stream, a server that dies in the middle", inBadWeather);
+promise("hostile bytes and ten thousand lines a second: the log stays a log", flood);
 promise("round trip: canvas, file and API are one", roundTrip);
 promise("by the outline: a tree that is read out, wires, undo, plan", byOutline);
 promise("each state, two themes: no rule broken", inEachState);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::Test;
 use crate::world::World;
+use crate::{Test, routes};
 
 pub(crate) const TESTS: &[Test] = &[
     ("root_another_host_gets_nothing", hosts),
@@ -17,50 +17,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("root_wrong_links_are_slowed_down", guesses),
 ];
 
-/// Every route with a method it takes.
-const ROUTES: &[(&str, &str)] = &[
-    ("GET", "/v1/version"),
-    ("GET", "/v1/me"),
-    ("GET", "/v1/images"),
-    ("GET", "/v1/apps"),
-    ("POST", "/v1/apps"),
-    ("GET", "/v1/catalogue"),
-    ("GET", "/v1/catalogue/postgres/icon.svg"),
-    ("GET", "/v1/apps/x/model"),
-    ("POST", "/v1/apps/x/edits"),
-    ("POST", "/v1/apps/x/undo"),
-    ("POST", "/v1/apps/x/redo"),
-    ("GET", "/v1/apps/x/history"),
-    ("GET", "/v1/apps/x/file"),
-    ("PUT", "/v1/apps/x/file"),
-    ("PUT", "/v1/apps/x/layout"),
-    ("POST", "/v1/apps/x/presence"),
-    ("POST", "/v1/apps/x/plan"),
-    ("POST", "/v1/apps/x/go"),
-    ("POST", "/v1/apps/x/stop"),
-    ("POST", "/v1/apps/x/start"),
-    ("POST", "/v1/apps/x/restart"),
-    ("POST", "/v1/apps/x/destroy"),
-    ("GET", "/v1/apps/x/releases"),
-    ("GET", "/v1/apps/x/releases/r"),
-    ("POST", "/v1/apps/x/rollback"),
-    ("GET", "/v1/apps/x/status"),
-    ("GET", "/v1/apps/x/logs"),
-    ("GET", "/v1/apps/x/events"),
-    ("GET", "/v1/apps/x/metrics"),
-    ("GET", "/v1/apps/x/objects"),
-    ("GET", "/v1/apps/x/blocks/web/terminal"),
-    ("GET", "/v1/system"),
-    ("GET", "/v1/stream"),
-    ("GET", "/v1/operations"),
-    ("GET", "/v1/operations/1"),
-    ("POST", "/v1/operations/1/cancel"),
-    ("DELETE", "/v1/session"),
-];
-
 fn hosts(world: &World) {
     let cookie = world.enter(&world.token());
-    for (method, path) in ROUTES.iter().chain(&[("GET", "/"), ("POST", "/v1/session")]) {
+    let outside =
+        [("GET", "/"), ("POST", "/v1/session")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    for (method, path) in routes::all().iter().chain(&outside) {
         for host in ["evil.example", "127.0.0.1.evil.example", "shop.localhost", "0.0.0.0", ""] {
             let headers = format!(
                 "Host: {host}\r\nOrigin: http://{host}\r\nCookie: {cookie}\r\n\
@@ -79,7 +40,7 @@ fn hosts(world: &World) {
 fn origins(world: &World) {
     let cookie = world.enter(&world.token());
     let host = world.address;
-    for (method, path) in ROUTES.iter().filter(|(method, _)| *method != "GET") {
+    for (method, path) in routes::all().iter().filter(|(method, _)| method != "GET") {
         let foreign =
             format!("Origin: http://evil.example\r\nHost: {host}\r\nCookie: {cookie}\r\n");
         let none = format!("Host: {host}\r\nCookie: {cookie}\r\n");
@@ -110,7 +71,7 @@ fn origins(world: &World) {
 
 fn no_session(world: &World) {
     let forged = format!("shelf_{}={}", world.address.port(), "A".repeat(43));
-    for (method, path) in ROUTES {
+    for (method, path) in &routes::all() {
         for cookie in ["", &forged, &format!("shelf_{}=", world.address.port())] {
             let answer = world.ask_as(cookie, method, path, &json!({}));
             assert_eq!(answer.refused(401), "session/absent", "{method} {path} with {cookie}");

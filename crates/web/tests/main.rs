@@ -8,6 +8,7 @@
 
 mod apps;
 mod doors;
+mod routes;
 mod stream;
 mod verbs;
 mod world;

@@ -31,8 +31,9 @@ export interface Listener {
 const BATCH_MS = 100;
 /** What is there already comes copy by copy; so long it is gathered and put in order of time. */
 const FIRST_MS = 350;
-/** A text without a line end longer than this is cut. */
-const LINE_LIMIT = 1_000_000;
+/** A text without a line end longer than this is cut. The server gives 256 KiB at once, and JSON
+    writes one byte, such as a NUL, with up to six. */
+const LINE_LIMIT = 2_000_000;
 
 /** The server's clock and ours may differ so much; what comes twice is dropped. */
 const SKEW_SECONDS = 10;
