@@ -9,6 +9,7 @@
 mod additions;
 mod borrowed;
 mod canvas;
+mod catalogue;
 mod data;
 mod docker;
 mod drills;
@@ -79,6 +80,7 @@ const PROMISES: &[Promise] = &[
     ("modules_are_tried_and_leave_nothing", packs::trials),
     ("a_cancelled_trial_leaves_nothing", packs::cancelled),
     ("a_module_is_published_and_taken", packs::published),
+    ("catalogues_are_looked_through_in_order_and_trusted_by_key", catalogue::used),
     ("an_image_of_a_registry_is_a_block_and_a_base", borrowed::blocks),
     ("a_packed_app_lives_without_a_network", packs::offline),
     ("an_app_lives_on_another_cluster", targets::lives),

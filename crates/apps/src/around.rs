@@ -12,6 +12,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::borrowed::{self, Seen};
+use crate::catalogues::{self, Taken};
 use crate::live::{self, Key};
 use crate::{Error, Result, Target, release, stock};
 
@@ -27,6 +28,9 @@ pub(crate) struct Around {
     /// The images that blocks name, as they were seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) images: BTreeMap<String, Seen>,
+    /// The modules of catalogues that blocks use, by what the file says of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) modules: BTreeMap<String, Taken>,
 }
 
 /// Another app, as it last came up.
@@ -40,6 +44,8 @@ pub(crate) struct Other {
     images: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     seen: BTreeMap<String, Seen>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    modules: BTreeMap<String, Taken>,
 }
 
 impl Around {
@@ -60,6 +66,7 @@ impl Around {
         let mut around = Self { overlay, ..Self::default() };
         let app = around.parse(text)?;
         around.images = borrowed::look(target, dir, &app, pull).await?;
+        around.modules = catalogues::resolve(target, dir, &app).await?;
         for other in app.other_apps().into_iter().filter(|other| *other != app.name()) {
             let record = Key { kind: "ConfigMap".into(), name: release::NAME.into() };
             let found = live::door(target, other, &record.kind).get_opt(&record.name).await;
@@ -75,6 +82,7 @@ impl Around {
                         beside: release.beside,
                         overlay: release.around.overlay,
                         seen: release.around.images,
+                        modules: release.around.modules,
                         images: release.images,
                     },
                 );
@@ -92,14 +100,16 @@ impl Around {
         Ok(app)
     }
 
-    /// Puts the other apps where the checker looks for them.
+    /// Puts the other apps and the modules of catalogues where the checker looks for them.
     pub(crate) fn give(&self, catalogue: &mut Catalogue) -> Result<()> {
+        catalogues::give(&self.modules, catalogue)?;
         for other in self.others.values() {
             let mut app = lay(&other.text, other.overlay.as_ref())?;
             for (name, seen) in &other.seen {
                 app.give_image(name, &seen.opened);
             }
             let mut shelf = stock::catalogue()?;
+            catalogues::give(&other.modules, &mut shelf)?;
             for path in app.local_modules().into_iter().map(str::to_owned).collect::<Vec<_>>() {
                 if let Some(text) = other.beside.get(&format!("{path}/module.toml")) {
                     shelf.add_local(&path, text).map_err(Error::Wrong)?;

@@ -133,6 +133,10 @@ pub async fn pack(
 ) -> Result<PackReport> {
     let clock = Clock::start();
     let loaded = load::load_some(target, dir, None, None).await?;
+    if let Some(taken) = loaded.around.modules.values().next() {
+        let message = format!("{} is of a catalogue, which a pack does not carry", taken.name());
+        return Err(Error::Unfit { code: "pack/catalogue", message });
+    }
     let sources = load::source_hashes(&loaded, None)?;
     let recorded = release::read(&live::list(target, &loaded.graph.app).await?);
     let known = images::known(target, recorded.as_ref(), &sources);
@@ -269,7 +273,7 @@ fn archive<W: Write>(
     });
     let borrowed: composer::Images = borrowed.collect();
     if !borrowed.is_empty() {
-        let lock = crate::lock::pins(&loaded.graph, &label.sources, &borrowed);
+        let lock = crate::lock::pins(&loaded.graph, &loaded.around, &label.sources, &borrowed);
         put(&format!("app/{}", crate::lock::NAME), lock.to_text().as_bytes()).map_err(fails)?;
     }
     for (name, folder) in stock_modules(loaded) {

@@ -85,6 +85,15 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
             From::Local { path, build, .. } => {
                 Some(way(&options.to, &dir.join(path).join(build.as_deref().unwrap_or(".")))?)
             }
+            From::Module { name, .. }
+                if name.contains('/') && options.kind == ExportKind::Compose =>
+            {
+                let message = format!(
+                    "{} is {name}, which is of a catalogue: a compose file cannot build it here",
+                    build.block
+                );
+                return Err(Error::Unfit { code: "export/catalogue", message });
+            }
             From::Module { name, version, .. } => {
                 let major = version.split('.').next().unwrap_or_default();
                 stocked.insert(image.clone(), format!("{name}@{major}"));

@@ -83,6 +83,9 @@ pub fn fork(
 ) -> Result<ForkReport> {
     let to = place(dir, to.unwrap_or(block))?;
     let (name, version) = module_of(dir, block)?;
+    if name.contains('/') {
+        return Err(elsewhere(dir, block, &name));
+    }
     let module = format!("{name}@{version}");
     let files = stock::files(&stock::folder(&name, &version));
     let folder = dir.join(&to);
@@ -191,6 +194,19 @@ fn write(
     fs::write(to.join(ORIGIN), text)?;
     // Others of this machine read it, as they do what a person writes by hand.
     fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))
+}
+
+/// A module of a catalogue is copied by who has its key, with its signature looked at.
+fn elsewhere(dir: &Path, block: &str, name: &str) -> Error {
+    let taken = crate::catalogues::beside(dir).unwrap_or_default();
+    let from = taken.values().find(|one| one.name() == name).map_or("PLACE", |one| &one.from);
+    Error::Data {
+        code: "fork/catalogue",
+        message: format!("{block} is {name}, which is of a catalogue and not of the program"),
+        hint: Some(format!(
+            "shelf module pull {from} --to {block} --key FILE.pub, then  module = \"./{block}\""
+        )),
+    }
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -87,7 +87,8 @@ pub async fn go(
         sources.extend(others.map(|(block, hash)| (block.clone(), hash.clone())));
     }
     if options.locked {
-        lock::must_fit(dir, &lock::pins(&loaded.graph, &sources, &composer::Images::new()))?;
+        let nothing = composer::Images::new();
+        lock::must_fit(dir, &lock::pins(&loaded.graph, &loaded.around, &sources, &nothing))?;
     }
     let known = match options.no_cache {
         true => composer::Images::new(),
@@ -95,7 +96,7 @@ pub async fn go(
     };
     let built =
         images::build_missing(target, &loaded, known, options.no_cache, &clock, events).await?;
-    let pins = lock::pins(&loaded.graph, &sources, &built.images);
+    let pins = lock::pins(&loaded.graph, &loaded.around, &sources, &built.images);
     if options.locked {
         lock::must_fit(dir, &pins)?;
     }

@@ -18,7 +18,7 @@ use crate::event::{BlockState, Event, Events};
 use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::release::Release;
-use crate::{Error, Result, Target, borrowed, stock};
+use crate::{Error, Result, Target, borrowed, catalogues, stock};
 
 const PARALLEL: usize = 2;
 const LAST_LINES: usize = 15;
@@ -89,6 +89,11 @@ pub(crate) async fn build_missing(
     borrowed::fetch(target, loaded, clock, events).await?;
     let mut known = known;
     known.extend(borrowed::pinned(loaded));
+    let unknown = |one: &Build| !known.contains_key(&one.block);
+    let lacking = loaded.graph.builds().into_iter().filter(unknown).map(|one| one.block).collect();
+    if !no_cache {
+        known.extend(catalogues::images(target, loaded, &lacking, clock, events).await?);
+    }
     let missing: Vec<Build> =
         loaded.graph.builds().into_iter().filter(|one| !known.contains_key(&one.block)).collect();
     let mut built = Built { images: known, ..Built::default() };
@@ -140,8 +145,11 @@ impl Job {
     fn new(target: &Target, loaded: &Loaded, one: &Build, no_cache: bool) -> Self {
         let name = format!("shelf.local/{}/{}", loaded.graph.app, one.block);
         let (module, context) = match &one.from {
-            From::Module { name, version, .. } => {
-                (Some(stock::folder(name, version)), PathBuf::new())
+            From::Module { name, version, build } => {
+                match catalogues::taken_as(&loaded.around, name, version) {
+                    Some(one) => (None, one.folder.join(build.as_deref().unwrap_or("."))),
+                    None => (Some(stock::folder(name, version)), PathBuf::new()),
+                }
             }
             From::Local { path, build, .. } => {
                 let folder = loaded.dir.join(path).join(build.as_deref().unwrap_or("."));

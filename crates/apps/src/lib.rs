@@ -15,6 +15,7 @@ mod back;
 mod borrowed;
 mod bundle;
 mod carry;
+mod catalogues;
 mod changes;
 mod cluster;
 mod data;
@@ -74,6 +75,11 @@ mod workshop;
 
 pub use back::{BackOptions, back};
 pub use bundle::{PackReport, Packed, TakeOptions, label, pack, packed, take};
+pub use catalogues::{
+    CatalogueOptions, CataloguePublishOptions, CataloguePublishReport, CatalogueReport,
+    add_catalogue, catalogue_of, catalogues, publish_catalogue, remove_catalogue, sign_catalogue,
+    take_modules, update_catalogues,
+};
 pub use cluster::{Cluster, Settings as TargetSettings};
 pub use composer::Edit;
 pub use data::{

@@ -10,7 +10,7 @@ use fs_err as fs;
 use crate::around::Around;
 use crate::release::Release;
 use crate::report::CheckReport;
-use crate::{Error, Result, Target, folder, lock, outlook, role, stock};
+use crate::{Error, Result, Target, catalogues, folder, lock, outlook, role, stock};
 
 /// A checked app and where its sources are.
 pub(crate) struct Loaded {
@@ -27,7 +27,8 @@ pub(crate) struct Loaded {
 /// Reads and checks the app in `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded> {
     let text = read(dir)?;
-    some(dir, text, None, Around::default())
+    let around = Around { modules: catalogues::beside(dir)?, ..Around::default() };
+    some(dir, text, None, around)
 }
 
 /// The same as it is on a target; `text` stands for the app file, and with `only`, the folders of other blocks need not
@@ -137,7 +138,9 @@ pub(crate) fn beside(dir: &Path, app: &mut App) -> Result<Catalogue> {
     if !app.images().is_empty() {
         give_images(app, read_beside(dir, lock::NAME)?.as_deref())?;
     }
-    Ok(shelf_of(app, |path| read_beside(dir, path))?.0)
+    let mut shelf = shelf_of(app, |path| read_beside(dir, path))?.0;
+    catalogues::give(&catalogues::beside(dir)?, &mut shelf)?;
+    Ok(shelf)
 }
 
 /// The shelf for a text that need be no app file yet: what it names beside it is there if it can be
@@ -220,7 +223,7 @@ pub fn check(dir: &Path) -> Result<CheckReport> {
     for name in app.images().into_iter().map(str::to_owned).collect::<Vec<_>>() {
         app.give_image(&name, &composer::Opened { ports: vec![8080], volumes: Vec::new() });
     }
-    let (catalogue, _) = shelf_of(&mut app, |path| read_beside(dir, path))?;
+    let catalogue = beside(dir, &mut app)?;
     composer::check(&app, &catalogue).map(report).map_err(Error::Wrong)
 }
 
@@ -314,7 +317,12 @@ pub(crate) fn source_hashes(
             continue;
         }
         let hash = match &part.from {
-            From::Module { name, version, .. } => stock::hash(&stock::folder(name, version)),
+            From::Module { name, version, .. } => {
+                match catalogues::taken_as(&loaded.around, name, version) {
+                    Some(taken) => taken.hash.clone(),
+                    None => stock::hash(&stock::folder(name, version)),
+                }
+            }
             From::External { .. } | From::Image { .. } => continue,
             From::Source { path } | From::Local { path, .. } => {
                 let path = loaded.dir.join(path);

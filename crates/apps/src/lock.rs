@@ -6,22 +6,37 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use composer::graph::From;
 use composer::lock::Lock;
 use composer::{Graph, Images};
 use fs_err as fs;
 
-use crate::images;
-use crate::{Error, Result};
+use crate::around::Around;
+use crate::{Error, Result, catalogues, images};
 
 /// The file's name.
 pub(crate) const NAME: &str = "app.lock";
 
 /// The pins of an app as it is now. `sources` are hashes of what blocks are built from.
-pub(crate) fn pins(graph: &Graph, sources: &BTreeMap<String, String>, images: &Images) -> Lock {
+pub(crate) fn pins(
+    graph: &Graph,
+    around: &Around,
+    sources: &BTreeMap<String, String>,
+    images: &Images,
+) -> Lock {
     let own = images.iter().filter(|(block, image)| {
         !block.contains('/') && image.contains("@sha256:") && !images::is_unbuilt(image)
     });
-    Lock::of(graph, sources, &own.map(|(a, b)| (a.clone(), b.clone())).collect())
+    let mut lock = Lock::of(graph, sources, &own.map(|(a, b)| (a.clone(), b.clone())).collect());
+    for part in &graph.blocks {
+        let From::Module { name, version, .. } = &part.from else { continue };
+        if let (Some(one), Some(pin)) =
+            (catalogues::taken_as(around, name, version), lock.blocks.get_mut(&part.name))
+        {
+            pin.from = Some(one.from.clone());
+        }
+    }
+    lock
 }
 
 /// The lock in a folder, if there is one.
@@ -114,7 +129,12 @@ mod tests {
         let digest = |c: &str| format!("shelf.local/shop/db@sha256:{}", c.repeat(64));
         let pins = |c: &str, hash: &str| {
             let sources = BTreeMap::from([("db".to_owned(), hash.to_owned())]);
-            pins(&graph, &sources, &Images::from([("db".to_owned(), digest(c))]))
+            pins(
+                &graph,
+                &Around::default(),
+                &sources,
+                &Images::from([("db".to_owned(), digest(c))]),
+            )
         };
         assert!(matches!(must_fit(dir.path(), &pins("a", "1")), Err(Error::Data { .. })));
         write(dir.path(), &pins("a", "1")).unwrap();

@@ -73,7 +73,10 @@ async fn compared(
     let outlook = Outlook::of(&graph, &compiled, &changes, recorded.as_ref(), &live);
     let lock = match loaded.dir.as_os_str().is_empty() {
         true => Vec::new(),
-        false => lock::stale(&loaded.dir, &lock::pins(&graph, sources, &known))?,
+        false => {
+            let now = lock::pins(&graph, &loaded.around, sources, &known);
+            lock::stale(&loaded.dir, &now)?
+        }
     };
     let same = recorded.is_some_and(|one| one.release == compiled.release);
     secrets::read_others(target, &app, &compiled.secrets, &mut live).await?;

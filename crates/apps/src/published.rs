@@ -25,9 +25,10 @@ use crate::workshop::{self, CheckState, TrialOptions};
 use crate::{BuildOptions, Error, Result, Target, bundle, images};
 
 pub use fetch::{FetchOptions, FetchReport, fetch_module};
+pub(crate) use fetch::{Opened, keep, open};
 
 /// Type of a published module, of its index and of the manifest in it.
-const MODULE_TYPE: &str = "application/vnd.shelf.module.v1";
+pub(crate) const MODULE_TYPE: &str = "application/vnd.shelf.module.v1";
 /// Type of `module.toml`, which stands where an image has its configuration.
 const FACE_TYPE: &str = "application/vnd.shelf.module.face.v1+toml";
 /// Type of the module's folder.
@@ -160,7 +161,7 @@ fn place(to: &str, version: &str) -> Result<Reference> {
 }
 
 /// Reads a private key that nobody else can read.
-fn signing_key(path: &Path) -> Result<SigningKey> {
+pub(crate) fn signing_key(path: &Path) -> Result<SigningKey> {
     let unfit = |message: String, hint: Option<String>| Error::Data {
         code: "module/key",
         message: format!("the key {}: {message}", path.display()),
@@ -295,7 +296,7 @@ impl Parcel {
 }
 
 /// What a registry does not do, in our words.
-fn refused(what: String, error: &registry::Error) -> Error {
+pub(crate) fn refused(what: String, error: &registry::Error) -> Error {
     let message = format!("cannot {what}: {}", error.why());
     Error::Data { code: error.code(), message, hint: error.hint() }
 }

@@ -78,7 +78,7 @@ fn interface_value(interface: &Interface, letter: char) -> Value {
     })
 }
 
-fn module_value(card: &Card) -> Value {
+pub(crate) fn module_value(card: &Card) -> Value {
     let facts = |facts: &[(String, String)]| -> Map<String, Value> {
         facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
     };

@@ -64,11 +64,13 @@ pub(crate) fn check_here(global: &Global, folder: &Path) -> Result<(), Failure> 
     }
 }
 
-/// Whether only the target can tell if an app is right: its wires reach other apps there, or a
-/// file is laid over it there.
+/// Whether only the target can tell if an app is right: its wires reach other apps there, a file is
+/// laid over it there, or a module may be one of a catalogue that a server here knows.
 pub(crate) fn needs_target(global: &Global, error: &apps::Error) -> bool {
     let apps::Error::Wrong(found) = error else { return false };
-    global.on.is_some() || found.iter().any(|one| one.code == "wire/other-app")
+    let module = |code: &str| ["module/unknown", "module/version"].contains(&code);
+    let asks = |code: &str| code == "wire/other-app" || module(code) && global.socket().exists();
+    global.on.is_some() || found.iter().any(|one| asks(&one.code))
 }
 
 /// What a check found. An app file that names what is not there is wrong, which is a failure; it

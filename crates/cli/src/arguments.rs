@@ -3,6 +3,7 @@
 //! One file per command in `commands/`. Docker's words where the thing is Docker's, kubectl's
 //! under `shelf kubectl`, ours where it is new.
 
+pub(crate) mod catalogues;
 pub(crate) mod config;
 pub(crate) mod edits;
 pub(crate) mod git;
@@ -144,6 +145,9 @@ pub(crate) enum Command {
     /// Generated values: list (never shown), rotate
     #[command(subcommand)]
     Secret(SecretVerb),
+    /// Where modules come from beside the shelf in the program: add, ls, update, publish, sign
+    #[command(subcommand)]
+    Catalogue(catalogues::Catalogue),
     /// Where apps run: list, add, use, protect, check
     #[command(subcommand)]
     Target(targets::Target),

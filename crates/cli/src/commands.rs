@@ -3,6 +3,7 @@
 mod add;
 mod backup;
 mod build;
+mod catalogue;
 mod completion;
 mod config;
 mod confirm;
@@ -74,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     };
     match command {
         Command::Init(options) => init::init(global, &options),
-        Command::Add(options) => add::add(global, &options),
+        Command::Add(options) => add::add(global, &options).await,
         Command::Remove(options) => edit::remove(global, &options),
         Command::Rename(options) => edit::rename(global, &options),
         Command::Wire(options) => edit::wire(global, &options),
@@ -87,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         },
         Command::Unset(options) => edit::unset(global, &options),
         Command::Copies(options) => edit::copies(global, &options),
-        Command::Use(options) => edit::use_(global, &options),
+        Command::Use(options) => edit::use_(global, &options).await,
         Command::Extend(options) => edit::extend(global, &options),
         Command::Import(options) => transfer::import(global, &options).await,
         Command::Export(options) => transfer::export(global, &options),
@@ -98,8 +99,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Diff(options) => diff::diff(global, &options).await,
         Command::Explain(options) => explain::explain(global, &options),
         Command::Graph(options) => graph::graph(global, &options),
-        Command::Search(options) => shelf::search(global, &options),
-        Command::Show(options) => shelf::show(global, &options),
+        Command::Search(options) => shelf::search(global, &options).await,
+        Command::Show(options) => shelf::show(global, &options).await,
         Command::Interface(options) => shelf::interface(global, &options),
         Command::Pack(options) => pack::pack(global, &options).await,
         Command::Unpack(options) => pack::unpack(global, &options).await,
@@ -133,6 +134,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Snapshot(options) => backup::snapshot(global, &options).await,
         Command::Secret(verb) => secrets::secret(global, &verb).await,
         Command::Copy(options) => restore::copy(global, &options).await,
+        Command::Catalogue(verb) => catalogue::catalogue(global, &verb).await,
         Command::Target(verb) => target::target(global, &verb).await,
         Command::Move(options) => moves::move_app(global, &options).await,
         Command::Build(options) => build::build(global, &options).await,

@@ -174,6 +174,17 @@ impl App {
         paths
     }
 
+    /// Blocks that use a module of a shelf, and what they say of it: `redis@7`, `team/redis`.
+    pub fn used_modules(&self) -> Vec<(&str, &str)> {
+        let mut all = Vec::new();
+        for block in &self.blocks {
+            if let Origin::Module(used) = &block.from {
+                all.push((block.name.value.as_str(), used.value.as_str()));
+            }
+        }
+        all
+    }
+
     /// Files beside the app file that its extensions may name. Whoever reads files gives the text
     /// of each that is there to [`App::give_file`].
     pub fn named_files(&self) -> Vec<&str> {

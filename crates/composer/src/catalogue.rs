@@ -19,6 +19,8 @@ pub struct Catalogue {
     local: BTreeMap<String, Arc<Module>>,
     interfaces: BTreeMap<String, Arc<Interface>>,
     apps: BTreeMap<String, Arc<Graph>>,
+    /// What the words of an app mean that name no catalogue: `redis@7` to name and version.
+    meant: BTreeMap<String, (String, String)>,
 }
 
 impl Catalogue {
@@ -31,6 +33,41 @@ impl Catalogue {
         versions.push(Arc::new(module));
         versions.sort_by(|a, b| version::order(&b.version, &a.version));
         Ok(())
+    }
+
+    /// Adds a module of another catalogue under that one's name: `team/redis`. `path` is only used
+    /// in messages.
+    pub fn add_taken(
+        &mut self,
+        catalogue: &str,
+        path: &str,
+        text: &str,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let mut module = Module::parse(path, text)?;
+        module.name = format!("{catalogue}/{}", module.name);
+        let versions = self.modules.entry(module.name.clone()).or_default();
+        versions.retain(|other| other.version != module.version);
+        versions.push(Arc::new(module));
+        versions.sort_by(|a, b| version::order(&b.version, &a.version));
+        Ok(())
+    }
+
+    /// Says what an app means with `used`, such as `redis@7`: a module by its name here and its
+    /// exact version.
+    pub fn mean(&mut self, used: &str, name: &str, version: &str) {
+        self.meant.insert(used.to_owned(), (name.to_owned(), version.to_owned()));
+    }
+
+    /// The module that an app means with `used`, such as `postgres@15`.
+    pub fn used(&self, used: &str) -> Option<&Module> {
+        if let Some((name, exact)) = self.meant.get(used) {
+            let mut versions = self.modules.get(name)?.iter().map(Arc::as_ref);
+            return versions.find(|module| module.version == *exact);
+        }
+        match used.split_once('@') {
+            Some((name, wanted)) => self.module_version(name, wanted),
+            None => self.module(used),
+        }
     }
 
     /// Adds a module that lies in the app's own folder, at the path that the app names
@@ -104,5 +141,32 @@ impl Catalogue {
     /// The other apps of the target, by name.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &Graph> {
         self.apps.values().map(Arc::as_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DISK: &str = "module = \"bucket\"\nversion = \"1.2.0\"\n\
+        [disks]\ndata = { size = \"1Gi\" }\n[provides]\ndata = { type = \"files/1\" }\n\
+        [assumes]\none = { says = \"One.\", if-not = \"Two.\" }\n";
+
+    #[test]
+    fn a_name_alone_means_what_it_is_said_to_mean() {
+        let mut shelf = Catalogue::default();
+        shelf.add_module("a", DISK).unwrap();
+        let version = |shelf: &Catalogue, used: &str| {
+            shelf.used(used).map(|module| format!("{} {}", module.name, module.version))
+        };
+        assert_eq!(version(&shelf, "bucket@1").as_deref(), Some("bucket 1.2.0"));
+        shelf.add_taken("team", "b", &DISK.replace("1.2.0", "1.9.0")).unwrap();
+        // Nothing changes for who names no catalogue.
+        assert_eq!(version(&shelf, "bucket@1").as_deref(), Some("bucket 1.2.0"));
+        assert_eq!(version(&shelf, "team/bucket").as_deref(), Some("team/bucket 1.9.0"));
+        assert_eq!(version(&shelf, "team/bucket@2"), None);
+        shelf.mean("bucket@1", "team/bucket", "1.9.0");
+        assert_eq!(version(&shelf, "bucket@1").as_deref(), Some("team/bucket 1.9.0"));
+        assert_eq!(version(&shelf, "bucket").as_deref(), Some("bucket 1.2.0"));
     }
 }

@@ -26,6 +26,7 @@ mod diagnostic;
 mod edit;
 mod explain;
 pub mod graph;
+pub mod index;
 pub mod interface;
 pub mod lock;
 pub mod module;

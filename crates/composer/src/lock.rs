@@ -21,6 +21,8 @@ pub struct Lock {
 pub struct Pin {
     /// Its module with its exact version, such as `postgres@15.1.0`, if it comes from one.
     pub module: Option<String>,
+    /// Where that came from, by digest, if not from the shelf in the program.
+    pub from: Option<String>,
     /// The hash of the folder that it is built from.
     pub folder: Option<String>,
     /// Its image by digest.
@@ -61,7 +63,7 @@ impl Lock {
                 From::Image { opened, .. } if image.is_some() => opened.clone(),
                 _ => Opened::default(),
             };
-            (part.name.clone(), Pin { module, folder, image, opened })
+            (part.name.clone(), Pin { module, folder, image, opened, from: None })
         };
         Self { blocks: graph.blocks.iter().map(pin).collect() }
     }
@@ -71,7 +73,12 @@ impl Lock {
         let mut text = HEAD.to_owned();
         for (block, pin) in &self.blocks {
             text.push_str(&format!("\n[{block}]\n"));
-            let lines = [("module", &pin.module), ("folder", &pin.folder), ("image", &pin.image)];
+            let lines = [
+                ("module", &pin.module),
+                ("from", &pin.from),
+                ("folder", &pin.folder),
+                ("image", &pin.image),
+            ];
             for (key, value) in lines {
                 if let Some(value) = value {
                     text.push_str(&format!("{key:6} = \"{value}\"\n"));
@@ -95,7 +102,7 @@ impl Lock {
         let mut blocks = BTreeMap::new();
         for entry in reader.root(&document).entries() {
             let Some(table) = entry.table() else { continue };
-            table.only(&["module", "folder", "image", "ports", "volumes"], "a pin");
+            table.only(&["module", "from", "folder", "image", "ports", "volumes"], "a pin");
             let text = |key| table.string(key).map(|text| text.value);
             let json = |key| table.entry(key).map(|entry| entry.json()).unwrap_or_default();
             // What is no list of ports or folders counts as nothing: the image is asked again.
@@ -104,7 +111,8 @@ impl Lock {
                 volumes: serde_json::from_value(json("volumes")).unwrap_or_default(),
             };
             let (module, folder) = (text("module"), text("folder"));
-            let pin = Pin { module, folder, image: text("image"), opened };
+            let (from, image) = (text("from"), text("image"));
+            let pin = Pin { module, from, folder, image, opened };
             if let Some(image) = table.string("image").filter(|one| !is_pinned(&one.value)) {
                 reader.refuse(
                     Diagnostic::new("lock/image", &image.span, "an image is pinned by its digest")
@@ -125,6 +133,16 @@ impl Lock {
         })
     }
 
+    /// The pin of a block, if it is one of what the app says now: `redis@7`, `team/redis`.
+    pub fn pin(&self, block: &str, used: &str) -> Option<&Pin> {
+        let pin = self.blocks.get(block)?;
+        let (name, version) = pin.module.as_deref()?.split_once('@')?;
+        let (meant, wanted) = used.split_once('@').map_or((used, None), |(a, b)| (a, Some(b)));
+        let same = name == meant || name.rsplit('/').next() == Some(meant);
+        let keeps = |wanted| crate::version::keeps(version, wanted) == Some(true);
+        (same && wanted.is_none_or(keeps)).then_some(pin)
+    }
+
     /// What differs between this lock and `now`, block by block. What `now` does not know, such as
     /// an image that is not built, is not compared.
     pub fn stale(&self, now: &Self) -> Vec<Stale> {
@@ -140,6 +158,7 @@ impl Lock {
                 (Some(locked), Some(now)) => {
                     let pairs = [
                         ("module", &locked.module, &now.module),
+                        ("from", &locked.from, &now.from),
                         ("folder", &locked.folder, &now.folder),
                         ("image", &locked.image, &now.image),
                     ];
@@ -162,4 +181,24 @@ fn is_pinned(image: &str) -> bool {
     image.rsplit_once("@sha256:").is_some_and(|(_, digest)| {
         digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_counts_as_long_as_the_file_means_it() {
+        let text = "[db]\nmodule = \"team/redis@7.0.1\"\nfrom = \"r.lan/team/redis@sha256:0\"\n";
+        let lock = Lock::parse("app.lock", text).unwrap();
+        assert!(lock.to_text().contains("from   = \"r.lan/team/redis@sha256:0\""));
+        assert_eq!(Lock::parse("app.lock", &lock.to_text()).unwrap(), lock);
+        for used in ["team/redis@7", "team/redis", "redis@7", "redis"] {
+            assert!(lock.pin("db", used).is_some(), "{used}");
+        }
+        for used in ["team/redis@8", "other/redis@7", "redis@8", "team"] {
+            assert!(lock.pin("db", used).is_none(), "{used}");
+        }
+        assert!(lock.pin("web", "redis").is_none());
+    }
 }

@@ -142,10 +142,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
     let shape: Option<&Shape> = match &block.from {
         Origin::Module(used) => {
             draft.module = Some(used.value.clone());
-            let module = match used.value.split_once('@') {
-                Some((name, version)) => catalogue.module_version(name, version),
-                None => catalogue.module(&used.value),
-            };
+            let module = catalogue.used(&used.value);
             if let Some(module) = module {
                 draft.summary.clone_from(&module.summary);
                 draft.assumptions = module.assumes.iter().map(premise).collect();

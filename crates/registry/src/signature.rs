@@ -185,11 +185,30 @@ impl Repository {
     /// [`Error::Unsigned`] says why none is good: there is none, another key made it, or it is of
     /// something else.
     pub async fn signed(&self, digest: &str, keys: &[PublicKey]) -> Result<Signed> {
-        let refused = |reason: &str| Error::Unsigned {
-            name: format!("{}@{digest}", self.name()),
-            reason: reason.to_owned(),
-        };
-        let mut why = "nobody signed it";
+        let (found, why) = self.looked_at(digest, keys, 1).await?;
+        found.into_iter().next().ok_or_else(|| self.unsigned(digest, why))
+    }
+
+    /// Every good signature of a digest that one of the keys made, under whatever name.
+    ///
+    /// # Errors
+    /// The registry does not answer, or there are more signatures than anybody makes.
+    pub async fn signers(&self, digest: &str, keys: &[PublicKey]) -> Result<Vec<Signed>> {
+        self.looked_at(digest, keys, COUNT_MAX).await.map(|(found, _)| found)
+    }
+
+    fn unsigned(&self, digest: &str, reason: &str) -> Error {
+        Error::Unsigned { name: format!("{}@{digest}", self.name()), reason: reason.to_owned() }
+    }
+
+    /// Up to `enough` good signatures, and why the last of the others is none.
+    async fn looked_at(
+        &self,
+        digest: &str,
+        keys: &[PublicKey],
+        enough: usize,
+    ) -> Result<(Vec<Signed>, &'static str)> {
+        let (mut found, mut why) = (Vec::new(), "nobody signed it");
         let mut manifests = vec![tag(digest)];
         let others = self.referrers(digest, Some(SIGNATURE_TYPE)).await?;
         manifests.extend(others.into_iter().map(|one| one.digest));
@@ -204,10 +223,9 @@ impl Repository {
             let fields =
                 Fields::parse(&manifest.bytes).map_err(|reason| self.wrong(&what, reason))?;
             for layer in fields.layers.iter().filter(|one| one.media_type == PAYLOAD_TYPE) {
-                let Some(rest) = left.checked_sub(1) else {
-                    return Err(refused("there are too many signatures to look at"));
-                };
-                left = rest;
+                left = left.checked_sub(1).ok_or_else(|| {
+                    self.unsigned(digest, "there are too many signatures to look at")
+                })?;
                 let signature = layer.annotations.get(REMARK).map(|text| BASE64.decode(text));
                 let Some(Ok(signature)) = signature.filter(|_| layer.size <= PAYLOAD_MAX) else {
                     continue;
@@ -218,12 +236,15 @@ impl Repository {
                     continue;
                 };
                 match named(&text, digest) {
-                    Some(name) => return Ok(Signed { name, key }),
+                    Some(name) => found.push(Signed { name, key }),
                     None => why = "the signature beside it is of something else",
+                }
+                if found.len() >= enough {
+                    return Ok((found, why));
                 }
             }
         }
-        Err(refused(why))
+        Ok((found, why))
     }
 
     /// Its registry and its path: what a signer signs.

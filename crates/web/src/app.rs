@@ -85,8 +85,9 @@ pub(crate) async fn make(
 }
 
 /// What is on the shelf.
-pub(crate) async fn catalogue() -> Result<Response, Refusal> {
-    let shelf = blocking(apps::catalogue).await?;
+pub(crate) async fn catalogue(State(door): State<Door>) -> Result<Response, Refusal> {
+    let target = door.target.clone();
+    let shelf = blocking(move || apps::catalogue_of(&target)).await?;
     Ok(Json(shelf).into_response())
 }
 

@@ -39,6 +39,15 @@ pub(crate) async fn edit(
         let message = format!("one request has from 1 to {MOST_EDITS} edits");
         return Err(Refusal::unfit("edit/count", message));
     }
+    let named = |edit: &Edit| match edit {
+        Edit::Add { use_: Some(used), .. } | Edit::Use { module: used, .. } => Some(used.clone()),
+        _ => None,
+    };
+    let used: Vec<String> =
+        request.edits.iter().filter_map(named).filter(|used| used.contains('/')).collect();
+    if !used.is_empty() {
+        apps::take_modules(&door.target, &door.registry.dir(&app)?, &used).await?;
+    }
     changed(&door, &caller, &app, move |dir, by| {
         apps::edit(dir, &request.edits, by, request.revision.as_deref())
     })

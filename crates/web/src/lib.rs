@@ -12,6 +12,7 @@
 mod answer;
 mod app;
 mod asset;
+mod catalogues;
 mod code;
 mod data;
 mod edits;

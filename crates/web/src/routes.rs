@@ -17,8 +17,8 @@ use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
-    Door, Error, app, asset, code, data, edits, git, guard, import, inside, kubernetes, life,
-    modules, moves, stream, targets, terminal, upgrade, verbs,
+    Door, Error, app, asset, catalogues, code, data, edits, git, guard, import, inside, kubernetes,
+    life, modules, moves, stream, targets, terminal, upgrade, verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.
@@ -111,6 +111,7 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/apps/{app}/backups/{name}", get(data::fetch).delete(data::forget));
     table()
         .merge(own)
+        .merge(catalogues::routes())
         .layer(middleware::from_fn_with_state(door.clone(), owner))
         .with_state(door.clone())
 }

@@ -86,13 +86,7 @@ pub async fn fetch_module(
         return Err(Error::Data { code: "registry/unsigned", message, hint: None });
     }
     events(Event::Note { text: format!("{}@{digest} is signed", signed.name) });
-    let index = document(&whole.bytes).ok_or_else(|| unfit(no_module(&name), None))?;
-    let (face, archive, image) = parts(&repository, &index, &name).await?;
-    let found = files::unpack(&archive)
-        .map_err(|error| unfit(format!("{name} is not used: {error}"), None))?;
-    let own = found.get(Path::new("module.toml")).map(|(_, bytes)| bytes.as_slice());
-    let text = String::from_utf8(face).ok().filter(|text| own == Some(text.as_bytes()));
-    let text = text.ok_or_else(|| unfit(no_module(&name), None))?;
+    let Opened { text, files: found, image } = open(&repository, &whole.bytes, &name).await?;
     let module = Module::parse("module.toml", &text).map_err(Error::Wrong)?;
     keep(&options.to, &found)?;
     Ok(FetchReport {
@@ -103,6 +97,36 @@ pub async fn fetch_module(
         folder: options.to.clone(),
         files: found.len(),
     })
+}
+
+/// A published module, checked against its digest.
+pub(crate) struct Opened {
+    /// Its `module.toml`.
+    pub(crate) text: String,
+    /// Its folder.
+    pub(crate) files: std::collections::BTreeMap<PathBuf, files::Entry>,
+    /// Its image by digest, if it carries one.
+    pub(crate) image: Option<String>,
+}
+
+/// Reads what the index of a published module names; `whole` is that index.
+///
+/// # Errors
+/// It is no module, or the registry does not give all of it.
+pub(crate) async fn open(
+    repository: &Repository,
+    whole: &[u8],
+    name: &Reference,
+) -> Result<Opened> {
+    let unfit = |message: String| Error::Data { code: "module/fetch", message, hint: None };
+    let index = document(whole).ok_or_else(|| unfit(no_module(name)))?;
+    let (face, archive, image) = parts(repository, &index, name).await?;
+    let files =
+        files::unpack(&archive).map_err(|error| unfit(format!("{name} is not used: {error}")))?;
+    let own = files.get(Path::new("module.toml")).map(|(_, bytes)| bytes.as_slice());
+    let text = String::from_utf8(face).ok().filter(|text| own == Some(text.as_bytes()));
+    let text = text.ok_or_else(|| unfit(no_module(name)))?;
+    Ok(Opened { text, files, image })
 }
 
 fn no_module(name: &Reference) -> String {
@@ -144,7 +168,13 @@ async fn parts(
 }
 
 /// The folder in its place, all of it or nothing.
-fn keep(to: &Path, found: &std::collections::BTreeMap<PathBuf, files::Entry>) -> Result<()> {
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn keep(
+    to: &Path,
+    found: &std::collections::BTreeMap<PathBuf, files::Entry>,
+) -> Result<()> {
     let fails = |source| Error::Write { path: to.to_owned(), source };
     let beside = to.parent().unwrap_or(Path::new("."));
     let staged = tempfile::Builder::new().prefix(".shelf-module-").tempdir_in(beside);

@@ -28,7 +28,7 @@ pub(super) struct Folder {
 }
 
 /// A file: whether it can be run, and its bytes.
-pub(super) type Entry = (bool, Vec<u8>);
+pub(crate) type Entry = (bool, Vec<u8>);
 
 /// Packs a folder of plain files; links lead elsewhere and are refused.
 pub(super) fn pack(dir: &Path) -> Result<Folder> {

@@ -5,14 +5,15 @@ use std::path::{Component, Path, PathBuf};
 use apps::Edit;
 use serde_json::Value;
 
-use super::{Outcome, edit};
+use super::{Outcome, catalogue, edit};
 use crate::app;
 use crate::arguments::edits::Add;
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
 /// Adds a block; with `--wire`, ties sockets to it in the same edit.
-pub(crate) fn add(global: &Global, options: &Add) -> Outcome {
+pub(crate) async fn add(global: &Global, options: &Add) -> Outcome {
+    catalogue::take(global, options.what.as_deref()).await?;
     let folder = app::folder(global)?;
     let what = options.what.as_deref();
     let source = what.map(|what| source(&folder, what)).transpose()?.flatten();
@@ -29,7 +30,10 @@ pub(crate) fn add(global: &Global, options: &Add) -> Outcome {
             }
             (None, what) => {
                 let what = what.unwrap_or_default();
-                what.split(['@', '/', ':']).next().unwrap_or_default().to_owned()
+                let name = what.split(['@', ':']).next().unwrap_or_default();
+                let own = catalogue::names_one(what);
+                let mut parts = name.split('/');
+                if own { parts.next_back() } else { parts.next() }.unwrap_or_default().to_owned()
             }
         },
     };
@@ -50,7 +54,7 @@ pub(crate) fn add(global: &Global, options: &Add) -> Outcome {
 /// The folder as the app file names it, if it is one and not a module.
 fn source(app: &Path, what: &str) -> Result<Option<String>, Failure> {
     let shaped = what.starts_with(['.', '/', '~']) || (what.contains('/') && !what.contains(':'));
-    if !shaped {
+    if !shaped || catalogue::names_one(what) {
         return Ok(None);
     }
     let outside = |why: String| {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use apps::{Edit, EditReport};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, say};
+use super::{Outcome, catalogue, say};
 use crate::app;
 use crate::arguments::edits::{
     Copies, Extend, Need, Remove, Rename, Set, Trial, Unneed, Unset, Unwire, Url, Use, Wire,
@@ -176,7 +176,8 @@ pub(crate) fn copies(global: &Global, options: &Copies) -> Outcome {
     perform(global, options.trial, &[Edit::Copies { block, process, copies }])
 }
 
-pub(crate) fn use_(global: &Global, options: &Use) -> Outcome {
+pub(crate) async fn use_(global: &Global, options: &Use) -> Outcome {
+    catalogue::take(global, Some(&options.module)).await?;
     let edit = Edit::Use { block: options.block.clone(), module: options.module.clone() };
     perform(global, options.trial, &[edit])
 }

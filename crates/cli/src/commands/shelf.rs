@@ -1,5 +1,5 @@
-//! `shelf search`, `shelf show`, `shelf interface`: what is on the shelf. It is in the binary, so
-//! no server is asked.
+//! `shelf search`, `shelf show`, `shelf interface`: what is on the shelf. It is in the binary; what
+//! catalogues have beside it, a server knows, if one runs.
 
 use std::process::ExitCode;
 
@@ -16,6 +16,14 @@ fn catalogue() -> Result<Value, Failure> {
     apps::catalogue().map_err(|error| app::failure(&error))
 }
 
+/// The same with what the server's catalogues have, if a server answers.
+async fn everything(global: &Global) -> Result<Value, Failure> {
+    match global.client().json(http::Method::GET, "/v1/catalogue", None).await {
+        Ok(value) if value["modules"].is_array() => Ok(value),
+        Ok(_) | Err(_) => catalogue(),
+    }
+}
+
 /// A member as text; nothing if it is none.
 pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
@@ -27,8 +35,8 @@ pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 }
 
 /// Modules by words of their name, aliases, interfaces, group or description.
-pub(crate) fn search(global: &Global, options: &Search) -> Outcome {
-    let catalogue = catalogue()?;
+pub(crate) async fn search(global: &Global, options: &Search) -> Outcome {
+    let catalogue = everything(global).await?;
     let fits = |module: &&Value| {
         let interfaces = list(module, "offers").iter().map(|offer| text(offer, "interface"));
         let aliases = list(module, "aliases").iter().filter_map(Value::as_str);
@@ -67,8 +75,8 @@ pub(crate) fn search(global: &Global, options: &Search) -> Outcome {
 }
 
 /// One module, by its name or by a block of this app that uses it.
-pub(crate) fn show(global: &Global, options: &Show) -> Outcome {
-    let catalogue = catalogue()?;
+pub(crate) async fn show(global: &Global, options: &Show) -> Outcome {
+    let catalogue = everything(global).await?;
     let (wanted, version) = match options.module.split_once('@') {
         Some((name, version)) => (name, version),
         None => (options.module.as_str(), ""),
@@ -152,6 +160,17 @@ fn card(module: &Value) -> String {
         let words = |key: &str| text(offer, key).to_owned();
         vec![words("name"), words("interface"), facts.collect::<Vec<_>>().join(", ")]
     };
+    let asks: Vec<&str> = list(module, "asks").iter().filter_map(Value::as_str).collect();
+    if !text(module, "catalogue").is_empty() {
+        let signed = if module["signed"] == true { "signed itself" } else { "signed by its list" };
+        let rows = [
+            ["catalogue", text(module, "catalogue")],
+            ["from", text(module, "from")],
+            ["trusted", signed],
+            ["asks for", &asks.join(", ")],
+        ];
+        section("origin", rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect());
+    }
     section("gives", list(module, "offers").iter().map(offer).collect());
     let need = |need: &Value| {
         let limits = list(need, "limits").iter().filter_map(Value::as_str).collect::<Vec<_>>();

@@ -65,6 +65,9 @@ pub(super) fn node<'a>(
 }
 
 fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Module, Diagnostic> {
+    if let Some(module) = catalogue.used(&used.value) {
+        return Ok(module);
+    }
     let (name, wanted) = match used.value.split_once('@') {
         Some((name, version)) => (name, Some(version)),
         None => (used.value.as_str(), None),
@@ -72,14 +75,16 @@ fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Mo
     let Some(module) = catalogue.module(name) else {
         let known = catalogue.modules().map(|module| module.name.as_str());
         let message = format!("there is no module \"{name}\" on the shelf");
-        return Err(
-            Diagnostic::new("module/unknown", &used.span, message).did_you_mean(name, known)
-        );
+        let unknown = Diagnostic::new("module/unknown", &used.span, message);
+        let Some((shelf, _)) = name.split_once('/') else {
+            return Err(unknown.did_you_mean(name, known));
+        };
+        // Only a server knows catalogues; what it took once lies beside the app.
+        return Err(unknown
+            .help(&format!("if {shelf} is a catalogue, its server has it"), "shelf plan")
+            .help("those it knows", "shelf catalogue ls"));
     };
     let Some(wanted) = wanted else { return Ok(module) };
-    if let Some(module) = catalogue.module_version(name, wanted) {
-        return Ok(module);
-    }
     let same = catalogue.modules().filter(|module| module.name == name);
     let versions: Vec<&str> = same.map(|module| module.version.as_str()).collect();
     let major = module.version.split('.').next().unwrap_or_default();

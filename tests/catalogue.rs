@@ -1,0 +1,208 @@
+//! Catalogues: two in order, an app that lives from one of them with and without its registry, and
+//! what is refused: wrong keys, too few signatures, an old index, an artifact that was swapped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::borrowed::Registry;
+use crate::server::{Ended, Server};
+
+const FOLDER: &str = "shelves";
+
+struct Scene<'a> {
+    server: &'a Server,
+    folder: PathBuf,
+    /// What the registry keeps.
+    kept: PathBuf,
+    port: u16,
+}
+
+impl Scene<'_> {
+    fn shelf(&self, arguments: &[&str]) -> Ended {
+        self.server.shelf_in(FOLDER, arguments)
+    }
+
+    fn good(&self, arguments: &[&str], says: &str) -> Result<String> {
+        let text = self.shelf(arguments).good()?;
+        ensure!(text.contains(says), "{says:?} is not in {text}");
+        Ok(text)
+    }
+
+    fn refused(&self, arguments: &[&str], why: &str) -> Result<()> {
+        let ended = self.shelf(arguments);
+        ensure!(ended.code != 0 && ended.err.contains(why), "{why:?} is not in {ended:?}");
+        Ok(())
+    }
+
+    fn place(&self, path: &str) -> String {
+        format!("127.0.0.1:{}/{path}", self.port)
+    }
+
+    /// The file that says what a tag of `team` stands for.
+    fn tag(&self, name: &str) -> PathBuf {
+        self.kept.join("repositories/team/_manifests/tags").join(name).join("current/link")
+    }
+
+    /// A module that answers with `word`, published without a trial.
+    fn publish(&self, place: &str, version: &str, key: &str) -> Result<()> {
+        let file = self.folder.join("greeter/module.toml");
+        let text = fs::read_to_string(&file)?;
+        let line = text.lines().find(|line| line.starts_with("version")).context("a version")?;
+        fs::write(&file, text.replace(line, &format!("version = \"{version}\"")))?;
+        let to = self.place(place);
+        self.good(
+            &["module", "publish", "greeter", &to, "--key", key, "--untried"],
+            &format!("greeter {version} is at"),
+        )?;
+        Ok(())
+    }
+
+    fn app(&self, name: &str, used: &str) -> Result<()> {
+        let text = format!("app = \"{name}\"\n\n[hello]\nuse = \"{used}\"\n");
+        Ok(fs::write(self.folder.join("app.toml"), text)?)
+    }
+}
+
+/// See the file.
+pub(crate) fn used(server: &mut Server) -> Result<()> {
+    let store = server.scratch("shelves-registry");
+    let registry = Registry::start(&store)?;
+    let folder = server.scratch(FOLDER);
+    fs::create_dir_all(&folder)?;
+    let kept = store.join("data/docker/registry/v2");
+    let scene = Scene { server, folder, kept, port: registry.port };
+    let done = made(&scene)
+        .and_then(|()| taken(&scene))
+        .and_then(|()| old_ones(&scene))
+        .and_then(|()| swapped(&scene))
+        .and_then(|()| {
+            drop(registry);
+            offline(&scene)
+        });
+    for app in ["shelves", "again"] {
+        scene.shelf(&["destroy", "--yes", "--delete-data", app]);
+    }
+    for name in ["team", "wide"] {
+        scene.shelf(&["catalogue", "rm", name]);
+    }
+    done
+}
+
+/// Two people sign one catalogue, one another; nobody else's keys count.
+fn made(scene: &Scene<'_>) -> Result<()> {
+    scene.good(&["module", "new", "greeter"], "greeter")?;
+    for name in ["a", "b", "c"] {
+        scene.good(&["module", "key", name], "signs")?;
+    }
+    scene.publish("wide/greeter", "1.9.0", "c")?;
+    scene.publish("team/greeter", "1.2.0", "a")?;
+    let (team, wide) = (scene.place("team"), scene.place("wide"));
+    let publish = ["catalogue", "publish", &team, "greeter:1.2.0", "--key", "a"];
+    let two = ["--trust", "b.pub", "--threshold", "2"];
+    scene.refused(&[&publish[..], &["--threshold", "2"]].concat(), "2 of 1 keys cannot sign")?;
+    scene.good(&[&publish[..], &two, &["--dry-run"]].concat(), "would be made")?;
+    scene.good(&[&publish[..], &two].concat(), "1 of the 2 signatures")?;
+    let add = ["catalogue", "add", "team", &team, "--key", "a.pub", "--key", "b.pub"];
+    scene.refused(&add, "has no team:catalogue")?;
+    scene.refused(&["catalogue", "sign", &team, "--key", "c"], "names no such key")?;
+    scene.good(&["catalogue", "sign", &team, "--key", "b"], "is taken from now on")?;
+    let stranger = ["catalogue", "add", "team", &team, "--key", "c.pub"];
+    scene.refused(&stranger, "0 of the 1 signatures")?;
+    scene.good(&["catalogue", "ls"], "no catalogue")?;
+    let wide_publish = ["catalogue", "publish", &wide, "greeter:1.9.0", "--key", "c"];
+    scene.good(&wide_publish, "is taken from now on")?;
+    scene.good(&["catalogue", "add", "wide", &wide, "--key", "c.pub"], "number 1, 1 modules")?;
+    let first = [&add[..], &["--threshold", "2", "--before", "wide"]].concat();
+    scene.good(&first, "number 1, 1 modules")?;
+    scene.refused(&first, "already")?;
+    scene.good(&["search", "greeter"], "wide/greeter")?;
+    scene.good(&["show", "team/greeter"], "signed itself")?;
+    let listed = scene.good(&["catalogue", "ls"], "2 of 2")?;
+    let at = |name: &str| listed.find(&format!("\n{name}")).context(listed.clone());
+    ensure!(at("team")? < at("wide")?, "{listed}");
+    Ok(())
+}
+
+/// A name alone means the first catalogue that has it; the app lives with the image it carries, and
+/// its lock says where it came from.
+fn taken(scene: &Scene<'_>) -> Result<()> {
+    scene.app("shelves", "team/greeter@7")?;
+    scene.refused(&["plan"], "has no greeter 7")?;
+    scene.app("shelves", "greeter@1")?;
+    let went = scene.shelf(&["go"]);
+    ensure!(went.code == 0 && went.out.contains("shelves is"), "{went:?}");
+    ensure!(went.err.contains("from team/greeter 1.2.0, by digest"), "{went:?}");
+    let lock = fs::read_to_string(scene.folder.join("app.lock"))?;
+    let from = format!("from   = \"{}@sha256:", scene.place("team/greeter"));
+    ensure!(lock.contains("\"team/greeter@1.2.0\"") && lock.contains(&from), "{lock}");
+    // What is locked stays, whoever comes first; a verb without a server knows it too.
+    scene.good(&["catalogue", "rm", "team"], "is forgotten")?;
+    scene.good(&["plan"], "nothing to do")?;
+    scene.good(&["--json", "graph"], "team/greeter")?;
+    let team = scene.place("team");
+    let add = ["catalogue", "add", "team", &team, "--key", "a.pub", "--key", "b.pub"];
+    scene.good(&[&add[..], &["--threshold", "2"]].concat(), "number 1")?;
+    Ok(())
+}
+
+/// An index with too few signatures, and one that was put back, change nothing.
+fn old_ones(scene: &Scene<'_>) -> Result<()> {
+    let team = scene.place("team");
+    let first = fs::read(scene.tag("catalogue"))?;
+    let publish = ["catalogue", "publish", &team, "--key", "a"];
+    scene.good(&publish, "number 2 waits")?;
+    let update = ["catalogue", "update", "team"];
+    // Somebody who can write to the registry, and has no key.
+    fs::write(scene.tag("catalogue"), fs::read(scene.tag("catalogue-next"))?)?;
+    scene.refused(&update, "1 of the 2 signatures")?;
+    fs::write(scene.tag("catalogue"), &first)?;
+    scene.good(&["catalogue", "sign", &team, "--key", "b"], "number 2 is taken")?;
+    scene.good(&update, "2 of 2")?;
+    fs::write(scene.tag("catalogue"), &first)?;
+    scene.refused(&update, "an old one was put back")?;
+    let value: serde_json::Value =
+        serde_json::from_str(&scene.good(&["--json", "catalogue", "ls"], "team")?)?;
+    let all = value["result"]["catalogues"].as_array().context("catalogues")?;
+    let known = all.iter().find(|one| one["name"] == "team").context("team")?;
+    ensure!(known["version"] == 2, "{known}");
+    Ok(())
+}
+
+/// Another artifact in the place of the one that an index lists is not taken.
+fn swapped(scene: &Scene<'_>) -> Result<()> {
+    let digests =
+        scene.good(&["catalogue", "publish", &scene.place("wide"), "--key", "c"], "1.9.0")?;
+    let hex = digests.split("sha256:").nth(1).context("a digest")?;
+    let hex: String = hex.chars().take_while(char::is_ascii_hexdigit).collect();
+    let blob = blob(&scene.kept, &hex);
+    let good = fs::read(&blob)?;
+    let mut bad = good.clone();
+    // The same length, another word.
+    let at = bad.windows(5).position(|part| part == b"1.9.0").context("a version in it")?;
+    bad[at] = b'8';
+    fs::write(&blob, &bad)?;
+    scene.app("again", "wide/greeter@1")?;
+    let ended = scene.shelf(&["plan"]);
+    ensure!(ended.code != 0 && ended.err.contains("digest"), "{ended:?}");
+    fs::write(&blob, &good)?;
+    Ok(())
+}
+
+fn blob(kept: &Path, hex: &str) -> PathBuf {
+    kept.join("blobs/sha256").join(&hex[..2]).join(hex).join("data")
+}
+
+/// Without the registry: the app changes, and another app begins with the same module.
+fn offline(scene: &Scene<'_>) -> Result<()> {
+    for (app, used) in [("shelves", "greeter@1"), ("again", "team/greeter")] {
+        scene.app(app, used)?;
+        let went = scene.shelf(&["go"]);
+        ensure!(went.code == 0 && went.out.contains(&format!("{app} is")), "{went:?}");
+        // The lock in this folder is of the app before.
+        fs::remove_file(scene.folder.join("app.lock"))?;
+    }
+    scene.refused(&["catalogue", "update"], "127.0.0.1")?;
+    Ok(())
+}
