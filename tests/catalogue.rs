@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::borrowed::Registry;
-use crate::server::{Ended, Server};
+use crate::server::{Ended, Server, eventually};
 
 const FOLDER: &str = "shelves";
 
@@ -60,7 +60,9 @@ impl Scene<'_> {
     }
 
     fn app(&self, name: &str, used: &str) -> Result<()> {
-        let text = format!("app = \"{name}\"\n\n[hello]\nuse = \"{used}\"\n");
+        let text = format!(
+            "app = \"{name}\"\n\n[hello]\nuse = \"{used}\"\nrun = {{ hello = {{ path = \"/\" }} }}\n"
+        );
         Ok(fs::write(self.folder.join("app.toml"), text)?)
     }
 }
@@ -81,13 +83,15 @@ pub(crate) fn used(server: &mut Server) -> Result<()> {
             drop(registry);
             offline(&scene)
         });
+    let mut gone = Ok(());
     for app in ["shelves", "again"] {
-        scene.shelf(&["destroy", "--yes", "--delete-data", app]);
+        gone = gone.and(scene.app(app, "greeter"));
+        gone = gone.and(scene.shelf(&["destroy", "--yes", "--delete-data", app]).good().map(drop));
     }
     for name in ["team", "wide"] {
-        scene.shelf(&["catalogue", "rm", name]);
+        gone = gone.and(scene.shelf(&["catalogue", "rm", name]).good().map(drop));
     }
-    done
+    done.and(gone)
 }
 
 /// Two people sign one catalogue, one another; nobody else's keys count.
@@ -134,17 +138,28 @@ fn taken(scene: &Scene<'_>) -> Result<()> {
     let went = scene.shelf(&["go"]);
     ensure!(went.code == 0 && went.out.contains("shelves is"), "{went:?}");
     ensure!(went.err.contains("from team/greeter 1.2.0, by digest"), "{went:?}");
+    lives(scene, "shelves")?;
     let lock = fs::read_to_string(scene.folder.join("app.lock"))?;
     let from = format!("from   = \"{}@sha256:", scene.place("team/greeter"));
     ensure!(lock.contains("\"team/greeter@1.2.0\"") && lock.contains(&from), "{lock}");
     // What is locked stays, whoever comes first; a verb without a server knows it too.
     scene.good(&["catalogue", "rm", "team"], "is forgotten")?;
     scene.good(&["plan"], "nothing to do")?;
-    scene.good(&["--json", "graph"], "team/greeter")?;
+    scene.good(&["--json", "graph"], "\"valid\":true")?;
     let team = scene.place("team");
     let add = ["catalogue", "add", "team", &team, "--key", "a.pub", "--key", "b.pub"];
     scene.good(&[&add[..], &["--threshold", "2"]].concat(), "number 1")?;
     Ok(())
+}
+
+/// The module's page at the app's address.
+fn lives(scene: &Scene<'_>, app: &str) -> Result<()> {
+    let port = scene.server.http_port;
+    eventually(30, || {
+        let page = crate::page::get_from(app, port, "/")?;
+        ensure!(page.contains("greeter is here"), "{page}");
+        Ok(())
+    })
 }
 
 /// An index with too few signatures, and one that was put back, change nothing.
@@ -200,6 +215,7 @@ fn offline(scene: &Scene<'_>) -> Result<()> {
         scene.app(app, used)?;
         let went = scene.shelf(&["go"]);
         ensure!(went.code == 0 && went.out.contains(&format!("{app} is")), "{went:?}");
+        lives(scene, app)?;
         // The lock in this folder is of the app before.
         fs::remove_file(scene.folder.join("app.lock"))?;
     }

@@ -67,7 +67,7 @@ pub(crate) fn get(port: u16, path: &str) -> Result<String> {
     get_from("shop", port, path)
 }
 
-fn get_from(app: &str, port: u16, path: &str) -> Result<String> {
+pub(crate) fn get_from(app: &str, port: u16, path: &str) -> Result<String> {
     let answer = request_to(app, port, "GET", path, None)?;
     ensure!(answer.status == 200, "GET {path}: {} {}", answer.status, answer.body);
     Ok(answer.body)
