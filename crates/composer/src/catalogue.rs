@@ -148,19 +148,19 @@ impl Catalogue {
 mod tests {
     use super::*;
 
-    const DISK: &str = "module = \"bucket\"\nversion = \"1.2.0\"\n\
-        [disks]\ndata = { size = \"1Gi\" }\n[provides]\ndata = { type = \"files/1\" }\n\
+    const TEXT: &str = "module = \"bucket\"\nversion = \"1.2.0\"\n\
+        build = \".\"\n[provides.http]\ntype = \"http/1\"\nport = 80\n\
         [assumes]\none = { says = \"One.\", if-not = \"Two.\" }\n";
 
     #[test]
     fn a_name_alone_means_what_it_is_said_to_mean() {
         let mut shelf = Catalogue::default();
-        shelf.add_module("a", DISK).unwrap();
+        shelf.add_module("a", TEXT).unwrap();
         let version = |shelf: &Catalogue, used: &str| {
             shelf.used(used).map(|module| format!("{} {}", module.name, module.version))
         };
         assert_eq!(version(&shelf, "bucket@1").as_deref(), Some("bucket 1.2.0"));
-        shelf.add_taken("team", "b", &DISK.replace("1.2.0", "1.9.0")).unwrap();
+        shelf.add_taken("team", "b", &TEXT.replace("1.2.0", "1.9.0")).unwrap();
         // Nothing changes for who names no catalogue.
         assert_eq!(version(&shelf, "bucket@1").as_deref(), Some("bucket 1.2.0"));
         assert_eq!(version(&shelf, "team/bucket").as_deref(), Some("team/bucket 1.9.0"));

@@ -81,7 +81,7 @@ fn module<'a>(used: &Spanned<String>, catalogue: &'a Catalogue) -> Result<&'a Mo
         };
         // Only a server knows catalogues; what it took once lies beside the app.
         return Err(unknown
-            .help(&format!("if {shelf} is a catalogue, its server has it"), "shelf plan")
+            .help(format!("if {shelf} is a catalogue, its server has it"), "shelf plan")
             .help("those it knows", "shelf catalogue ls"));
     };
     let Some(wanted) = wanted else { return Ok(module) };
