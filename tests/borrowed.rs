@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::page::request_to;
 use crate::server::{Server, eventually, free_port};
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 /// Says one word to everybody, on port 8000.
 const PROGRAM: &str = r#"use IO::Socket::INET;
@@ -108,11 +109,17 @@ fn borrowed(server: &Server) -> Result<()> {
     let text = format!(
         "app = \"borrowed\"\n\n[web]\nimage = \"{name}\"\nrun   = {{ web = {{ path = \"/\" }} }}\n\
          env   = {{ WHO = \"image\" }}\n\n[own]\nsource = \"./own\"\n\
+         dockerfile = \"docker/Own\"\ntarget = \"said\"\nargs   = {{ OWN = \"mine\" }}\n\
          run    = {{ own = {{ port = 8000, path = \"/own\" }} }}\nenv    = {{ WHO = \"source\" }}\n"
     );
     fs::write(folder.join("app.toml"), &text)?;
-    let dockerfile = format!("FROM {name}\nRUN sed -i 's/one/mine/' /serve.pl\n");
-    fs::write(folder.join("own/Dockerfile"), dockerfile)?;
+    // The stage that is asked for, with the value that is given; not the last one.
+    let dockerfile = format!(
+        "FROM {name} AS said\nARG OWN=unsaid\nRUN sed -Ei \"s/one|two/$OWN/\" /serve.pl\n\
+         FROM said\nRUN sed -i 's/mine/last/' /serve.pl\n"
+    );
+    fs::create_dir_all(folder.join("own/docker"))?;
+    fs::write(folder.join("own/docker/Own"), dockerfile)?;
 
     let plan = server.shelf_in("borrowed", &["plan"]).good()?;
     ensure!(plan.contains(&format!("image {name}")), "{plan}");
@@ -128,6 +135,15 @@ fn borrowed(server: &Server) -> Result<()> {
     publish(server, &name, "two")?;
     let plan = server.shelf_in("borrowed", &["plan"]).good()?;
     ensure!(plan.contains("stands for another image now"), "{plan}");
+    let plan = server.shelf_in("borrowed", &["--json", "plan"]).good()?;
+    let plan: Value = serde_json::from_str(&plan)?;
+    let moved = plan.pointer("/result/moved/0").or(plan.pointer("/moved/0")).context("moved")?;
+    ensure!(moved["block"] == "web" && moved["image"] == name.as_str(), "{moved}");
+    ensure!(moved["now"] != moved["pinned"], "{moved}");
+    publish(server, &name.replace("word:1", "word:2"), "three")?;
+    let news = server.shelf_in("borrowed", &["upgrade"]).good()?;
+    ensure!(news.contains("stands for another image now"), "{news}");
+    ensure!(news.contains("take it:  image = ") && news.contains("team/word:2"), "{news}");
     let again = server.shelf_in("borrowed", &["go"]).good()?;
     ensure!(again.contains("nothing to do"), "{again}");
     says(server, "borrowed", "/", "one image")?;
@@ -135,6 +151,12 @@ fn borrowed(server: &Server) -> Result<()> {
     says(server, "borrowed", "/", "two image")?;
     let plan = server.shelf_in("borrowed", &["plan"]).good()?;
     ensure!(!plan.contains("another image"), "{plan}");
+
+    // Another value is another image, though no file of the folder changed.
+    let text = text.replace("\"mine\"", "\"yours\"").replace("= \"source\" }", "= \"push\" }");
+    fs::write(folder.join("app.toml"), &text)?;
+    server.shelf_in("borrowed", &["push", "own"]).good()?;
+    says(server, "borrowed", "/own", "yours push")?;
 
     fs::write(folder.join("app.toml"), text.replace("word:1", "word:9"))?;
     let refused = server.shelf_in("borrowed", &["go"]);

@@ -25,6 +25,7 @@ mod leftovers;
 mod life;
 mod load;
 mod modules;
+mod neighbours;
 mod packs;
 mod page;
 mod pulp;
@@ -32,6 +33,7 @@ mod push;
 mod refuse;
 mod roll;
 mod server;
+mod taken;
 mod targets;
 mod transfer;
 mod undo;
@@ -77,11 +79,14 @@ const PROMISES: &[Promise] = &[
     ("undo_brings_back_code_and_rows", data::undo),
     ("the_last_go_is_taken_back", undo::go),
     ("a_login_is_rotated_without_a_failed_request", data::rotate),
+    ("a_login_at_another_app_goes_with_its_user", neighbours::leaves),
     ("modules_are_tried_and_leave_nothing", packs::trials),
     ("a_cancelled_trial_leaves_nothing", packs::cancelled),
     ("a_module_is_published_and_taken", packs::published),
     ("catalogues_are_looked_through_in_order_and_trusted_by_key", catalogue::used),
     ("an_image_of_a_registry_is_a_block_and_a_base", borrowed::blocks),
+    ("a_namespace_becomes_an_app", taken::namespace),
+    ("a_compose_file_of_images_comes_alive", taken::images),
     ("a_packed_app_lives_without_a_network", packs::offline),
     ("an_app_lives_on_another_cluster", targets::lives),
     ("an_app_moves_with_its_data_and_back", targets::moves),

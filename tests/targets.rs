@@ -48,7 +48,7 @@ http.server.ThreadingHTTPServer(("", 8080), Page).serve_forever()
 "#;
 
 /// An app of a database and a program, whose image has the shop's first layers.
-fn make(folder: &Path) -> Result<()> {
+pub(crate) fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("web"))?;
     fs::write(folder.join("app.toml"), APP)?;
     fs::write(folder.join("web/main.py"), PROGRAM)?;
@@ -67,7 +67,7 @@ fn edit(folder: &Path, file: &str, from: &str, to: &str) -> Result<()> {
 }
 
 /// A kubectl of the other cluster's admin, with something on its input.
-fn admin(there: &Server, arguments: &[&str], input: &str) -> Result<String> {
+pub(crate) fn admin(there: &Server, arguments: &[&str], input: &str) -> Result<String> {
     let mut child = std::process::Command::new("kubectl")
         .arg("--kubeconfig")
         .arg(there.run_dir().join("kubeconfig"))
@@ -83,6 +83,8 @@ fn admin(there: &Server, arguments: &[&str], input: &str) -> Result<String> {
 /// Images to that cluster's registry, objects by server-side apply, everything by the rights of one
 /// Role; its data, logs, programs and end as here.
 pub(crate) fn lives(server: &mut Server) -> Result<()> {
+    let here = server.shelf(&["target", "check", "local"]).good()?;
+    ensure!(here.contains("its own front door") && here.contains("images stay here"), "{here}");
     let there = There::start()?;
     let done = on_another_cluster(server, &there);
     let removed = server.shelf(&["target", "remove", "far"]);

@@ -16,9 +16,9 @@ use crate::catalogues::{self, Taken};
 use crate::live::{self, Key};
 use crate::{Error, Result, Target, release, stock};
 
-/// See the file.
+/// What decides about an app beside its own file, on one target.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Around {
+pub struct Around {
     /// The file laid over the app for its target, such as `app.prod.toml`, and its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) overlay: Option<(String, String)>,
@@ -56,39 +56,22 @@ impl Around {
     /// # Errors
     /// A file cannot be read or is wrong, or the target does not answer.
     pub(crate) async fn read(target: &Target, dir: &Path, text: &str, pull: bool) -> Result<Self> {
-        let name = format!("app.{}.toml", target.name());
-        let path = dir.join(&name);
-        let overlay = match fs::read_to_string(&path) {
-            Ok(text) => Some((name, text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Error::Read { path, source }),
-        };
-        let mut around = Self { overlay, ..Self::default() };
+        let mut around = Self { overlay: overlay(target, dir)?, ..Self::default() };
         let app = around.parse(text)?;
         around.images = borrowed::look(target, dir, &app, pull).await?;
         around.modules = catalogues::resolve(target, dir, &app).await?;
-        for other in app.other_apps().into_iter().filter(|other| *other != app.name()) {
-            let record = Key { kind: "ConfigMap".into(), name: release::NAME.into() };
-            let found = live::door(target, other, &record.kind).get_opt(&record.name).await;
-            let found = found.map_err(Error::api(format!("read the release of {other}")))?;
-            let found = found.and_then(|object| serde_json::to_value(object).ok());
-            let there = found.map(|object| live::Live::from([(record, object)]));
-            let Some(release) = there.as_ref().and_then(release::read) else { continue };
-            if !release.text.is_empty() {
-                around.others.insert(
-                    other.to_owned(),
-                    Other {
-                        text: release.text,
-                        beside: release.beside,
-                        overlay: release.around.overlay,
-                        seen: release.around.images,
-                        modules: release.around.modules,
-                        images: release.images,
-                    },
-                );
-            }
-        }
+        around.others = others(target, &app).await?;
         Ok(around)
+    }
+
+    /// The same for a drawing, which waits for no registry and is made of what can be had: the
+    /// target's file, and the other apps if any are named.
+    pub async fn glance(target: &Target, dir: &Path, text: &str) -> Self {
+        let mut around = Self { overlay: overlay(target, dir).ok().flatten(), ..Self::default() };
+        if let Ok(app) = around.parse(text) {
+            around.others = others(target, &app).await.unwrap_or_default();
+        }
+        around
     }
 
     /// Reads an app file and lays the target's over it.
@@ -133,6 +116,44 @@ impl Around {
         });
         all.collect()
     }
+}
+
+/// The file laid over the app for a target, and its text.
+fn overlay(target: &Target, dir: &Path) -> Result<Option<(String, String)>> {
+    let name = format!("app.{}.toml", target.name());
+    let path = dir.join(&name);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some((name, text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Read { path, source }),
+    }
+}
+
+/// The other apps of the target that an app's wires reach, as they last came up.
+async fn others(target: &Target, app: &App) -> Result<BTreeMap<String, Other>> {
+    let mut all = BTreeMap::new();
+    for other in app.other_apps().into_iter().filter(|other| *other != app.name()) {
+        let record = Key { kind: "ConfigMap".into(), name: release::NAME.into() };
+        let found = live::door(target, other, &record.kind).get_opt(&record.name).await;
+        let found = found.map_err(Error::api(format!("read the release of {other}")))?;
+        let found = found.and_then(|object| serde_json::to_value(object).ok());
+        let there = found.map(|object| live::Live::from([(record, object)]));
+        let Some(release) = there.as_ref().and_then(release::read) else { continue };
+        if !release.text.is_empty() {
+            all.insert(
+                other.to_owned(),
+                Other {
+                    text: release.text,
+                    beside: release.beside,
+                    overlay: release.around.overlay,
+                    seen: release.around.images,
+                    modules: release.around.modules,
+                    images: release.images,
+                },
+            );
+        }
+    }
+    Ok(all)
 }
 
 fn lay(text: &str, overlay: Option<&(String, String)>) -> Result<App> {

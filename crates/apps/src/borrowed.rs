@@ -5,6 +5,8 @@
 //! for now. A tag that moved is told by a plan and taken by `go --pull` alone.
 //! Where next: `around.rs`, which keeps what was seen, and the `registry` room.
 
+mod news;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,10 +25,11 @@ use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::{Error, Result, Target, lock, release};
 
+pub use news::{ImageNews, Moved};
+pub(crate) use news::{moved, news};
+
 /// Between two lines about one image.
 const LINE_EVERY: Duration = Duration::from_secs(2);
-/// How long a plan waits for a registry that may say that a tag moved.
-const MOVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// An image as it was seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -223,39 +226,6 @@ async fn one(target: &Target, block: &str, name: &str, events: Events<'_>) -> Re
             }
         }
     }
-}
-
-/// What a plan says of tags that stand for another image by now. A registry that is away says
-/// nothing.
-pub(crate) async fn moved(target: &Target, loaded: &Loaded) -> Vec<String> {
-    let short = |digest: &str| {
-        let hex = digest.trim_start_matches("sha256:");
-        hex[..hex.len().min(12)].to_owned()
-    };
-    let mut lines = Vec::new();
-    for part in &loaded.graph.blocks {
-        let From::Image { name, .. } = &part.from else { continue };
-        let Some(seen) = loaded.around.images.get(name).filter(|_| !name.contains('@')) else {
-            continue;
-        };
-        let Ok(now) = tokio::time::timeout(MOVED_WITHIN, ask(target, name)).await else { continue };
-        let Some(now) = now.ok().filter(|now| now.digest != seen.digest) else { continue };
-        // The same image, by the digest it has in an index and by its own.
-        let same = |name: &str, digest: &str| {
-            target.images.find(&reference(name, digest)).ok().flatten().map(|image| image.digest)
-        };
-        let (before, after) = (same(name, &seen.digest), same(name, &now.digest));
-        if before.is_some() && before == after {
-            continue;
-        }
-        lines.push(format!(
-            "! {}: {name} stands for another image now, {} instead of {}; take it:  shelf go --pull",
-            part.name,
-            short(&now.digest),
-            short(&seen.digest),
-        ));
-    }
-    lines
 }
 
 #[cfg(test)]

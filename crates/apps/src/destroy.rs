@@ -15,7 +15,7 @@ use crate::live::{self, Key, Live};
 use crate::observe::{Observer, Verdict, Waited};
 use crate::progress::Clock;
 use crate::report::DestroyReport;
-use crate::{Error, Result, Target, apply};
+use crate::{Error, Result, Target, apply, revoke};
 
 /// How much is taken away.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub async fn destroy(
     let given = |key: &Key| key.kind == "Namespace" && !ours;
     let (deleted, kept): (Vec<&Key>, Vec<&Key>) =
         live.keys().partition(|key| !given(key) && (options.data || !keeps_data(key, &live)));
+    let gone = |key: &Key| deleted.contains(&key);
+    revoke::revoke(target, app, &live, gone, events).await;
     for kind in live::deletion_order() {
         for key in deleted.iter().filter(|key| key.kind == kind) {
             apply::delete(target, app, key).await?;

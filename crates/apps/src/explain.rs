@@ -6,7 +6,7 @@ use std::path::Path;
 
 use composer::graph::Source;
 
-use crate::{Result, load, model};
+use crate::{Around, Result, load, model};
 
 /// An object that the app becomes, and its fields with where each value comes from.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Explained {
 /// # Errors
 /// The file cannot be read, or is no app file at all.
 pub fn explain_object(dir: &Path, object: &str) -> Result<Option<Explained>> {
-    let (_, sketch) = model::sketched(dir, &load::text(dir)?)?;
+    let (_, sketch) = model::sketched(dir, &load::text(dir)?, &Around::default())?;
     let compiled = model::compile(&sketch);
     let named = compiled.phases.iter().flat_map(|phase| &phase.objects).find_map(|one| {
         let part = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();

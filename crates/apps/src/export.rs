@@ -80,8 +80,12 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
             images.insert(build.block, name.clone());
             continue;
         }
+        let mut how = composer::Dockerfile::default();
         let context = match &build.from {
-            From::Source { path } => Some(way(&options.to, &dir.join(path))?),
+            From::Source { path, build } => {
+                how = build.clone();
+                Some(way(&options.to, &dir.join(path))?)
+            }
             From::Local { path, build, .. } => {
                 Some(way(&options.to, &dir.join(path).join(build.as_deref().unwrap_or(".")))?)
             }
@@ -104,7 +108,7 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
             _ => None,
         };
         if let Some(context) = context {
-            builds.insert(image.clone(), context);
+            builds.insert(image.clone(), transfer::Folder { path: context, build: how });
         }
         images.insert(build.block, image);
     }
@@ -144,7 +148,7 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
     }
     let images = match options.kind {
         ExportKind::Compose => Vec::new(),
-        _ => builds.into_iter().collect(),
+        _ => builds.into_iter().map(|(image, folder)| (image, build_line(&folder))).collect(),
     };
     Ok(ExportReport { app, to: options.to.clone(), files, images, notes: made.notes })
 }
@@ -167,6 +171,21 @@ fn facts(app: &str, options: &ExportOptions) -> Facts {
         enforces_network_policy: scales,
         ..Facts::default()
     }
+}
+
+/// What an image is built from, with the options of a build that is not plain.
+fn build_line(folder: &transfer::Folder) -> String {
+    let (mut line, how) = (folder.path.clone(), &folder.build);
+    if let Some(file) = &how.path {
+        line.push_str(&format!(" --file {}", Path::new(&folder.path).join(file).display()));
+    }
+    if let Some(target) = &how.target {
+        line.push_str(&format!(" --target {target}"));
+    }
+    for (name, value) in &how.args {
+        line.push_str(&format!(" --build-arg '{name}={}'", value.replace('\'', "'\\''")));
+    }
+    line
 }
 
 /// How a folder is named inside a file of another folder: relative where one is inside the other.

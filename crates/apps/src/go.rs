@@ -21,7 +21,7 @@ use crate::release::{self, Release};
 use crate::report::GoReport;
 use crate::{Result, Target, changes, data, facts, images, live, lock, plan, rotate, secrets};
 
-mod elsewhere;
+pub(crate) mod elsewhere;
 mod run;
 mod wait;
 

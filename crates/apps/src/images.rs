@@ -144,6 +144,7 @@ struct Job {
 impl Job {
     fn new(target: &Target, loaded: &Loaded, one: &Build, no_cache: bool) -> Self {
         let name = format!("shelf.local/{}/{}", loaded.graph.app, one.block);
+        let mut how = composer::Dockerfile::default();
         let (module, context) = match &one.from {
             From::Module { name, version, build } => {
                 match catalogues::taken_as(&loaded.around, name, version) {
@@ -158,9 +159,15 @@ impl Job {
             // Nothing is built for a service from outside, nor for an image.
             From::External { .. } | From::Image { .. } => (None, PathBuf::new()),
             // Without the `.` of `./web`, which every message would carry.
-            From::Source { path } => (None, loaded.dir.join(path).components().collect()),
+            From::Source { path, build } => {
+                how = build.clone();
+                (None, loaded.dir.join(path).components().collect::<PathBuf>())
+            }
         };
         let request = build::Request {
+            dockerfile: how.path.map(|path| context.join(path)),
+            target: how.target,
+            args: how.args.into_iter().collect(),
             context,
             name: Some(format!("{name}:latest")),
             ca_bundle: target.build_ca.clone(),

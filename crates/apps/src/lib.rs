@@ -58,6 +58,7 @@ mod registry;
 mod release;
 mod report;
 mod restart;
+mod revoke;
 mod role;
 mod rotate;
 mod scale;
@@ -73,7 +74,9 @@ mod terminal;
 mod upgrade;
 mod workshop;
 
+pub use around::Around;
 pub use back::{BackOptions, back};
+pub use borrowed::{ImageNews, Moved};
 pub use bundle::{PackReport, Packed, TakeOptions, label, pack, packed, take};
 pub use catalogues::{
     CatalogueOptions, CataloguePublishOptions, CataloguePublishReport, CatalogueReport,
@@ -110,7 +113,7 @@ pub use import::{
 pub use init::{InitReport, Start, block_name, init};
 pub use kubernetes_events::{EventReport, kubernetes_events};
 pub use layout::{Groups, Layout, Place, layout, move_blocks};
-pub use load::{app_name, block_names, check, check_at, revision, sources, text};
+pub use load::{Sourced, app_name, block_names, check, check_at, revision, sources, text};
 pub use logs::{LogLine, LogQuery, logs};
 pub use metrics::{EVERY_SECONDS, Metrics, Point, Requests, Use};
 pub use model::{Model, model, model_of};
@@ -137,7 +140,9 @@ pub use status::{apps, status, url};
 pub use survey::{Finding, Survey};
 pub use system::system;
 pub use target::{HERE, Target};
-pub use targets::{TargetCheck, TargetReport, Targets, check_target, kubeconfig, reach};
+pub use targets::{
+    TargetCheck, TargetReport, Targets, check_here, check_target, kubeconfig, reach,
+};
 pub use terminal::{Shell, Terminal, terminal};
 pub use transfer::{Given, Imported, Row, State};
 pub use upgrade::{

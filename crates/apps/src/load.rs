@@ -63,14 +63,14 @@ fn some(dir: &Path, text: String, only: Option<&[String]>, around: Around) -> Re
     let loaded = check_with(dir, text, around, |path| read_beside(dir, path))?;
     let counts = |name: &String| only.is_none_or(|only| only.contains(name));
     for part in loaded.graph.blocks.iter().filter(|part| counts(&part.name)) {
-        let From::Source { path } = &part.from else { continue };
+        let From::Source { path, build } = &part.from else { continue };
         let source = dir.join(path);
         let missing = |what: String| Error::Source { block: part.name.clone(), reason: what };
         if !source.is_dir() {
             return Err(missing(format!("there is no folder {}", source.display())));
         }
-        if !source.join("Dockerfile").is_file() {
-            return Err(missing(format!("there is no Dockerfile in {}", source.display())));
+        if !source.join(build.file()).is_file() {
+            return Err(missing(format!("there is no {} in {}", build.file(), source.display())));
         }
     }
     Ok(loaded)
@@ -270,15 +270,30 @@ pub fn block_names(dir: &Path) -> Result<Vec<String>> {
     parse(dir).map(|app| app.block_names().map(str::to_owned).collect())
 }
 
-/// The blocks that are built from a folder, and that folder relative to `dir`.
+/// What a block is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced {
+    /// The block.
+    pub block: String,
+    /// Its folder, relative to the app's.
+    pub folder: PathBuf,
+    /// Its Dockerfile, relative to that folder.
+    pub dockerfile: PathBuf,
+}
+
+/// The blocks that are built from a folder.
 ///
 /// # Errors
 /// The folder cannot be read, or the app is wrong.
-pub fn sources(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let source = |part: &composer::graph::Part| match &part.from {
-        From::Source { path } => Some((part.name.clone(), PathBuf::from(path))),
-        From::Local { path, .. } => Some((part.name.clone(), PathBuf::from(path))),
-        From::Module { .. } | From::External { .. } | From::Image { .. } => None,
+pub fn sources(dir: &Path) -> Result<Vec<Sourced>> {
+    let source = |part: &composer::graph::Part| {
+        let (path, dockerfile) = match &part.from {
+            From::Source { path, build } => (path, build.file()),
+            From::Local { path, .. } => (path, "Dockerfile"),
+            From::Module { .. } | From::External { .. } | From::Image { .. } => return None,
+        };
+        let (folder, dockerfile) = (path.into(), dockerfile.into());
+        Some(Sourced { block: part.name.clone(), folder, dockerfile })
     };
     Ok(load(dir)?.graph.blocks.iter().filter_map(source).collect())
 }
@@ -324,12 +339,25 @@ pub(crate) fn source_hashes(
                 }
             }
             From::External { .. } | From::Image { .. } => continue,
-            From::Source { path } | From::Local { path, .. } => {
+            From::Source { path, .. } | From::Local { path, .. } => {
                 let path = loaded.dir.join(path);
-                folder::hash(&path).map_err(|source| Error::Read { path, source })?
+                let hash = folder::hash(&path).map_err(|source| Error::Read { path, source })?;
+                match &part.from {
+                    From::Source { build, .. } if !build.is_plain() => built_by(&hash, build),
+                    _ => hash,
+                }
             }
         };
         hashes.insert(part.name.clone(), hash);
     }
     Ok(hashes)
+}
+
+/// The hash of a folder with how it is built: another stage is another source.
+fn built_by(folder: &str, build: &composer::Dockerfile) -> String {
+    let args: Vec<String> =
+        build.args.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let parts = [folder, build.file(), build.target.as_deref().unwrap_or_default()];
+    let parts = parts.into_iter().chain(args.iter().map(String::as_str));
+    folder::hash_of(parts.map(|part| (part, false, &[][..])))
 }

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use composer::graph::{From, Part, Piece, Ready, Value as Text, Wire};
-use composer::{App, Catalogue, Compiled, Draft, Facts, Images, Sketch};
+use composer::{Catalogue, Compiled, Draft, Facts, Images, Sketch};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, Layout, Result, diagnostics_value, layout, load};
+use crate::{Around, Layout, Result, diagnostics_value, layout, load};
 
 /// An app as it is drawn.
 #[derive(Debug, Clone)]
@@ -33,15 +33,15 @@ pub struct Model {
 /// The file cannot be read, or is no app file at all.
 pub fn model(dir: &Path) -> Result<Model> {
     let text = load::text(dir)?;
-    model_of(dir, &text)
+    model_of(dir, &text, &Around::default())
 }
 
-/// Draws the app that a text says, as if it stood in `dir`.
+/// Draws the app that a text says, as if it stood in `dir`, on a target where `around` is so.
 ///
 /// # Errors
-/// The text is no app file at all.
-pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
-    let (catalogue, sketch) = sketched(dir, text)?;
+/// The text, or the one laid over it, is no app file at all.
+pub fn model_of(dir: &Path, text: &str, around: &Around) -> Result<Model> {
+    let (catalogue, sketch) = sketched(dir, text, around)?;
     let revision = load::revision(text);
     let created = created(&sketch);
     let places = layout(dir);
@@ -66,9 +66,10 @@ pub fn model_of(dir: &Path, text: &str) -> Result<Model> {
 }
 
 /// The shelf as the app's folder has it, and the app as far as it is sound.
-pub(crate) fn sketched(dir: &Path, text: &str) -> Result<(Catalogue, Sketch)> {
-    let mut app = App::parse("app.toml", text).map_err(Error::Wrong)?;
-    let catalogue = load::beside(dir, &mut app)?;
+pub(crate) fn sketched(dir: &Path, text: &str, around: &Around) -> Result<(Catalogue, Sketch)> {
+    let mut app = around.parse(text)?;
+    let mut catalogue = load::beside(dir, &mut app)?;
+    around.give(&mut catalogue)?;
     let sketch = composer::sketch(&app, &catalogue);
     Ok((catalogue, sketch))
 }
@@ -154,7 +155,17 @@ fn module_name(draft: &Draft) -> Option<&str> {
 
 fn origin(dir: &Path, draft: &Draft, part: Option<&Part>, catalogue: &Catalogue) -> Value {
     if let Some(path) = &draft.source {
-        return json!({ "kind": "source", "path": path, "folder": dir.join(path) });
+        let how = &draft.build;
+        let mut value = json!({ "kind": "source", "path": path, "folder": dir.join(path) });
+        for (key, said) in [("dockerfile", &how.path), ("target", &how.target)] {
+            if let Some(said) = said {
+                value[key] = said.as_str().into();
+            }
+        }
+        if !how.args.is_empty() {
+            value["args"] = json!(how.args);
+        }
+        return value;
     }
     if let Some(image) = &draft.image {
         return json!({ "kind": "image", "image": image });
@@ -191,12 +202,20 @@ fn rung(draft: &Draft, part: Option<&Part>) -> u8 {
     }
 }
 
+fn origin_of(knob: &composer::Knob) -> &'static str {
+    match (&knob.over, knob.line) {
+        (Some(_), _) => "target",
+        (None, Some(_)) => "you",
+        (None, None) => "default",
+    }
+}
+
 fn setting(knob: &composer::Knob) -> Value {
     let mut value = json!({
         "name": knob.name,
         "value": knob.value,
         "default": knob.default,
-        "origin": if knob.line.is_some() { "you" } else { "default" },
+        "origin": origin_of(knob),
         "help": knob.help,
         "type": knob.kind,
     });

@@ -94,9 +94,11 @@ async fn compared(
     if !has_changes {
         lines.extend(outlook.broken.iter().map(|line| format!("!! {line}")));
     }
-    if !loaded.dir.as_os_str().is_empty() {
-        lines.extend(borrowed::moved(target, loaded).await);
-    }
+    let moved = match loaded.dir.as_os_str().is_empty() {
+        true => Vec::new(),
+        false => borrowed::moved(target, loaded).await,
+    };
+    lines.extend(moved.iter().map(borrowed::Moved::line));
     for (block, name) in secrets::ungiven(&compiled.secrets, &live) {
         lines.push(format!("! {block}.{name} is not given: shelf set {block} --secret {name}"));
     }
@@ -108,6 +110,7 @@ async fn compared(
         data_at_risk: outlook.data_at_risk,
         new_addresses: outlook.new_addresses,
         lock,
+        moved,
         about_seconds: outlook.about_seconds,
         url: compiled.url.clone(),
         has_changes,

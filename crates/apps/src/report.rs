@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::BlockState;
+use crate::{BlockState, Moved};
 
 /// The result of `check` on an app without errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,10 @@ pub struct PlanReport {
     /// What differs from `app.lock`, one phrase each; empty if there is none.
     #[serde(default)]
     pub lock: Vec<String>,
+    /// Tags of images that stand for another image than the one that is pinned; no go takes it
+    /// unless it is asked to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
     /// How long the last goes took here: their median, in seconds. Absent before the first.
     #[serde(default)]
     pub about_seconds: Option<f64>,

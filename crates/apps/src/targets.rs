@@ -289,6 +289,27 @@ pub async fn check_target(here: &Target, settings: Settings) -> Result<TargetChe
     })
 }
 
+/// The same of this machine, which nobody has to add.
+///
+/// # Errors
+/// Its own API does not answer.
+pub async fn check_here(here: &Target) -> Result<TargetCheck> {
+    let settings = Settings {
+        name: HERE.to_owned(),
+        kubeconfig: String::new(),
+        server: "this machine".to_owned(),
+        registry: Some("none needed: images stay here".to_owned()),
+        address: Some(here.url("*")),
+        ingress_class: None,
+        storage_class: None,
+        shared_storage_class: None,
+        protected: false,
+    };
+    let findings = survey(&here.client, &settings).await?.findings;
+    let fit = findings.iter().all(|one| one.state != "wrong");
+    Ok(TargetCheck { name: settings.name, fit, findings })
+}
+
 fn absent(name: &str) -> Error {
     Error::Data {
         code: "target/absent",

@@ -18,9 +18,10 @@ pub use rehearsal::{Rehearsal, Tried};
 use crate::back::{self, BackOptions};
 use crate::event::{Event, Events};
 use crate::go::{self, GoOptions};
+use crate::load::{self, Loaded};
 use crate::progress::Clock;
 use crate::release::{self, Release};
-use crate::{Error, Result, Target, data, edit, live, load, plan, stock};
+use crate::{Error, ImageNews, Result, Target, borrowed, data, edit, live, plan, stock};
 
 /// A version that is newer than the one that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,9 @@ pub struct UpgradesReport {
     pub blocks: Vec<Upgradable>,
     /// Its blocks that are not from the shelf, which are never upgraded from here.
     pub yours: Vec<String>,
+    /// What is new about its blocks that run an image of a registry.
+    #[serde(default)]
+    pub images: Vec<ImageNews>,
 }
 
 /// What is upgraded, and how far.
@@ -98,12 +102,15 @@ pub struct UpgradeReport {
 /// # Errors
 /// The app does not run, or the target does not answer.
 pub async fn upgrades(target: &Target, app: &str) -> Result<UpgradesReport> {
-    let (release, graph) = running(target, app).await?;
-    list(&release, &graph, &stock::catalogue()?)
+    let (release, loaded) = running(target, app).await?;
+    let mut report = list(&release, &loaded.graph, &stock::catalogue()?)?;
+    report.images = borrowed::news(target, &loaded).await;
+    Ok(report)
 }
 
 fn list(release: &Release, graph: &Graph, catalogue: &Catalogue) -> Result<UpgradesReport> {
-    let mut report = UpgradesReport { app: graph.app.clone(), blocks: vec![], yours: vec![] };
+    let app = graph.app.clone();
+    let mut report = UpgradesReport { app, blocks: vec![], yours: vec![], images: vec![] };
     for part in &graph.blocks {
         match &part.from {
             From::Module { .. } => report.blocks.extend(upgradable(release, part, catalogue)),
@@ -139,12 +146,12 @@ fn upgradable(release: &Release, part: &Part, catalogue: &Catalogue) -> Option<U
 }
 
 /// The release that runs, and what it means to this version of shelf.
-async fn running(target: &Target, app: &str) -> Result<(Release, Graph)> {
+async fn running(target: &Target, app: &str) -> Result<(Release, Loaded)> {
     let live = live::list(target, app).await?;
     let release = release::read(&live).filter(|release| !release.text.is_empty());
     let release = release.ok_or_else(|| Error::Absent(app.to_owned()))?;
-    let graph = load::of_release(&release)?.graph;
-    Ok((release, graph))
+    let loaded = load::of_release(&release)?;
+    Ok((release, loaded))
 }
 
 fn refuse(code: &'static str, message: String, hint: &str) -> Error {
@@ -165,7 +172,7 @@ pub async fn upgrade(
 ) -> Result<UpgradeReport> {
     let clock = Clock::start();
     let app = load::app_name(dir)?;
-    let (release, graph) = running(target, &app).await?;
+    let (release, Loaded { graph, .. }) = running(target, &app).await?;
     let newer = choose(&release, &graph, options)?;
     let changed = load::text(dir)? != release.text || plan::plan(target, dir).await?.has_changes;
     if changed && !options.check {

@@ -41,7 +41,7 @@ impl Source {
     ///
     /// # Errors
     /// A folder lies outside the app's, or cannot be read.
-    pub(crate) fn find(folder: &Path, sources: &[PathBuf]) -> Result<Source, Failure> {
+    pub(crate) fn find(folder: &Path, sources: &[apps::Sourced]) -> Result<Source, Failure> {
         let mut source = Source { folder: folder.to_owned(), ..Source::default() };
         for name in ["app.toml", "app.layout.toml"] {
             source.add(Path::new(name)).or_else(|error| match error.kind() {
@@ -50,7 +50,8 @@ impl Source {
             })?;
         }
         let rules = above(folder);
-        for path in sources {
+        for each in sources {
+            let path = &each.folder;
             let inside: PathBuf =
                 path.components().filter(|one| *one != std::path::Component::CurDir).collect();
             let plain = |one| matches!(one, std::path::Component::Normal(_));
@@ -62,20 +63,27 @@ impl Source {
                 )
                 .hint("move it below the app's folder; push sends that folder alone"));
             }
-            let docker = fs::read_to_string(folder.join(&inside).join(".dockerignore"));
+            // The file beside the Dockerfile comes before the folder's, as in a build.
+            let beside = PathBuf::from(format!("{}.dockerignore", each.dockerfile.display()));
+            let own = folder.join(&inside);
+            let docker = fs::read_to_string(own.join(&beside))
+                .or_else(|_| fs::read_to_string(own.join(".dockerignore")));
             let docker = build::Ignore::parse(&docker.unwrap_or_default());
+            let needed = [each.dockerfile.clone(), beside, ".dockerignore".into()];
             let mut rules = rules.clone();
             let mut upto = folder.to_owned();
             for part in inside.components() {
                 rules.extend(own_rules(&upto));
                 upto.push(part);
             }
-            let mut walk = Walk { source: &mut source, root: inside.clone(), docker: &docker };
+            let mut walk =
+                Walk { source: &mut source, root: inside.clone(), docker: &docker, needed };
             walk.folder(&inside, &rules)?;
         }
         source.files.sort_by(|one, other| one.path.cmp(&other.path));
         source.files.dedup_by(|one, other| one.path == other.path);
-        source.uncommitted = uncommitted(folder, sources);
+        let folders = sources.iter().map(|one| one.folder.as_path());
+        source.uncommitted = uncommitted(folder, folders);
         Ok(source)
     }
 
@@ -168,6 +176,8 @@ struct Walk<'a> {
     /// The block's folder, in which `.dockerignore` speaks.
     root: PathBuf,
     docker: &'a build::Ignore,
+    /// What the build itself needs, relative to the root.
+    needed: [PathBuf; 3],
 }
 
 impl Walk<'_> {
@@ -190,7 +200,7 @@ impl Walk<'_> {
             let below = path.strip_prefix(&self.root).unwrap_or(&path);
             let said = self.docker.ignores(below.as_os_str().as_encoded_bytes());
             // What the build itself needs is sent in any case.
-            let needed = ["Dockerfile", ".dockerignore"].iter().any(|one| below == Path::new(one));
+            let needed = self.needed.iter().any(|one| one.starts_with(below));
             if said && !needed && !(is_dir && self.docker.takes_back()) {
                 *self.source.left_out.entry(".dockerignore".into()).or_default() += 1;
                 continue;
@@ -257,7 +267,7 @@ fn above(folder: &Path) -> Vec<Gitignore> {
 }
 
 /// How many files differ from the last commit, if git is here and this is a checkout.
-fn uncommitted(folder: &Path, sources: &[PathBuf]) -> Option<usize> {
+fn uncommitted<'a>(folder: &Path, sources: impl Iterator<Item = &'a Path>) -> Option<usize> {
     let output = Command::new("git")
         .args(["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "-z"])
         .args(["--untracked-files=all", "--no-renames", "--", "app.toml"])
@@ -289,6 +299,34 @@ mod tests {
         dir
     }
 
+    fn of(folder: &str) -> apps::Sourced {
+        let (folder, dockerfile) = (folder.into(), "Dockerfile".into());
+        apps::Sourced { block: "web".into(), folder, dockerfile }
+    }
+
+    #[test]
+    fn another_dockerfile_has_its_own_ignore_file_and_is_sent() {
+        let dir = tree(&[
+            ("app.toml", ""),
+            (".dockerignore", "*\n"),
+            ("docker/web.Dockerfile", "FROM debian:12"),
+            ("docker/web.Dockerfile.dockerignore", "docker\ndocs\n"),
+            ("docker/other", "1"),
+            ("docs/page", "1"),
+            ("a.py", "1"),
+        ]);
+        let web = apps::Sourced { dockerfile: "docker/web.Dockerfile".into(), ..of(".") };
+        let source = Source::find(dir.path(), &[web]).unwrap();
+        let sent = [
+            ".dockerignore",
+            "a.py",
+            "app.toml",
+            "docker/web.Dockerfile",
+            "docker/web.Dockerfile.dockerignore",
+        ];
+        assert_eq!(names(&source), sent);
+    }
+
     fn names(source: &Source) -> Vec<String> {
         source.files.iter().map(|file| file.path.display().to_string()).collect()
     }
@@ -311,7 +349,7 @@ mod tests {
             ("web/.git/config", "1"),
             ("other/b.py", "1"),
         ]);
-        let source = Source::find(dir.path(), &["./web".into()]).unwrap();
+        let source = Source::find(dir.path(), &[of("./web")]).unwrap();
         assert_eq!(
             names(&source),
             [
@@ -327,21 +365,21 @@ mod tests {
         assert_eq!(source.left_out[".gitignore"], 2);
         assert_eq!(source.left_out[".dockerignore"], 2);
         assert!(source.line().contains("left out: 2 by .dockerignore, 2 by .gitignore"));
-        assert!(Source::find(dir.path(), &["../elsewhere".into()]).is_err());
+        assert!(Source::find(dir.path(), &[of("../elsewhere")]).is_err());
     }
 
     #[test]
     fn what_is_written_is_what_was_found() {
         let dir = tree(&[("app.toml", "app = \"x\""), ("web/Dockerfile", "FROM debian:12")]);
         std::os::unix::fs::symlink("Dockerfile", dir.path().join("web/link")).unwrap();
-        let source = Source::find(dir.path(), &["web".into()]).unwrap();
+        let source = Source::find(dir.path(), &[of("web")]).unwrap();
         let mut bytes = Vec::new();
         source.write(&mut bytes).unwrap();
         let to = tempfile::tempdir().unwrap();
         assert_eq!(apps::receive(&bytes[..], to.path()).unwrap().file_count, 3);
-        let again = Source::find(dir.path(), &["web".into()]).unwrap();
+        let again = Source::find(dir.path(), &[of("web")]).unwrap();
         assert!(!again.differs(&source));
         fs::write(dir.path().join("web/new"), "").unwrap();
-        assert!(Source::find(dir.path(), &["web".into()]).unwrap().differs(&source));
+        assert!(Source::find(dir.path(), &[of("web")]).unwrap().differs(&source));
     }
 }

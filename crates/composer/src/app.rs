@@ -2,6 +2,7 @@
 //! them meaning.
 
 mod block;
+mod dockerfile;
 mod image;
 mod overlay;
 
@@ -12,6 +13,8 @@ use crate::read::{Entry, Reader};
 use crate::shape::{Assumption, Copies, Shape, read};
 use crate::source::{Span, Spanned};
 
+pub use dockerfile::Dockerfile;
+pub(crate) use dockerfile::Written;
 pub use image::Opened;
 
 /// An app, read from its `app.toml`.
@@ -38,6 +41,8 @@ pub(crate) struct Block {
     pub(crate) set: Vec<(Spanned<String>, Spanned<String>, &'static str)>,
     /// What the app file says itself; empty for a module, whose file says it.
     pub(crate) shape: Shape,
+    /// How its source is built.
+    pub(crate) build: Written,
     /// What is different about processes that a module, or the app file below, says.
     pub(crate) tune: Vec<Tune>,
     pub(crate) extend: Vec<Extension>,

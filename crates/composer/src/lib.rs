@@ -41,7 +41,7 @@ mod suggest;
 mod template;
 mod version;
 
-pub use app::{App, Opened};
+pub use app::{App, Dockerfile, Opened};
 pub use card::{Card, Choice, Given, Opening, cards};
 pub use catalogue::Catalogue;
 pub use check::{check, sound};

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::app::{self, App, Block, Origin};
+use crate::app::{self, App, Block, Dockerfile, Origin};
 use crate::card::Opening;
 use crate::catalogue::Catalogue;
 use crate::check;
@@ -39,6 +39,8 @@ pub struct Draft {
     pub module: Option<String>,
     /// The folder as written; absent if it uses a module.
     pub source: Option<String>,
+    /// How that folder is built.
+    pub build: Dockerfile,
     /// The image as written; absent if it comes from elsewhere.
     pub image: Option<String>,
     /// One sentence, if its module is known.
@@ -80,6 +82,8 @@ pub struct Knob {
     pub kind: String,
     /// The line that sets it, if the app file does.
     pub line: Option<usize>,
+    /// The target's file that sets it instead, such as `app.prod.toml`.
+    pub over: Option<String>,
 }
 
 /// A socket.
@@ -131,6 +135,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
         line: block.name.span.line,
         module: None,
         source: None,
+        build: Dockerfile::default(),
         image: None,
         summary: String::new(),
         settings: Vec::new(),
@@ -168,6 +173,7 @@ fn draft(block: &Block, catalogue: &Catalogue) -> Draft {
         }
         Origin::Source(path) => {
             draft.source = Some(path.value.clone());
+            draft.build = block.build.plain();
             Some(&block.shape)
         }
         Origin::Image(image) => {
@@ -209,13 +215,15 @@ fn openings(block: &Block, module: &crate::Module) -> Vec<Added> {
 
 fn knob(block: &Block, setting: &Setting) -> Knob {
     let set = block.set.iter().find(|(name, _, _)| name.value == setting.name.value);
+    let over = set.map(|(name, _, _)| &name.span).filter(|at| at.file != block.name.span.file);
     Knob {
         name: setting.name.value.clone(),
         value: set.map_or(&setting.default, |(_, value, _)| &value.value).clone(),
         default: setting.default.clone(),
         help: setting.help.clone(),
         kind: setting.kind.to_owned(),
-        line: set.map(|(name, _, _)| name.span.line),
+        line: set.map(|(name, _, _)| name.span.line).filter(|_| over.is_none()),
+        over: over.map(|at| at.file.clone()),
     }
 }
 

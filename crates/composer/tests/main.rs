@@ -1,6 +1,7 @@
 //! The app language from text to objects, as its users see it. One file per promise.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod building;
 mod compile;
 mod edits;
 mod errors;

@@ -6,6 +6,7 @@
 //! `compose/refer.rs` (how values turn into wires).
 
 mod block;
+mod build;
 mod disk;
 mod environment;
 mod file;

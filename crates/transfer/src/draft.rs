@@ -19,6 +19,8 @@ pub(crate) struct Block {
     pub(crate) name: String,
     /// `use`, `source` or `image`, and its value.
     pub(crate) from: (&'static str, String),
+    /// Key and value as TOML of how a source is built.
+    pub(crate) build: Vec<(&'static str, String)>,
     pub(crate) user: Option<i64>,
     pub(crate) stop_within: Option<u64>,
     /// Socket, the value as TOML, and the block that it is tied to.
@@ -116,6 +118,9 @@ impl Block {
 
     fn write(&self, out: &mut String) {
         let _ = writeln!(out, "\n[{}]\n{} = {}", self.name, self.from.0, string(&self.from.1));
+        for (key, value) in &self.build {
+            let _ = writeln!(out, "{key} = {value}");
+        }
         if let Some(user) = self.user {
             let _ = writeln!(out, "user = {user}");
         }
@@ -224,7 +229,8 @@ fn variable((name, value): &(String, String)) -> String {
     format!("{} = {}", key(name), string(value))
 }
 
-fn inline(env: &[(String, String)]) -> String {
+/// Pairs as an inline table.
+pub(crate) fn inline(env: &[(String, String)]) -> String {
     let pairs: Vec<String> = env.iter().map(variable).collect();
     format!("{{ {} }}", pairs.join(", "))
 }

@@ -8,7 +8,7 @@ mod composed;
 mod objects;
 mod script;
 
-use composer::{Compiled, SecretValue};
+use composer::{Compiled, Dockerfile, SecretValue};
 use serde_json::Value;
 
 use crate::{Error, Result};
@@ -16,6 +16,15 @@ use crate::{Error, Result};
 pub use chart::helm;
 pub use composed::composed;
 pub use objects::yaml;
+
+/// The folder that an image is built from, as it is named from the folder of an export.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Folder {
+    /// Its path.
+    pub path: String,
+    /// How it is built.
+    pub build: Dockerfile,
+}
 
 /// Files that an export consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

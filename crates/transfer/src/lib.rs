@@ -13,7 +13,7 @@ mod words;
 pub mod yaml;
 
 pub use compose::{Compose, Given, Imported, compose, compose_files};
-pub use export::{Exported, composed, helm, yaml as plain};
+pub use export::{Exported, Folder, composed, helm, yaml as plain};
 pub use ledger::{Row, State};
 pub use manifests::{Manifests, manifests};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use composer::{App, Compiled, Facts};
-use transfer::{Compose, Exported, compose, composed, helm, plain};
+use composer::{App, Compiled, Dockerfile, Facts};
+use transfer::{Compose, Exported, Folder, compose, composed, helm, plain};
 
 use crate::imports::shelf;
 
@@ -110,11 +110,18 @@ fn objects_are_all_there_and_secrets_are_made_once() {
 #[test]
 fn a_compose_file_comes_back_as_the_app_it_was() {
     let compiled = compiled();
-    let builds = BTreeMap::from([
-        ("shop/web:1".to_owned(), "../web".to_owned()),
-        ("shop/db:1".to_owned(), "./modules/postgres".to_owned()),
-        ("shop/jobs:1".to_owned(), "./modules/rabbitmq".to_owned()),
+    let folder = |path: &str| Folder { path: path.to_owned(), ..Folder::default() };
+    let mut builds = BTreeMap::from([
+        ("shop/web:1".to_owned(), folder("../web")),
+        ("shop/db:1".to_owned(), folder("./modules/postgres")),
+        ("shop/jobs:1".to_owned(), folder("./modules/rabbitmq")),
     ]);
+    let web = builds.get_mut("shop/web:1").unwrap();
+    web.build = Dockerfile {
+        path: Some("docker/web.Dockerfile".to_owned()),
+        target: Some("run".to_owned()),
+        args: BTreeMap::from([("PRICE".to_owned(), "5 $".to_owned())]),
+    };
     let modules = BTreeMap::from([
         ("shop/db:1".to_owned(), "postgres@15".to_owned()),
         ("shop/jobs:1".to_owned(), "rabbitmq@3".to_owned()),
@@ -126,6 +133,9 @@ fn a_compose_file_comes_back_as_the_app_it_was() {
     for name in ["db", "jobs", "web", "web-worker", "web-migrate", "web-seed", "web-db-grant"] {
         assert!(services.contains_key(name), "{name}: {:?}", services.keys().collect::<Vec<_>>());
     }
+    let build = &services["web"]["build"];
+    assert_eq!(build["dockerfile"], "docker/web.Dockerfile", "{build}");
+    assert_eq!((&build["target"], &build["args"]["PRICE"]), (&"run".into(), &"5 $$".into()));
     assert_eq!(services["web"]["ports"][0], "8088:8080");
     assert_eq!(services["web-worker"]["deploy"]["replicas"], 2);
     let env = &services["web"]["environment"];

@@ -73,6 +73,42 @@ fn row<'a>(imported: &'a Imported, path: &str) -> &'a Row {
 }
 
 #[test]
+fn how_a_folder_is_built_is_taken_over() {
+    let text = r#"
+services:
+  web:
+    image: team/web
+    build:
+      context: .
+      dockerfile: ./docker/web.Dockerfile
+      target: run
+      args: {VERSION: "1.2", NPM_TOKEN: npm_12345678, FROM_SHELL: }
+      network: host
+    ports: ["80:8000"]
+  jobs:
+    image: team/web
+    command: bin/jobs
+  other:
+    build: {context: ., dockerfile: ../other.Dockerfile, args: [MODE=fast, SHELL_ONLY]}
+    ports: ["81:8001"]
+"#;
+    let docker = [("./docker/web.Dockerfile", "FROM x\nEXPOSE 8000\n")];
+    let imported = import(text, &docker);
+    let lines = "[web]\nsource     = \".\"\ndockerfile = \"docker/web.Dockerfile\"\n\
+        target     = \"run\"\nargs       = { VERSION = \"1.2\" }\n";
+    assert!(imported.text.contains(lines), "{}", imported.text);
+    assert!(imported.text.contains("jobs") && !imported.text.contains("npm_"), "{}", imported.text);
+    let state = |path: &str| row(&imported, &format!("services.{path}")).state;
+    assert_eq!(state("web.build.args.VERSION"), State::Mapped);
+    assert_eq!(state("web.build.args.NPM_TOKEN"), State::NotMapped);
+    assert_eq!(state("web.build.args.FROM_SHELL"), State::NotMapped);
+    assert_eq!(state("web.build.network"), State::NotMapped);
+    assert_eq!(state("other.build.dockerfile"), State::NotMapped);
+    assert_eq!(state("other.build.args.0"), State::Mapped);
+    assert_eq!(state("other.build.args.1"), State::NotMapped);
+}
+
+#[test]
 fn a_page_and_its_database_are_an_app_that_can_go() {
     let imported = import(&corpus("notes.yaml"), &[]);
     assert_eq!(
@@ -190,7 +226,7 @@ fn every_kind_of_connection_becomes_a_wire() {
         ("services.thumbs.unheard_of.a.1", State::NotMapped),
         ("services.thumbs.unheard_of.b", State::NotMapped),
         ("services.thumbs.privileged", State::NotMapped),
-        ("services.api.build.target", State::NotMapped),
+        ("services.api.build.target", State::Mapped),
         ("services.api.cap_add.0", State::NotMapped),
         ("services.api.tmpfs", State::Mapped),
         ("services.prometheus.volumes.0", State::NotMapped),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use apps::Error;
+use apps::{Around, Error};
 use serde_json::{Value, json};
 
 use crate::Door;
@@ -24,7 +24,8 @@ impl Door {
     pub(crate) async fn model(&self, app: &str, person: &str) -> Result<Value, Refusal> {
         let dir = self.registry.dir(app)?;
         let (models, name, by) = (self.models.clone(), app.to_owned(), person.to_owned());
-        let mut model = blocking(move || models.draw(&name, &dir, &by)).await?;
+        let around = self.around(&dir).await;
+        let mut model = blocking(move || models.draw(&name, &dir, &around, &by)).await?;
         // The address is known once a go has given it.
         let url = apps::url(&self.target, app).await.ok().flatten();
         model["url"] = json!(url);
@@ -35,13 +36,23 @@ impl Door {
     pub(crate) async fn model_news(&self, app: &str) -> Option<Value> {
         let dir = self.registry.dir(app).ok()?;
         let (models, name) = (self.models.clone(), app.to_owned());
-        let looked = move || Ok((edits::changes_of(&dir), models.sketch(&name, &dir)?));
+        let around = self.around(&dir).await;
+        let looked = move || Ok((edits::changes_of(&dir), models.sketch(&name, &dir, &around)?));
         let news = match blocking(looked).await {
             Ok((changes, model)) => news(app, &model, changes),
             Err(refusal) => json!({ "app": app, "revision": null, "valid": false,
                 "error": refusal.message() }),
         };
         Some(news)
+    }
+
+    /// What decides about the app in a folder beside its file; nothing while the file cannot be
+    /// read, which is said where it is drawn.
+    async fn around(&self, dir: &Path) -> Around {
+        match apps::text(dir) {
+            Ok(text) => Around::glance(&self.target, dir, &text).await,
+            Err(_) => Around::default(),
+        }
     }
 
     /// The revision of an app's file and how many changes wait, without drawing it.
@@ -64,10 +75,10 @@ fn news(app: &str, model: &Value, changes: usize) -> Value {
 
 impl Models {
     /// The drawing with what was changed since the last go, for the person `by`.
-    fn draw(&self, app: &str, dir: &Path, by: &str) -> Result<Value, Error> {
+    fn draw(&self, app: &str, dir: &Path, around: &Around, by: &str) -> Result<Value, Error> {
         // First, for it makes the file and the history agree.
         let pending = edits::pending(dir, by)?;
-        let mut value = self.sketch(app, dir)?;
+        let mut value = self.sketch(app, dir, around)?;
         for block in value["blocks"].as_array_mut().into_iter().flatten() {
             let names = |change: &&Value| {
                 change["blocks"].as_array().is_some_and(|names| names.contains(&block["name"]))
@@ -82,10 +93,10 @@ impl Models {
     }
 
     /// The drawing alone.
-    fn sketch(&self, app: &str, dir: &Path) -> Result<Value, Error> {
+    fn sketch(&self, app: &str, dir: &Path, around: &Around) -> Result<Value, Error> {
         let text = apps::text(dir)?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let value = match apps::model_of(dir, &text) {
+        let value = match apps::model_of(dir, &text, around) {
             Ok(model) => {
                 last.insert(app.to_owned(), model.value.clone());
                 model.value

@@ -263,6 +263,9 @@ async fn use_(State(door): State<Door>, Path(name): Path<String>) -> Result<Resp
 }
 
 async fn check(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    if name == door.target.name() {
+        return Ok(Json(apps::check_here(&door.target).await?).into_response());
+    }
     checked(&door, door.elsewhere.targets.get(&name)?).await
 }
 

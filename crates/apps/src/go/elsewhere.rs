@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LINES: i64 = 12;
 
 /// Writes a Job unless the same one ran already; true if it is new.
-pub(super) async fn job(target: &Target, app: &str, object: &Value, again: bool) -> Result<bool> {
+pub(crate) async fn job(target: &Target, app: &str, object: &Value, again: bool) -> Result<bool> {
     let key = Key::of(object);
     if let Some(there) = read(target, app, &key).await? {
         if !again && observe::job_ended(&there) != Some(false) {
@@ -31,7 +31,7 @@ pub(super) async fn job(target: &Target, app: &str, object: &Value, again: bool)
 }
 
 /// Waits for a Job to end; the last lines if it failed.
-pub(super) async fn wait(
+pub(crate) async fn wait(
     target: &Target,
     app: &str,
     key: &Key,

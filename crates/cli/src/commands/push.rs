@@ -46,7 +46,7 @@ pub(crate) struct Sending {
     folder: std::path::PathBuf,
     pub(crate) app: String,
     block: Option<String>,
-    sources: Vec<std::path::PathBuf>,
+    sources: Vec<apps::Sourced>,
 }
 
 impl Sending {
@@ -56,9 +56,9 @@ impl Sending {
         let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
         let all = apps::sources(&folder).map_err(|error| app::failure(&error))?;
         let app = apps::app_name(&folder).map_err(|error| app::failure(&error))?;
-        let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = all.iter().map(|one| one.block.clone()).collect();
         let chosen: Vec<_> =
-            all.into_iter().filter(|(name, _)| block.is_none_or(|one| one == name)).collect();
+            all.into_iter().filter(|each| block.is_none_or(|one| one == each.block)).collect();
         if chosen.is_empty() {
             let what = match block {
                 Some(block) => format!("{app} has no block {block} that is built from a folder"),
@@ -70,8 +70,7 @@ impl Sending {
                 false => failure.hint(format!("there are: {}", names.join(", "))),
             });
         }
-        let sources = chosen.into_iter().map(|(_, path)| path).collect();
-        Ok(Sending { folder, app, block: block.map(str::to_owned), sources })
+        Ok(Sending { folder, app, block: block.map(str::to_owned), sources: chosen })
     }
 
     /// Which files there are now.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use apps::{Rehearsal, Upgradable, UpgradeReport, UpgradesReport};
+use apps::{ImageNews, Rehearsal, Upgradable, UpgradeReport, UpgradesReport};
 use http::Method;
 use serde_json::json;
 
@@ -32,6 +32,10 @@ fn list(global: &Global, all: &UpgradesReport) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Vec<String>> = all.blocks.iter().map(row).collect();
+    all.images.iter().flat_map(news).try_for_each(|line| say(&line))?;
+    if rows.is_empty() && !all.images.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
     if rows.is_empty() {
         say(&format!("{} uses nothing from the shelf", all.app))?;
         return Ok(ExitCode::SUCCESS);
@@ -44,6 +48,24 @@ fn list(global: &Global, all: &UpgradesReport) -> Outcome {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is new about an image of a registry. Only its own tests could say whether it is good, so
+/// it is not rehearsed: the app file, or a go that says so, takes it.
+fn news(one: &ImageNews) -> Vec<String> {
+    let mut lines: Vec<String> = one.moved.iter().map(apps::Moved::line).collect();
+    if let Some(newest) = one.newer.first() {
+        lines.push(format!(
+            "{}: newer than {}: {}; take it:  image = \"{newest}\"",
+            one.block,
+            one.image,
+            one.newer.join(", ")
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(format!("{}: {} is what its registry has", one.block, one.image));
+    }
+    lines
 }
 
 fn row(one: &Upgradable) -> Vec<String> {
@@ -74,6 +96,14 @@ async fn check_all(global: &Global, all: &UpgradesReport) -> Outcome {
 }
 
 async fn one(global: &Global, options: &Upgrade, all: &UpgradesReport, block: &str) -> Outcome {
+    if let Some(image) = all.images.iter().find(|one| one.block == block) {
+        if global.json {
+            say(&json!({"schema": "shelf/upgrades/1", "result": all}).to_string())?;
+        } else {
+            news(image).iter().try_for_each(|line| say(line))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let found = all.blocks.iter().find(|one| one.block == block);
     if let Some(one) = found.filter(|one| one.newer.is_empty() && options.to.is_none()) {
         if global.json {

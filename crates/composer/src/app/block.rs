@@ -1,6 +1,6 @@
 //! One block of an app file. What it may say depends on where it comes from.
 
-use super::{Added, Block, Extension, Origin, Patch, Tune, inside};
+use super::{Added, Block, Extension, Origin, Patch, Tune, Written, dockerfile, inside};
 use crate::diagnostic::Diagnostic;
 use crate::read::{Entry, Table};
 use crate::shape::{Shape, read};
@@ -22,7 +22,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Block> {
     let table = entry.table()?;
     let from = origin(entry, &table)?;
     let place = format!("block {}", entry.key.value);
-    let (mut shape, mut tune) = (Shape::default(), Vec::new());
+    let (mut shape, mut tune, mut build) = (Shape::default(), Vec::new(), Written::default());
     match from {
         Origin::External { .. } => refuse_others(&table, &place, &OF_EXTERNALS),
         Origin::Module(_) | Origin::Local(_) => {
@@ -30,8 +30,13 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Block> {
             tune = tunes(&table);
         }
         Origin::Source(_) | Origin::Image(_) => {
-            let own = if matches!(from, Origin::Image(_)) { OF_IMAGES } else { OF_SOURCES };
-            let keys: Vec<&str> = own.iter().chain(&read::KEYS).copied().collect();
+            let image = matches!(from, Origin::Image(_));
+            let own = if image { OF_IMAGES } else { OF_SOURCES };
+            let mut keys: Vec<&str> = own.iter().chain(&read::KEYS).copied().collect();
+            if !image {
+                keys.extend(dockerfile::KEYS);
+                build = dockerfile::read(&table);
+            }
             table.only(&keys, &place);
             shape = read::shape(&table);
         }
@@ -42,6 +47,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<Block> {
         wire: wires(&table),
         set: settings(&table),
         shape,
+        build,
         tune,
         extend: table.entries_of("extend").iter().filter_map(extension).collect(),
         patches: table.entries_of("patch").iter().filter_map(patch).collect(),
@@ -212,6 +218,7 @@ fn from_nowhere(entry: &Entry<'_>, table: &Table<'_>) {
     let mut known: Vec<&str> =
         OF_MODULES.iter().chain(&OF_SOURCES).chain(&OF_IMAGES).copied().collect();
     known.extend(read::KEYS);
+    known.extend(dockerfile::KEYS);
     known.sort_unstable();
     known.dedup();
     table.only(&known, &format!("block {}", entry.key.value));

@@ -48,7 +48,10 @@ pub(super) fn node<'a>(
             let from = From::Image { name: image.value.clone(), opened };
             (from, &block.shape, block.assumes.as_slice())
         }
-        Origin::Source(path) => (From::Source { path: path.value.clone() }, &block.shape, &[]),
+        Origin::Source(path) => {
+            let from = From::Source { path: path.value.clone(), build: block.build.plain() };
+            (from, &block.shape, &[])
+        }
     };
     let module = match &block.from {
         Origin::Module(used) => module(used, catalogue).ok(),

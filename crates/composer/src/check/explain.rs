@@ -21,6 +21,15 @@ pub(super) fn of(app: &App, node: &Node<'_>, part: &Part, wires: &[&Wire]) -> Ve
             _ => Source::You { file, line },
         }
     };
+    let build = &node.block.build;
+    for (key, said) in [("dockerfile", &build.path), ("target", &build.target)] {
+        if let Some(said) = said {
+            say(key.to_owned(), said.value.clone(), written(&said.span));
+        }
+    }
+    for (name, value) in &build.args {
+        say(format!("args.{}", name.value), value.value.clone(), written(&name.span));
+    }
     for (name, value) in &part.settings {
         let set = node.block.set.iter().find(|(set, _, _)| set.value == *name);
         let said = node.shape.settings.iter().find(|one| one.name.value == *name);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Offer;
-use crate::app::Opened;
+use crate::app::{Dockerfile, Opened};
 use crate::secret::Recipe;
 
 /// A block of a checked app.
@@ -270,6 +270,9 @@ pub enum From {
     Source {
         /// The folder, relative to the app file's.
         path: String,
+        /// How it is built.
+        #[serde(flatten)]
+        build: Dockerfile,
     },
 }
 
@@ -296,7 +299,7 @@ impl std::fmt::Display for From {
             Self::Local { path, .. } => write!(out, "{path} (yours)"),
             Self::External { interface, held_in } => write!(out, "external {interface}, {held_in}"),
             Self::Image { name, .. } => write!(out, "image {name}"),
-            Self::Source { path } => out.write_str(path),
+            Self::Source { path, .. } => out.write_str(path),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::known::{self, Known};
 use super::place::Place;
-use super::service;
+use super::service::{self, Service};
 use super::work::Work;
 use crate::draft::{self, Block};
 use crate::ledger::Verdict;
@@ -171,29 +171,29 @@ impl Work<'_> {
     fn own(&mut self, index: usize, block: &str) {
         let service = &self.services[index];
         let node = service.node.clone();
-        let from = match (&service.build, &service.image) {
+        // A service may run the image that another one builds.
+        let builder = match (&service.build, &service.image) {
+            (None, Some(image)) => self.builder(image).unwrap_or(index),
+            _ => index,
+        };
+        let from = match (&self.services[builder].build, &service.image) {
             (Some(build), _) => ("source", build.context.clone()),
-            (None, Some(image)) => match self.built(image) {
-                Some(context) => ("source", context),
-                None => ("image", image.clone()),
-            },
+            (None, Some(image)) => ("image", image.clone()),
             (None, None) => return,
         };
         let made = Block { name: block.to_owned(), from, ..Block::default() };
         self.draft.blocks.push(made);
+        self.take_build(builder, block);
         self.say_origin(index, block);
         self.command(&node, index, block, block);
         self.schedule(&node, block, block);
         self.listens_at(index, block);
     }
 
-    /// The folder that another service builds this image from.
-    fn built(&self, image: &str) -> Option<String> {
-        let same = self
-            .services
-            .iter()
-            .find(|one| one.build.is_some() && one.image.as_deref() == Some(image))?;
-        same.build.as_ref().map(|build| build.context.clone())
+    /// The service that builds an image.
+    fn builder(&self, image: &str) -> Option<usize> {
+        let builds = |one: &Service| one.build.is_some() && one.image.as_deref() == Some(image);
+        self.services.iter().position(builds)
     }
 
     fn say_origin(&mut self, index: usize, block: &str) {
@@ -227,30 +227,7 @@ impl Work<'_> {
                 Verdict::guessed(&at, why).next(next)
             }
         };
-        if build.is_map() {
-            for (key, value) in build.entries() {
-                let verdict = match key {
-                    "context" => verdict.clone(),
-                    "dockerfile" if value.text() == Some("Dockerfile") => Verdict::mapped(&at),
-                    "dockerfile" => Verdict::not("the Dockerfile of a folder is named Dockerfile")
-                        .next(format!(
-                            "in {context}:  mv {} Dockerfile",
-                            value.text().unwrap_or_default()
-                        )),
-                    "target" => Verdict::not("the last stage of a Dockerfile is built")
-                        .next("put that stage last, or its own Dockerfile into a folder"),
-                    "args" => Verdict::not("a build has the ARGs its Dockerfile gives")
-                        .next("make the values the defaults of ARG in the Dockerfile"),
-                    "cache_from" | "cache_to" | "no_cache" | "pull" => {
-                        Verdict::so_anyway("the build has its own cache")
-                    }
-                    _ => Verdict::not("a build here has no such option"),
-                };
-                self.ledger.say(value, &verdict);
-            }
-        } else {
-            self.ledger.say(build, &verdict);
-        }
+        self.say_build(build, block, &verdict);
     }
 
     /// The words a process runs, into the app and into the account.

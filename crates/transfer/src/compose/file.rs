@@ -45,7 +45,8 @@ pub fn compose_files(path: &str, text: &str) -> Vec<String> {
         names.extend(extended.map(str::to_owned));
         if let Some(build) = service.get("build") {
             let context = build.text().or_else(|| build.get("context")?.text()).unwrap_or(".");
-            names.insert(format!("{}/Dockerfile", context.trim_end_matches('/')));
+            let file = build.get("dockerfile").and_then(Node::text).unwrap_or("Dockerfile");
+            names.insert(format!("{}/{file}", context.trim_end_matches('/')));
         }
         for volume in service.get("volumes").map(Node::items).unwrap_or_default() {
             let source = match volume.text() {

@@ -29,6 +29,11 @@ pub(super) struct Service {
 /// What is built from a folder.
 pub(super) struct Build {
     pub(super) context: String,
+    /// The Dockerfile in it, if it has another name.
+    pub(super) file: Option<String>,
+    pub(super) target: Option<String>,
+    /// Values of `ARG`; those without one come from the shell that builds.
+    pub(super) args: Vec<(String, Option<String>)>,
     /// All that tells two builds of one folder apart.
     pub(super) rest: String,
 }
@@ -137,7 +142,25 @@ fn build(node: &Node) -> Build {
         path if path.starts_with(['.', '/']) || path.contains("://") => path.to_owned(),
         path => format!("./{path}"),
     };
-    Build { context, rest }
+    let one = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+    let file = one("dockerfile").map(|file| file.trim_start_matches("./").to_owned());
+    Build {
+        context,
+        file: file.filter(|file| file != "Dockerfile"),
+        target: one("target"),
+        args: node.get("args").map(args).unwrap_or_default(),
+        rest,
+    }
+}
+
+/// Both forms of `args`: a list of `NAME=value`, and a table.
+fn args(node: &Node) -> Vec<(String, Option<String>)> {
+    let list = node.items().iter().filter_map(Node::text).map(|one| match one.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (one.to_owned(), None),
+    });
+    let map = node.entries().map(|(name, one)| (name.to_owned(), one.text().map(str::to_owned)));
+    list.chain(map).collect()
 }
 
 fn port(node: &Node) -> Option<Port> {

@@ -100,13 +100,11 @@ impl Work<'_> {
 
     /// The text of the Dockerfile that a service is built from, if it was given.
     pub(super) fn dockerfile(&self, service: &Service) -> Option<&str> {
-        let context = service.build.as_ref()?.context.as_str();
+        let build = service.build.as_ref()?;
+        let context = build.context.as_str();
         let short = context.strip_prefix("./").unwrap_or(context);
-        let names = [
-            format!("{context}/Dockerfile"),
-            format!("{short}/Dockerfile"),
-            "Dockerfile".to_owned(),
-        ];
+        let file = build.file.as_deref().unwrap_or("Dockerfile");
+        let names = [format!("{context}/{file}"), format!("{short}/{file}"), file.to_owned()];
         let names = if context == "." { &names[..] } else { &names[..2] };
         names.iter().find_map(|name| self.files.get(name)).map(String::as_str)
     }

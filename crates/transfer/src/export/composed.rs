@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use composer::{Compiled, GeneratedSecret};
 use serde_json::{Map, Value, json};
 
-use super::{Exported, notes, objects_of, script, text, write};
+use super::{Exported, Folder, notes, objects_of, script, text, write};
 use crate::Result;
 
 /// A file for Docker Compose. `builds` says from which folder each image is built, `modules` which
@@ -19,7 +19,7 @@ use crate::Result;
 /// The file cannot be written as YAML.
 pub fn composed(
     compiled: &Compiled,
-    builds: &BTreeMap<String, String>,
+    builds: &BTreeMap<String, Folder>,
     modules: &BTreeMap<String, String>,
     port: u16,
 ) -> Result<Exported> {
@@ -61,7 +61,7 @@ pub fn composed(
 
 struct Work<'a> {
     compiled: &'a Compiled,
-    builds: &'a BTreeMap<String, String>,
+    builds: &'a BTreeMap<String, Folder>,
     modules: &'a BTreeMap<String, String>,
     files: Vec<(String, String)>,
     services: Map<String, Value>,
@@ -166,8 +166,8 @@ impl Work<'_> {
     fn service(&mut self, object: &Value, spec: &Value, container: &Value) -> Value {
         let image = text(container, "/image");
         let mut service = json!({ "image": image });
-        if let Some(context) = self.builds.get(image) {
-            service["build"] = json!({ "context": context });
+        if let Some(folder) = self.builds.get(image) {
+            service["build"] = build(folder);
         }
         if let Some(module) = self.modules.get(image) {
             service["labels"] = json!({ "shelf.dev/use": module });
@@ -394,6 +394,22 @@ fn expanded(value: &str, known: &BTreeMap<String, String>) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// How an image is built; the values of `ARG` are texts, in which Compose looks for `$`.
+fn build(folder: &Folder) -> Value {
+    let how = &folder.build;
+    let mut build = json!({ "context": folder.path });
+    for (key, value) in [("dockerfile", &how.path), ("target", &how.target)] {
+        if let Some(value) = value {
+            build[key] = dollars(value).into();
+        }
+    }
+    if !how.args.is_empty() {
+        let args = how.args.iter().map(|(name, value)| (name.clone(), dollars(value).into()));
+        build["args"] = Value::Object(args.collect());
+    }
+    build
 }
 
 /// The readiness probe as a health check.
