@@ -387,7 +387,8 @@ mod tests {
         for example in crate::examples() {
             let example = example.as_str();
             let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
-            let (_, sketch) = sketched(&dir, &load::text(&dir).unwrap()).unwrap();
+            let (_, sketch) =
+                sketched(&dir, &load::text(&dir).unwrap(), &Around::default()).unwrap();
             let whole = compile(&sketch);
             let objects = whole.phases.iter().flat_map(|phase| &phase.objects);
             let names: Vec<String> = objects
@@ -411,7 +412,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text = "app = \"x\"\n[db]\nuse = \"postgres@15\"\n\
             set = { memory = \"1Gi\" }\n[web]\nsource = \"./web\"\nneeds = { q = \"amqp/1\" }\n";
-        let model = model_of(dir.path(), text).unwrap();
+        let model = model_of(dir.path(), text, &Around::default()).unwrap();
         assert!(!model.valid);
         assert_eq!(model.names, ["db", "web"]);
         assert_eq!(model.value["blocks"][1]["sockets"][0]["missing"], true);
@@ -420,6 +421,6 @@ mod tests {
         let memory = db["settings"].as_array().unwrap().iter().find(|s| s["name"] == "memory");
         assert_eq!(memory.unwrap()["origin"], "you");
         assert_eq!(memory.unwrap()["line"], 4);
-        assert!(model_of(dir.path(), "app = ").is_err());
+        assert!(model_of(dir.path(), "app = ", &Around::default()).is_err());
     }
 }

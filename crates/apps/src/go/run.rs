@@ -15,7 +15,7 @@ use crate::load::Loaded;
 use crate::observe::{self, Observer, Verdict};
 use crate::progress::{self, Clock, Probes};
 use crate::report::ChangeKind;
-use crate::{Error, Result, Target, address, apply, revoke, scale, secrets};
+use crate::{Error, Result, Target, address, apply, scale, secrets};
 
 use super::elsewhere;
 use super::wait::missing;
@@ -70,9 +70,6 @@ impl Run<'_, '_> {
                 PhaseKind::Workloads => self.workloads(phase, &written.changed).await?,
             }
         }
-        let (target, live, changes) = (self.target, self.live, self.changes);
-        let gone = |key: &Key| changes.remove.contains(key);
-        revoke::revoke(target, &compiled.app, live, gone, self.events).await;
         for key in &self.changes.remove {
             apply::delete(self.target, self.app(), key).await?;
         }
