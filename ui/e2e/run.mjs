@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { open, picture } from "./browser.mjs";
+import { cared } from "./care.mjs";
 import { inBadWeather } from "./drills.mjs";
 import { byOutline, focusInSight, forcedAndMagnified, inEachState, inFailure } from "./equal.mjs";
 import { decided } from "./fields.mjs";
@@ -49,6 +50,7 @@ promise("pages of others get nothing out of any route or socket", strangers);
 promise("two people, an editor and a crash: no verb is lost", together);
 promise("hostile names are text", hostile);
 promise("decided by a person: whose change stays, groups, the next step, a .env", decided);
+promise("cared for: an image from a registry, a new login, a tag that moves on, a backup and back", cared);
 promise("in bad weather: only my changes, a cut stream, a server that dies in the middle", inBadWeather);
 promise("hostile bytes and ten thousand lines a second: the log stays a log", flood);
 promise("round trip: canvas, file and API are one", roundTrip);

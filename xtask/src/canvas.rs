@@ -16,6 +16,7 @@ const NEEDS: &[Need] = &[
         why: "a real browser, and letters",
     },
     Need { program: "mmdebstrap", package: "mmdebstrap", why: "makes the Debian base image" },
+    Need { program: "docker-registry", package: "docker-registry", why: "a real registry" },
 ];
 
 /// Runs them all, or the journeys whose name contains one of `words`.

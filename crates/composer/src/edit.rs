@@ -154,11 +154,11 @@ pub enum Edit {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
     },
-    /// Another module or version for a block.
+    /// Another module or version for a block, or another image for one that runs an image.
     Use {
         /// The block.
         block: String,
-        /// `postgres@16`.
+        /// `postgres@16`, or `ghcr.io/org/web:1.5`.
         module: String,
     },
     /// Takes a block's module from a copy in the app's folder, which is there already: the last

@@ -280,6 +280,29 @@ fn settings_take_the_type_their_module_says() {
 }
 
 #[test]
+fn an_image_moves_on_by_its_tag() {
+    let text = "app = \"s\"\n\n[web]   # theirs\nimage = \"ghcr.io/org/web:1.4\"   # pinned\n";
+    let edited = done(text, json!({"verb":"use","block":"web","module":"ghcr.io/org/web:1.5"}));
+    assert_eq!(edited.text, text.replace("1.4", "1.5"));
+    assert_eq!(edited.command, "shelf use web ghcr.io/org/web:1.5");
+    assert_eq!(
+        edited.inverse,
+        [serde_json::from_value(
+            json!({"verb":"use","block":"web","module":"ghcr.io/org/web:1.4"})
+        )
+        .unwrap()]
+    );
+    assert_eq!(undone(&edited), text);
+    // Named like a module of the shelf, it is still an image, and stays without a major.
+    let edited = done(text, json!({"verb":"use","block":"web","module":"cache"}));
+    assert!(edited.text.contains("image = \"cache\"   # pinned\n"), "{}", edited.text);
+    assert_eq!(
+        refused(text, json!({"verb":"use","block":"web","module":"no image"}))[0].code,
+        "block/image"
+    );
+}
+
+#[test]
 fn copies_and_addresses_find_their_process() {
     let edited = done(WEB, json!({"verb":"copies","block":"web","copies":"3"}));
     assert!(edited.text.contains("web    = { port = 8080, path = \"/\", copies = 3 }\n"));

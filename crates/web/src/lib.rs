@@ -12,6 +12,7 @@
 mod answer;
 mod app;
 mod asset;
+mod care;
 mod catalogues;
 mod code;
 mod data;

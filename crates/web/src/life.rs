@@ -1,5 +1,6 @@
 //! The verbs on an app as the canvas says them: an answer with the operation's number at once, and
-//! everything else on the stream. Where next: `verbs.rs`, which runs them.
+//! everything else on the stream. Where next: `care.rs` (logins, backups, newer versions),
+//! `verbs.rs`, which runs them.
 
 use apps::{BackOptions, DestroyOptions, GoOptions, UndoOptions};
 use axum::Json;
@@ -15,7 +16,7 @@ use crate::person::Caller;
 use crate::verbs::{self, Said};
 
 /// Begins a verb and answers with its number.
-fn begin<Work, Doing, Report>(
+pub(crate) fn begin<Work, Doing, Report>(
     door: &Door,
     verb: &'static str,
     app: &str,

@@ -17,8 +17,8 @@ use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::{
-    Door, Error, app, asset, catalogues, code, data, edits, git, guard, import, inside, kubernetes,
-    life, modules, moves, stream, targets, terminal, upgrade, verbs,
+    Door, Error, app, asset, care, catalogues, code, data, edits, git, guard, import, inside,
+    kubernetes, life, modules, moves, stream, targets, terminal, upgrade, verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.
@@ -65,6 +65,11 @@ fn table() -> Router<Door> {
         .route("/v1/apps/{app}/stop", post(life::stop))
         .route("/v1/apps/{app}/start", post(life::start))
         .route("/v1/apps/{app}/destroy", post(life::destroy))
+        .route("/v1/apps/{app}/rotate", post(care::rotate))
+        .route("/v1/apps/{app}/backup", post(care::backup))
+        .route("/v1/apps/{app}/restore", post(care::restore))
+        .route("/v1/apps/{app}/copy", post(care::copy))
+        .route("/v1/apps/{app}/upgrade", post(care::upgrade))
         .route("/v1/operations", get(life::operations))
         .route("/v1/operations/{id}", get(life::operation))
         .route("/v1/operations/{id}/cancel", post(cancel))

@@ -5,6 +5,7 @@ import { appPath, get, Refusal, wanted } from "./client";
 import type {
   AppEvent,
   AppRow,
+  Backups,
   BrowserSession,
   Catalogue,
   FileText,
@@ -18,6 +19,7 @@ import type {
   StatusReport,
   SystemReport,
   UndoPlan,
+  Upgrades,
 } from "./types";
 
 export const client = new QueryClient({
@@ -46,6 +48,8 @@ export const keys = {
   releases: (app: string) => ["app", app, "releases"] as const,
   release: (app: string, release: string) => ["app", app, "releases", release] as const,
   undoGo: (app: string) => ["app", app, "undo-go"] as const,
+  backups: (app: string) => ["app", app, "backups"] as const,
+  upgrades: (app: string) => ["app", app, "upgrades"] as const,
   sessions: ["sessions"] as const,
   metrics: (app: string) => ["app", app, "metrics"] as const,
   events: (app: string) => ["app", app, "events"] as const,
@@ -134,6 +138,18 @@ export const queries = {
       staleTime: 0,
       retry: false,
       queryFn: ({ signal }) => wanted(get<UndoPlan>(appPath(app, "/undo-go"), signal)),
+    }),
+  backups: (app: string) =>
+    queryOptions({
+      queryKey: keys.backups(app),
+      retry: false,
+      queryFn: ({ signal }) => wanted(get<Backups>(appPath(app, "/backups"), signal)),
+    }),
+  upgrades: (app: string) =>
+    queryOptions({
+      queryKey: keys.upgrades(app),
+      retry: false,
+      queryFn: ({ signal }) => wanted(get<Upgrades>(appPath(app, "/upgrades"), signal)),
     }),
   sessions: () =>
     queryOptions({

@@ -138,7 +138,9 @@ export interface Assumption {
   because?: string;
 }
 export interface From {
-  kind: "module" | "source" | "external";
+  kind: "module" | "source" | "image" | "external";
+  /** The image as written: registry, name and tag. */
+  image?: string;
   module?: string;
   version?: string;
   path?: string;
@@ -203,7 +205,7 @@ export interface Model {
 
 /** A verb on app.toml; the server writes the file. */
 export type Edit =
-  | { verb: "add"; block: string; use?: string; source?: string }
+  | { verb: "add"; block: string; use?: string; source?: string; image?: string; port?: number }
   | { verb: "remove"; block: string }
   | { verb: "rename"; block: string; to: string }
   | { verb: "wire"; block: string; socket: string; provider: string }
@@ -213,7 +215,7 @@ export type Edit =
   | { verb: "need"; block: string; socket: string; interface: string; limits: Record<string, string> }
   | { verb: "unneed"; block: string; socket: string }
   | { verb: "copies"; block: string; process?: string; copies: string }
-  | { verb: "url"; block: string; process?: string; path: string[] }
+  | { verb: "url"; block: string; process?: string; path: string[]; port?: number }
   | { verb: "use"; block: string; module: string }
   | { verb: "extend"; block: string; point: string; value: unknown }
   | { verb: "env"; block: string; name: string; value: string | null }
@@ -373,6 +375,35 @@ export interface Moment {
   at: string;
   by: string;
   summary: string;
+}
+/** A backup that the server keeps. */
+export interface Backup {
+  name: string;
+  app: string;
+  at: string;
+  /** Why it was made: `backup`, `schedule`, `snapshot`, `before-go`, `before-restore`, `copy`. */
+  label: string;
+  release: string | null;
+  before: string | null;
+  size_bytes: number;
+  sealed: boolean;
+}
+export interface Backups {
+  backups: Backup[];
+  schedule: null | { every: string; keep: number; last: string; trouble?: string };
+}
+/** What runs, and what is newer on the shelf. */
+export interface Upgrades {
+  app: string;
+  blocks: {
+    block: string;
+    module: string;
+    version: string;
+    newer: { version: string; written: string; major: boolean }[];
+    /** Why it waits for a yes though its rehearsal is good. */
+    asks: string | null;
+  }[];
+  yours: string[];
 }
 export interface BrowserSession {
   id: string;

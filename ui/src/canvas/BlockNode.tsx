@@ -208,7 +208,9 @@ function View({ data, selected }: NodeProps<Node>) {
         </div>
       </header>
       <div className="block-facts">
-        <span className="block-from">{fromText(block)}</span>
+        <span className="block-from" title={block.from.image}>
+          {fromText(block)}
+        </span>
         {copies && <Badge>{copies}</Badge>}
         <span className="grow" />
         <Rung data={data} />

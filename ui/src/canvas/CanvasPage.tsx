@@ -197,13 +197,17 @@ export function CanvasPage({ app }: { app: string }) {
   useEffect(() => {
     useCanvas.getState().reset();
   }, []);
-  const wanted = new URLSearchParams(search).get("block");
+  const query = new URLSearchParams(search);
+  const [wanted, wire] = [query.get("block"), query.get("wire")];
   const there = Boolean(model);
   useEffect(() => {
     if (!wanted || !there) return;
     useCanvas.getState().select([wanted]);
     useCanvas.getState().put({ inspector: true, toFocus: wanted, toCentre: wanted });
   }, [wanted, there]);
+  useEffect(() => {
+    if (wire && there) useCanvas.getState().selectWire(wire);
+  }, [wire, there]);
   useEffect(() => {
     document.title = `${app} – Shelf`;
   }, [app]);

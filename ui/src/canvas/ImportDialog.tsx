@@ -12,7 +12,8 @@ import { isName, toName } from "../state/names";
 import { ImportReport } from "../transfer/ImportReport";
 import { addTo, blocksIn } from "../transfer/take";
 import { useImport } from "../transfer/useImport";
-import { addSource } from "./add";
+import { AddImage } from "./AddImage";
+import { addOwn } from "./add";
 
 const close = () => useCanvas.getState().put({ dropped: null });
 
@@ -25,7 +26,7 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
   const wish = name || toName(path.split("/").filter(Boolean).at(-1) ?? "");
   const badPath = !path.startsWith("./") || path.length < 3;
   const badName = name !== "" && !isName(name);
-  const add = () => void addSource(app, path, wish, dropped.at).then((it) => it && close());
+  const add = () => void addOwn(app, { source: path }, wish, dropped.at).then((it) => it && close());
   return (
     <Dialog
       open
@@ -161,11 +162,13 @@ const WHY: Record<string, string> = {
   manifest:
     "Kubernetes manifests are applied as they are with `kubectl apply`, against this same server; they do not become blocks, because a block needs a module or a source folder.",
   env: "Open the inspector of the block it belongs to and choose “Paste .env”: it says which lines a wire already covers.",
-  other: "The canvas takes modules from the shelf, folders with a Dockerfile, and compose files.",
+  other:
+    "The canvas takes modules from the shelf, folders with a Dockerfile, names of images, and compose files.",
 };
 
 export function ImportDialog({ app, dropped }: { app: string; dropped: Dropped }) {
   if (dropped.kind === "folder" || dropped.kind === "source") return <Source app={app} dropped={dropped} />;
+  if (dropped.kind === "image") return <AddImage app={app} dropped={dropped} onClose={close} />;
   if (dropped.kind === "compose") return <Compose app={app} dropped={dropped} />;
   return (
     <Dialog

@@ -1,5 +1,7 @@
 // The selected wire, or the one just made: what it creates, what it delivers, and the way back.
-import { ArrowRight, Link2Off, Undo2, X } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
+import { ArrowRight, KeyRound, Link2Off, Link as LinkIcon, Undo2, X } from "lucide-react";
+import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { Delivered } from "../inspector/WiresTab";
 import { Button, IconButton } from "../parts/Button";
@@ -7,12 +9,14 @@ import { InterfaceMark } from "../parts/Interface";
 import { useCanvas } from "../state/canvas";
 import { undo } from "../state/edits";
 import { limitsText } from "../state/fit";
+import { noRotation, rotate, share } from "./care";
 import { wireId } from "./graph";
 import { untie } from "./tie";
 
 export function WirePanel({ app, model }: { app: string; model: Model }) {
   const chosen = useCanvas((it) => it.wire);
   const made = useCanvas((it) => it.madeWire);
+  const { data: status } = useQuery({ ...queries.status(app), retry: false });
   const wire = model.wires.find((it) => wireId(it) === (chosen ?? made));
   if (!wire) return null;
   const close = () => useCanvas.getState().put({ wire: null, madeWire: null });
@@ -58,7 +62,19 @@ export function WirePanel({ app, model }: { app: string; model: Model }) {
             Unwire
           </Button>
         )}
-        <span className="muted small">Unwiring deletes no data; the login is revoked at the next Go.</span>
+        {!noRotation(wire, status) && (
+          <Button
+            small
+            icon={<KeyRound size={14} aria-hidden="true" />}
+            onClick={() => void rotate(app, wire)}
+          >
+            New login
+          </Button>
+        )}
+        <IconButton label="Copy a link to this wire" onClick={() => share(app, { wire: wireId(wire) })}>
+          <LinkIcon size={14} aria-hidden="true" />
+        </IconButton>
+        <span className="muted small">Unwiring deletes no data; the next Go closes the way.</span>
       </footer>
     </section>
   );

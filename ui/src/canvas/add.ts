@@ -71,8 +71,14 @@ export async function addModule(
   return done(app, name, await edit(app, edits, { place: { ...unplaced(app), [name]: at } }));
 }
 
-/** Adds a folder of the person's own. */
-export async function addSource(app: string, path: string, wish: string, at?: Where): Promise<string | null> {
+/** Adds a block that is no module: a folder of the person's own, or an image of a registry. */
+export async function addOwn(
+  app: string,
+  from: { source: string } | { image: string; port?: number },
+  wish: string,
+  at?: Where,
+  field?: string,
+): Promise<string | null> {
   const model = modelOf(app);
   if (!model) return null;
   const name = freeName(
@@ -81,8 +87,8 @@ export async function addSource(app: string, path: string, wish: string, at?: Wh
   );
   const placed = placeAll(model);
   const place = freePlace(wishFor(null, placed, at), placed);
-  const edits: Edit[] = [{ verb: "add", block: name, source: path }];
-  return done(app, name, await edit(app, edits, { place: { ...unplaced(app), [name]: place } }));
+  const edits: Edit[] = [{ verb: "add", block: name, ...from }];
+  return done(app, name, await edit(app, edits, { field, place: { ...unplaced(app), [name]: place } }));
 }
 
 /** Places of blocks that nobody kept yet: kept with the first that is, so that they stay where they are seen. */

@@ -3,6 +3,7 @@
 import type { Catalogue, Edit, Model, Module } from "../api/types";
 import { newest } from "../shelf/Shelf";
 import { choices, moduleFits, type Pair } from "../state/fit";
+import { isOwn } from "../state/spoken";
 
 export type Ghost = { id: string; label: string } & (
   | { do: "tie"; pair: Pair }
@@ -34,12 +35,12 @@ export function ghostsOf(model: Model, name: string, catalogue?: Catalogue): Gho
       });
     return [...ties, ...adds].slice(0, MOST);
   }
-  const offer = block.from.kind === "source" ? undefined : block.offers[0];
+  const offer = isOwn(block) ? undefined : block.offers[0];
   if (!offer || model.wires.some((it) => it.provider === name)) return [];
   const sources = model.blocks.filter(
-    (it) => it.from.kind === "source" && !it.sockets.some((one) => one.interface === offer.interface),
+    (it) => isOwn(it) && !it.sockets.some((one) => one.interface === offer.interface),
   );
-  if (!model.blocks.some((it) => it.from.kind === "source")) {
+  if (!model.blocks.some(isOwn)) {
     return [{ id: "source", label: `add your source that uses ${name}`, do: "source" }];
   }
   return sources.slice(0, MOST).map((it): Ghost => {

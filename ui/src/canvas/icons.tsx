@@ -1,5 +1,15 @@
 // The picture of a block: its module's own icon, or a sign for its kind.
-import { Activity, Box, Cloud, Database, FileStack, Folder, Globe, MessagesSquare } from "lucide-react";
+import {
+  Activity,
+  Box,
+  Cloud,
+  Container,
+  Database,
+  FileStack,
+  Folder,
+  Globe,
+  MessagesSquare,
+} from "lucide-react";
 import type { Block, Catalogue } from "../api/types";
 
 const GROUPS: Record<string, typeof Box> = {
@@ -10,6 +20,7 @@ const GROUPS: Record<string, typeof Box> = {
   observability: Activity,
   external: Cloud,
   source: Folder,
+  image: Container,
 };
 
 export function GroupIcon({ group, size = 16 }: { group: string; size?: number }) {

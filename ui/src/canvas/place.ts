@@ -1,6 +1,7 @@
 // Where blocks stand that nobody placed: in columns along the wires, consumers left, providers right.
 // Quick and always the same; the tidy layout is dagre's, in a worker. Where next: tidy.ts.
 import type { Block, Model, Positions } from "../api/types";
+import { isOwn } from "../state/spoken";
 
 export const WIDTH = 240;
 const ROW = 28;
@@ -18,8 +19,8 @@ export function heightOf(block: Pick<Block, "sockets" | "offers" | "public">): n
 
 function columns(model: Pick<Model, "blocks" | "wires">): string[][] {
   // What is built stands left of what it may use, also before anything is tied.
-  const built = model.blocks.some((it) => it.from.kind === "source");
-  const rank = new Map(model.blocks.map((it) => [it.name, built && it.from.kind !== "source" ? 1 : 0]));
+  const built = model.blocks.some(isOwn);
+  const rank = new Map(model.blocks.map((it) => [it.name, built && !isOwn(it) ? 1 : 0]));
   // As often as there are blocks at most, so that a circle of wires ends too.
   for (let round = 0; round < Math.min(model.blocks.length, 24); round += 1) {
     let moved = false;

@@ -7,8 +7,10 @@ import {
   Crosshair,
   Files,
   Group,
+  KeyRound,
   LineChart,
   Link2Off,
+  Link as LinkIcon,
   PanelRight,
   Pencil,
   QrCode,
@@ -20,7 +22,7 @@ import {
 } from "lucide-react";
 import { appPath, post } from "../api/client";
 import { client, keys } from "../api/queries";
-import type { Block, BlockStatus, Catalogue, Edit, Model, Wire } from "../api/types";
+import type { Block, BlockStatus, Catalogue, Edit, Model, StatusReport, Wire } from "../api/types";
 import { useDrawers } from "../drawers/state";
 import { shortcutOf } from "../keys";
 import { toast } from "../parts/Live";
@@ -28,8 +30,11 @@ import type { Entries } from "../parts/Menu";
 import { useCanvas } from "../state/canvas";
 import { edit, modelOf } from "../state/edits";
 import { freeName } from "../state/names";
+import { isOwn } from "../state/spoken";
 import { unplaced } from "./add";
+import { noRotation, rotate, share } from "./care";
 import { ghostsOf } from "./ghost";
+import { wireId } from "./graph";
 import { freePlace, placeAll } from "./place";
 import { untie } from "./tie";
 
@@ -73,12 +78,15 @@ export async function duplicate(app: string, names: string[]): Promise<void> {
     const { from } = block;
     if (from.kind === "module")
       edits.push({ verb: "add", block: name, use: `${from.module}@${(from.version ?? "").split(".")[0]}` });
-    else edits.push({ verb: "add", block: name, source: from.path ?? `./${name}` });
+    else if (from.kind === "image") {
+      const port = block.processes.find((it) => it.port)?.port;
+      edits.push({ verb: "add", block: name, image: from.image, ...(port && { port }) });
+    } else edits.push({ verb: "add", block: name, source: from.path ?? `./${name}` });
     for (const it of block.settings) {
       if (it.origin === "you" && it.value !== null)
         edits.push({ verb: "set", block: name, setting: it.name, value: it.value });
     }
-    if (from.kind === "source") {
+    if (isOwn(block)) {
       for (const it of block.sockets)
         edits.push({ verb: "need", block: name, socket: it.name, interface: it.interface, limits: {} });
     }
@@ -207,6 +215,11 @@ export function blockEntries(app: string, block: Block, status?: BlockStatus): E
         ]
       : []),
     {
+      label: "Copy a link to it",
+      icon: <LinkIcon />,
+      run: () => share(app, { block: block.name }),
+    },
+    {
       label: "Files and disks",
       icon: <Files />,
       run: () => {
@@ -231,13 +244,20 @@ export function wireEntries(app: string, wire: Wire): Entries {
     {
       label: "What it creates",
       icon: <Cable />,
-      run: () => canvas.selectWire(`${wire.consumer}.${wire.socket}>${wire.provider}`),
+      run: () => canvas.selectWire(wireId(wire)),
     },
     {
       label: `Go to ${wire.provider}`,
       icon: <Crosshair />,
       run: () => canvas.put({ toFocus: wire.provider, toCentre: wire.provider }),
     },
+    {
+      label: "New login",
+      icon: <KeyRound />,
+      unless: noRotation(wire, client.getQueryData<StatusReport>(keys.status(app))),
+      run: () => void rotate(app, wire),
+    },
+    { label: "Copy a link to it", icon: <LinkIcon />, run: () => share(app, { wire: wireId(wire) }) },
     "line",
     { label: "Unwire (data stays)", icon: <Link2Off />, danger: true, run: () => void untie(app, wire) },
   ];

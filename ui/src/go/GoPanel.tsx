@@ -9,6 +9,7 @@ import { announce, toast } from "../parts/Live";
 import { lazily } from "../parts/lazily";
 import { useNow } from "../system/useNow";
 import { ago, list, seconds } from "../system/words";
+import { CARE, careLines } from "./care";
 import { FailureCard } from "./FailureCard";
 import "./go.css";
 import { cancel, dismiss, type Operation, useOperation } from "./operations";
@@ -17,6 +18,7 @@ import { type BlockProgress, bar, doing, finished, type Progress, spoken, withBl
 const UndoGo = lazily(() => import("../releases/UndoGo").then((it) => ({ default: it.UndoGo })));
 
 const TITLES: Record<string, [running: string, done: string]> = {
+  ...CARE,
   go: ["Going", "is live"],
   stop: ["Stopping", "is stopped; its data stays"],
   start: ["Starting", "is started"],
@@ -294,6 +296,11 @@ function Done({ operation }: { operation: Operation }) {
           What was replaced is kept as the backup <code>{result.kept}</code>.
         </p>
       )}
+      {careLines(operation.verb, operation.result).map((line) => (
+        <p key={line} className="go-note">
+          {line}
+        </p>
+      ))}
       {operation.verb === "go" && (
         <p className="go-next">
           Changed your code? <code>shelf push</code> sends it and goes.

@@ -60,6 +60,11 @@ const TRIED: Record<string, string> = {
   start: "start the app again",
   destroy: "remove the app",
   restart: "restart the block",
+  rotate: "give a wire a new login",
+  backup: "back the app up",
+  restore: "restore a backup",
+  copy: "copy the app with its data",
+  upgrade: "upgrade a block",
   undo: "take back the last Go",
   rollback: "go back to an earlier release",
 };

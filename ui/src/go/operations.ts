@@ -180,12 +180,27 @@ export function dismiss(id: string): void {
   });
 }
 
+/** What a page may start. */
+export type Verb =
+  | "go"
+  | "stop"
+  | "start"
+  | "restart"
+  | "destroy"
+  | "rollback"
+  | "undo-go"
+  | "rotate"
+  | "backup"
+  | "restore"
+  | "copy"
+  | "upgrade";
+
 export type Started = { ok: true; id: string } | { ok: false; error: Refusal };
 
 /** Starts a verb on an app; what it does comes by the stream. */
 export async function startVerb(
   app: string,
-  verb: "go" | "stop" | "start" | "restart" | "destroy" | "rollback" | "undo-go",
+  verb: Verb,
   body: Record<string, unknown> = {},
 ): Promise<Started> {
   const answer = await post<{ operation: string | number }>(appPath(app, `/${verb}`), body);

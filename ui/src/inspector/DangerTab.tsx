@@ -6,6 +6,7 @@ import { Button } from "../parts/Button";
 import { useCanvas } from "../state/canvas";
 import { edit } from "../state/edits";
 import { compareVersions } from "../state/fit";
+import { UpgradeSection } from "./UpgradeSection";
 
 export function DangerTab({
   app,
@@ -29,7 +30,8 @@ export function DangerTab({
         <section className="inset stack">
           <h3>Version</h3>
           <p className="muted small">
-            A new major of a database reads old data only where the module says so; the plan tells.
+            Written to the file and made at the next Go. A new major of a database reads old data only where
+            the module says so; the plan tells.
           </p>
           <div className="row">
             <select
@@ -55,6 +57,9 @@ export function DangerTab({
             </Button>
           </div>
         </section>
+      )}
+      {status && block.from.kind === "module" && (
+        <UpgradeSection key={block.name} app={app} block={block.name} />
       )}
       <section className="inset stack">
         <h3>Name</h3>

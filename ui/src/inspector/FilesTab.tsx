@@ -4,6 +4,8 @@ import type { Block, Model } from "../api/types";
 import { Button } from "../parts/Button";
 import { Field } from "../parts/Field";
 import { edit, useEdits } from "../state/edits";
+import { fromText } from "../state/spoken";
+import { ImageField } from "./ImageField";
 
 function Point({ app, block, point }: { app: string; block: Block; point: Block["extend"][number] }) {
   const key = `${block.name}.extend.${point.point}`;
@@ -70,19 +72,22 @@ function Point({ app, block, point }: { app: string; block: Block; point: Block[
   );
 }
 
+const ORIGINS = { source: "Folder", image: "Image", module: "Module", external: "Elsewhere" } as const;
+
 export function FilesTab({ app, model, block }: { app: string; model: Model; block: Block }) {
   return (
     <div className="tab-body">
       <dl className="facts">
-        <dt>{block.from.kind === "source" ? "Folder" : "Module"}</dt>
+        <dt>{ORIGINS[block.from.kind]}</dt>
         <dd className="mono">
           {block.from.kind === "source"
             ? `${model.dir}/${(block.from.path ?? "").replace(/^\.\//, "")}`
-            : `${block.from.module} ${block.from.version ?? ""}`}
+            : fromText(block)}
         </dd>
         <dt>In the file</dt>
         <dd className="mono">{`app.toml:${block.line}`}</dd>
       </dl>
+      {block.from.kind === "image" && <ImageField key={block.from.image} app={app} block={block} />}
       {block.disks.length > 0 && (
         <section className="inset">
           <h3>Disks</h3>

@@ -7,6 +7,7 @@ import { Button, IconButton } from "../parts/Button";
 import { Field } from "../parts/Field";
 import { announce, toast } from "../parts/Live";
 import { edit } from "../state/edits";
+import { isOwn } from "../state/spoken";
 import { giveSecret, typedHere } from "./secrets";
 
 function Row({ app, block, name, onSet }: { app: string; block: string; name: string; onSet(): void }) {
@@ -42,7 +43,7 @@ export function SecretsSection({ app, block }: { app: string; block: Block }) {
   const [shown, setShown] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
-  const own = block.from.kind === "source";
+  const own = isOwn(block);
   if (!own && block.secrets.length === 0) return null;
   const bad = name !== "" && !/^[A-Za-z0-9_.-]+$/.test(name);
   const give = async () => {

@@ -6,6 +6,7 @@ import { Button, IconButton } from "../parts/Button";
 import { Field } from "../parts/Field";
 import { edit, useEdits } from "../state/edits";
 import { filterBy } from "../state/fuzzy";
+import { isOwn } from "../state/spoken";
 import { EnvSection } from "./EnvSection";
 import { SettingField } from "./SettingField";
 
@@ -123,7 +124,7 @@ export function SettingsTab({ app, block }: { app: string; model: Model; block: 
           </ul>
         </section>
       )}
-      {block.from.kind === "source" && <EnvSection app={app} block={block} />}
+      {isOwn(block) && <EnvSection app={app} block={block} />}
       {block.settings.length === 0 && block.processes.length === 0 && (
         <p className="muted small">This block has nothing to set.</p>
       )}

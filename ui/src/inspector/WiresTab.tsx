@@ -9,6 +9,7 @@ import { useCanvas } from "../state/canvas";
 import { edit } from "../state/edits";
 import { limitsText } from "../state/fit";
 import { toName } from "../state/names";
+import { isOwn } from "../state/spoken";
 
 const CARDINALITY = {
   one: "exactly one",
@@ -68,7 +69,7 @@ function SocketRow({
         >
           {socket.providers.length > 0 ? "Change" : "Connect"}
         </Button>
-        {block.from.kind === "source" && wires.length === 0 && (
+        {isOwn(block) && wires.length === 0 && (
           <IconButton
             label={`Remove the socket ${socket.name}`}
             onClick={() => void edit(app, [{ verb: "unneed", block: block.name, socket: socket.name }])}
@@ -170,7 +171,7 @@ export function WiresTab({
       {block.sockets.map((it) => (
         <SocketRow key={it.name} app={app} model={model} block={block} socket={it} />
       ))}
-      {block.from.kind === "source" && <NewSocket app={app} block={block} catalogue={catalogue} />}
+      {isOwn(block) && <NewSocket app={app} block={block} catalogue={catalogue} />}
       {block.offers.map((offer) => {
         const users = model.wires.filter((it) => it.provider === block.name && it.offer === offer.name);
         return (

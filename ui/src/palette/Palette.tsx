@@ -119,6 +119,13 @@ export function Palette({ app, model }: { app: string; model: Model }) {
         pick: () => canvas.put({ dropped: { name: "", kind: "source" } }),
       },
       {
+        id: "image",
+        label: "Add an image of a registry",
+        group: "App",
+        icon: <GroupIcon group="image" />,
+        pick: () => canvas.put({ dropped: { name: "", kind: "image" } }),
+      },
+      {
         id: "keys",
         label: "All keys",
         group: "App",

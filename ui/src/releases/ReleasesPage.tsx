@@ -18,6 +18,7 @@ import { to } from "../routes";
 import { useLive } from "../state/live";
 import { useNow } from "../system/useNow";
 import { ago, seconds, when } from "../system/words";
+import { Backups } from "./Backups";
 import { diff } from "./diff";
 import { UndoGo } from "./UndoGo";
 import "./releases.css";
@@ -117,6 +118,7 @@ export function ReleasesPage({ app }: { app: string }) {
             {picked.length > 0 && <Compare app={app} picked={picked} list={list} />}
           </>
         )}
+        {releases.data !== undefined && <Backups app={app} runs={list.length > 0} />}
       </div>
       {undoing && <UndoGo app={app} onClose={() => setUndoing(false)} />}
       <Back app={app} release={back} onClose={() => setBack(null)} />

@@ -1,7 +1,7 @@
 // The shelf beside the canvas: search by name, alias or interface, add by Enter or by drag. While a
 // socket is chosen, what fits comes first and the rest says why not. Where next: canvas/add.ts.
 import { useQuery } from "@tanstack/react-query";
-import { FolderPlus, Search, X } from "lucide-react";
+import { Container, FolderPlus, Search, X } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import type { Refusal } from "../api/client";
 import { queries } from "../api/queries";
@@ -245,6 +245,19 @@ export function Shelf({ app }: { app: string }) {
         <span>
           <b>Your source</b>
           <small>A folder with a Dockerfile</small>
+        </span>
+      </button>
+      <button
+        type="button"
+        className="shelf-source"
+        draggable
+        onDragStart={(event) => event.dataTransfer.setData("application/x-shelf-image", "1")}
+        onClick={() => useCanvas.getState().put({ dropped: { name: "", kind: "image" } })}
+      >
+        <Container size={16} aria-hidden="true" />
+        <span>
+          <b>An image</b>
+          <small>Built elsewhere, from a registry</small>
         </span>
       </button>
     </div>

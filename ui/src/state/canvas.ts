@@ -12,7 +12,7 @@ export interface WireStart {
 /** Something dropped that cannot simply be a block. */
 export interface Dropped {
   name: string;
-  kind: "folder" | "compose" | "manifest" | "env" | "other" | "source";
+  kind: "folder" | "compose" | "manifest" | "env" | "other" | "source" | "image";
   text?: string;
   at?: { x: number; y: number };
 }

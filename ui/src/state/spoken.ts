@@ -42,6 +42,14 @@ export function rungOf(block: Pick<Block, "rung" | "from">): Rung {
       back: "Put a module in its place.",
     };
   }
+  if (block.from.kind === "image") {
+    return {
+      word: RUNGS[4].word,
+      costs:
+        "An image that was built elsewhere and runs as it is. You choose its tag: when it moves on, and what it may reach.",
+      back: "Use a module of the shelf if one does the same.",
+    };
+  }
   return RUNGS[block.rung];
 }
 
@@ -66,10 +74,15 @@ export function spokenOf(block: Block, shown: Shown, status?: BlockStatus): stri
   return parts.join(", ");
 }
 
-/** Module and version, or the folder. */
+/** Whether the app says itself what a block needs, sets and holds: a folder or an image, not a module. */
+export const isOwn = (block: Pick<Block, "from">): boolean =>
+  block.from.kind === "source" || block.from.kind === "image";
+
+/** Module and version, the folder, or the image as its registry calls it last, where its tag is. */
 export function fromText(block: Pick<Block, "from">): string {
   const { from } = block;
   if (from.kind === "module") return `${from.module} ${from.version ?? ""}`.trim();
   if (from.kind === "source") return from.path ?? "your source";
+  if (from.kind === "image") return from.image?.split("/").at(-1) ?? "an image";
   return "external";
 }

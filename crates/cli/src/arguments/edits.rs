@@ -176,7 +176,7 @@ pub(crate) struct Copies {
 pub(crate) struct Use {
     /// The block
     pub(crate) block: String,
-    /// The module, such as postgres@16
+    /// The module, such as postgres@16; for a block with an image, the image
     pub(crate) module: String,
     #[command(flatten)]
     pub(crate) trial: Trial,

@@ -40,6 +40,8 @@ pub(super) fn block_of(edit: &Edit) -> Option<&str> {
 pub(super) fn completed(edit: &Edit, scene: &Scene<'_>) -> Step<Edit> {
     let mut edit = edit.clone();
     match &mut edit {
+        // An image is named whole, also where a module has that name.
+        Edit::Use { block, .. } if scene.runs_image(block) => {}
         Edit::Add { use_: Some(module), .. } | Edit::Use { module, .. } => {
             blocks::with_major(module, scene.catalogue);
         }
@@ -274,7 +276,7 @@ fn opposite(old: &str, edit: &Edit) -> Option<Edit> {
             Edit::Env { block, name, value }
         }
         Edit::Use { block, .. } | Edit::Fork { block, .. } => {
-            if let Some(module) = string(&[&block, "use"]) {
+            if let Some(module) = string(&[&block, "use"]).or_else(|| string(&[&block, "image"])) {
                 return Some(Edit::Use { block, module });
             }
             let to = string(&[&block, "module"])?;

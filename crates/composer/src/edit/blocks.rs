@@ -115,8 +115,11 @@ pub(super) fn rename(draft: &mut Draft, block: &str, to: &str) -> Step {
 
 pub(super) fn use_(draft: &mut Draft, block: &str, module: &str) -> Step {
     let layout = draft.layout()?;
-    let own = ["source", "image"].iter().any(|key| layout.item(&[block, key]).is_some());
-    if own {
+    // What a registry has moves on by its tag, and stays what it is.
+    if layout.item(&[block, "image"]).is_some() {
+        return draft.put(&[block, "image"], &toml_string(module));
+    }
+    if layout.item(&[block, "source"]).is_some() {
         let message = format!("{block} is your own and uses no module");
         return Err(vec![
             refusal("block/origin", message)

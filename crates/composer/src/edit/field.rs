@@ -42,7 +42,7 @@ pub fn touched(text: &str, edit: &Edit) -> Option<Vec<Option<String>>> {
         }
         Edit::Url { block, process, .. } => vec![own(block, process, "path")],
         Edit::Use { block, .. } | Edit::Fork { block, .. } => {
-            vec![value(&[block, "use"]), value(&[block, "module"])]
+            ["use", "module", "image"].map(|key| value(&[block, key])).into()
         }
         Edit::Extend { block, point, .. } => vec![value(&[block, "extend", point])],
         Edit::Env { block, name, .. } => vec![value(&[block, "env", name])],

@@ -3,7 +3,7 @@
 
 use super::lines::{self, Hunk};
 use super::{Edit, apply, layout::Layout};
-use crate::app::App;
+use crate::app::{App, Origin};
 use crate::catalogue::Catalogue;
 use crate::check::{self, Sketch};
 use crate::diagnostic::Diagnostic;
@@ -22,6 +22,12 @@ impl<'a> Scene<'a> {
     /// Blocks and wires as far as they can be known; nothing if the file cannot be read.
     pub(super) fn sketch(&self) -> Option<Sketch<'_>> {
         self.app.as_ref().map(|app| check::sketch(app, self.catalogue))
+    }
+
+    /// Whether a block runs an image of a registry.
+    pub(super) fn runs_image(&self, block: &str) -> bool {
+        let found = self.app.iter().flat_map(|app| &app.blocks);
+        found.filter(|one| one.name.value == block).any(|one| matches!(one.from, Origin::Image(_)))
     }
 }
 

@@ -1,0 +1,1 @@
+var e=/^[a-z][a-z0-9-]{0,29}$/,t=t=>e.test(t);function n(e){let t=e.toLowerCase().replace(/[^a-z0-9-]+/g,`-`).replace(/^[^a-z]+|-+$/g,``).slice(0,30);return t===``?`block`:t}function r(e,t){let r=n(e);if(!t.includes(r))return r;for(let e=2;;e+=1){let n=`${r.slice(0,27)}-${e}`;if(!t.includes(n))return n}}export{t as n,n as r,r as t};

@@ -1,0 +1,99 @@
+// A block that runs an image somebody else built: its name in a registry, and the port where it listens.
+import { useState } from "react";
+import { Button } from "../parts/Button";
+import { Dialog } from "../parts/Dialog";
+import { Field } from "../parts/Field";
+import type { Dropped } from "../state/canvas";
+import { useEdits } from "../state/edits";
+import { isName } from "../state/names";
+import { addOwn } from "./add";
+import { nameIn } from "./image";
+
+export function AddImage(props: { app: string; dropped: Dropped; onClose(): void }) {
+  const { app, dropped, onClose } = props;
+  const [image, setImage] = useState(dropped.name);
+  const [port, setPort] = useState("");
+  const [name, setName] = useState("");
+  const refused = useEdits((it) => it.refused[FIELD]);
+  const wish = name || nameIn(image);
+  const badPort = port !== "" && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535);
+  const badName = name !== "" && !isName(name);
+  const ready = image.trim() !== "" && !badPort && !badName;
+  const add = async () => {
+    const from = { image: image.trim(), ...(port !== "" && { port: Number(port) }) };
+    if (await addOwn(app, from, wish, dropped.at, FIELD)) onClose();
+  };
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Add an image"
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button weight="primary" disabled={!ready} onClick={() => void add()}>
+            Add it
+          </Button>
+        </>
+      }
+    >
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (ready) void add();
+        }}
+      >
+        <Field
+          label="Image"
+          help="It is fetched at Go, with the login of shelf login where the registry wants one."
+          errors={refused}
+        >
+          {(field) => (
+            <input
+              {...field}
+              className="mono"
+              placeholder="ghcr.io/org/web:1.4"
+              value={image}
+              spellCheck={false}
+              autoComplete="off"
+              onChange={(event) => setImage(event.target.value)}
+            />
+          )}
+        </Field>
+        <Field
+          label="Port"
+          help="Where it listens; left empty, what the image says of itself."
+          errors={badPort ? ["A number from 1 to 65535."] : []}
+        >
+          {(field) => (
+            <input
+              {...field}
+              inputMode="numeric"
+              value={port}
+              onChange={(event) => setPort(event.target.value.trim())}
+            />
+          )}
+        </Field>
+        <Field
+          label="Name of the block"
+          errors={badName ? ["Lower case letters, digits and -, a letter first."] : []}
+        >
+          {(field) => (
+            <input
+              {...field}
+              placeholder={wish}
+              value={name}
+              spellCheck={false}
+              onChange={(event) => setName(event.target.value)}
+            />
+          )}
+        </Field>
+        <input type="submit" hidden />
+      </form>
+    </Dialog>
+  );
+}
+
+/** Where a refusal of the name is shown. */
+const FIELD = "add.image";
