@@ -66,11 +66,7 @@ impl Parcel {
     fn send(self) -> Result<Option<u64>> {
         let what = format!("take the image of {} to {}", self.block, self.to);
         let store = |source| Error::Image { what: what.clone(), source };
-        let refused = |error: registry::Error| Error::Data {
-            code: "target/registry",
-            message: format!("cannot {what}: {}", error.line()),
-            hint: error.hint(),
-        };
+        let refused = |error| refused(&what, &error);
         let to = Reference::parse(&self.to).map_err(store)?;
         let found = self.store.find(&self.digest).map_err(store)?;
         let Some(found) = found else {
@@ -92,5 +88,34 @@ impl Parcel {
             let pushed = client.push(&self.store, &found, &to, login.as_ref(), &count).await;
             pushed.map(|_| Some(sent.load(Ordering::Relaxed))).map_err(refused)
         })
+    }
+}
+
+/// Why a registry did not take an image; what to do about it stands beside it, once.
+fn refused(what: &str, error: &registry::Error) -> Error {
+    Error::Data {
+        code: "target/registry",
+        message: format!("cannot {what}: {}", error.why()),
+        hint: error.hint(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_about_a_refusal_is_said_once() {
+        let silent = registry::Error::Unreachable {
+            registry: "registry.example.org".into(),
+            what: "shop/web:1".into(),
+            source: "connection refused".into(),
+        };
+        let hint = silent.hint().unwrap();
+        let told = refused("take the image of web to registry.example.org/shop/web:1", &silent);
+        let told = told.report();
+        assert!(told.message.ends_with("connection refused"), "{}", told.message);
+        assert!(!told.message.contains(&hint), "{}", told.message);
+        assert_eq!(told.hint, Some(hint));
     }
 }

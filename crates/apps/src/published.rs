@@ -26,6 +26,7 @@ use crate::{BuildOptions, Error, Result, Target, bundle, images};
 
 pub use fetch::{FetchOptions, FetchReport, fetch_module};
 pub(crate) use fetch::{Opened, keep, open};
+pub(crate) use files::copy;
 
 /// Type of a published module, of its index and of the manifest in it.
 pub(crate) const MODULE_TYPE: &str = "application/vnd.shelf.module.v1";

@@ -83,6 +83,18 @@ fn collect(
     Ok(())
 }
 
+/// Copies a folder into a new one: what [`pack`] would take of it, as [`write`] would give it back.
+///
+/// # Errors
+/// The folder has links or too much in it, or the new one is there already.
+pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut files = BTreeMap::new();
+    collect(from, "", &mut files, &mut MOST_BYTES.clone())?;
+    let files = files.into_iter().map(|(name, entry)| (PathBuf::from(name), entry)).collect();
+    fs::create_dir(to)?;
+    write(to, &files)
+}
+
 fn wrong(text: String) -> std::io::Error {
     std::io::Error::other(text)
 }
@@ -172,6 +184,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &files).unwrap();
         assert_eq!(pack(dir.path()).unwrap().archive, one.archive);
+    }
+
+    #[test]
+    fn a_copy_of_a_folder_is_what_would_be_published() {
+        let stock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modules/redis");
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("copy");
+        copy(&stock, &to).unwrap();
+        assert_eq!(pack(&to).unwrap().archive, pack(&stock).unwrap().archive);
+        let again = copy(&stock, &to).unwrap_err();
+        assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+        std::os::unix::fs::symlink("/etc/shadow", to.join("shadow")).unwrap();
+        let said = copy(&to, &dir.path().join("next")).unwrap_err().to_string();
+        assert!(said.contains("shadow is neither a file nor a folder"), "{said}");
+        assert!(!dir.path().join("next").exists());
     }
 
     #[test]

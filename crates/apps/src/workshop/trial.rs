@@ -17,7 +17,7 @@ use crate::data::{self, BackupOptions, From, Program, RestoreOptions};
 use crate::event::Events;
 use crate::go::{self, GoOptions, Settled};
 use crate::progress::Clock;
-use crate::{Error, Result, Target, back, images, live, load, release, rotate, scale};
+use crate::{Error, Result, Target, back, images, live, load, published, release, rotate, scale};
 
 /// The block of the module, and the one that uses it.
 const MODULE: &str = "it";
@@ -26,8 +26,6 @@ const CONSUMER: &str = "one";
 const CONSUMER_USER: u32 = 1000;
 /// What is left on a disk to be found again.
 const MARK: &str = ".shelf-trial";
-/// Files of a module: more is no module but a download.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// How a trial is made.
 #[derive(Debug, Clone)]
@@ -54,7 +52,8 @@ pub async fn trial(
     let app = format!("trial-{:08x}", rand::random::<u32>());
     let text = app_text(&app, &module, &shelf)?;
     let scratch = Scratch::new(target, &app).map_err(wrong)?;
-    copy(dir, &scratch.path.join(MODULE), &mut MOST_BYTES.clone()).map_err(wrong)?;
+    // What is tried is what would be published.
+    published::copy(dir, &scratch.path.join(MODULE)).map_err(wrong)?;
     fs::create_dir(scratch.path.join(CONSUMER)).map_err(wrong)?;
     let dockerfile = "FROM debian:12\nCMD [\"sleep\", \"infinity\"]\n";
     fs::write(scratch.path.join(CONSUMER).join("Dockerfile"), dockerfile).map_err(wrong)?;
@@ -121,28 +120,6 @@ fn app_text(app: &str, module: &Module, shelf: &Catalogue) -> Result<String> {
         ));
     }
     Ok(text)
-}
-
-/// Copies a folder of plain files; links lead elsewhere and are refused.
-fn copy(from: &Path, to: &Path, left: &mut u64) -> std::io::Result<()> {
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (kind, name) = (entry.file_type()?, entry.file_name());
-        if kind.is_dir() && name != ".git" {
-            copy(&entry.path(), &to.join(&name), left)?;
-        } else if kind.is_file() {
-            let size = entry.metadata()?.len();
-            let too_large =
-                || std::io::Error::other(format!("the folder has more than {MOST_BYTES} bytes"));
-            *left = left.checked_sub(size).ok_or_else(too_large)?;
-            fs::copy(entry.path(), to.join(&name))?;
-        } else if !kind.is_dir() {
-            let what = format!("{} is neither a file nor a folder", entry.path().display());
-            return Err(std::io::Error::other(what));
-        }
-    }
-    Ok(())
 }
 
 struct Trial<'a> {
