@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::server::{Server, eventually};
 
 /// A browser with a session.
-struct Browser {
+pub(crate) struct Browser {
     host: String,
     cookie: String,
 }
 
 impl Browser {
     /// Opens the link that `shelf open` prints.
-    fn open(server: &Server) -> Result<Browser> {
+    pub(crate) fn open(server: &Server) -> Result<Browser> {
         let text = server.shelf(&["open", "--name", "Ana"]).good()?;
         let rest = text.trim().strip_prefix("http://").context("no link")?;
         let (host, token) = rest.split_once("/open#").context("a link without a token")?;
@@ -62,7 +62,7 @@ impl Browser {
         Ok(serde_json::from_str(&text)?)
     }
 
-    fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.ask("GET", path, &Value::Null)
     }
 

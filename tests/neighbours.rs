@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 
+use crate::canvas::Browser;
 use crate::page::request_to;
 use crate::server::{Server, eventually};
 use crate::targets::{admin, make};
@@ -17,6 +18,9 @@ wire = { db = "shop/db" }
 env = { WORD = "plain" }
 run = { web = { port = 8080, path = "/", ready = "/" } }
 "#;
+
+/// What ties the program to a database.
+const TIE: &str = "needs = { db = \"postgres/1\" }\nwire = { db = \"shop/db\" }\n";
 
 /// An app with a database at the shop's: it has a login of its own there, which is taken away when
 /// it is destroyed, and made again for the same data when it comes back.
@@ -77,7 +81,43 @@ fn comes_and_goes(server: &Server) -> Result<()> {
         ensure!(left.trim().is_empty(), "left at the shop: {left}");
         Ok(())
     })?;
-    // It comes back to its data with a new login.
+    // It comes back to its data with a new login, and is drawn with the wire that leads out of it.
     server.shelf_in("teller", &["go"]).good()?;
-    answers()
+    answers()?;
+    let model = Browser::open(server)?.get("/v1/apps/teller/model")?;
+    let wire = &model["wires"][0];
+    ensure!(model["valid"] == true && wire["consumer"] == "web", "{model}");
+    ensure!(wire["provider"].as_str().is_some_and(|it| it.contains("shop")), "{wire}");
+    untied(server, "teller", &APP.replace(TIE, ""))?;
+    ensure!(logins(server)?.is_empty(), "{} can still log in", logins(server)?);
+    // The same at a database of its own.
+    let own = APP.replace(TIE, "needs = { db = \"postgres/1\" }\n");
+    let own = format!("{own}\n[db]\nuse = \"postgres@15\"\n");
+    let file = server.scratch("teller").join("app.toml");
+    fs::write(&file, &own)?;
+    server.shelf_in("teller", &["go"]).good()?;
+    let ask = sql("select rolname from pg_roles where rolcanlogin and rolname <> $$postgres$$");
+    let inside = || server.shelf_in("teller", &["exec", "-T", "db", "--", "sh", "-c", &ask]).good();
+    ensure!(!inside()?.trim().is_empty(), "the wire has no login");
+    untied(server, "teller", &own.replace("needs = { db = \"postgres/1\" }\n", ""))?;
+    ensure!(inside()?.trim().is_empty(), "{} can still log in", inside()?);
+    // Tied again, it is the same login for the same data.
+    fs::write(&file, &own)?;
+    server.shelf_in("teller", &["go"]).good()?;
+    eventually(60, || {
+        let page = request_to("teller", server.http_port, "GET", "/", None)?;
+        ensure!(page.status == 200 && page.body.starts_with("plain web_db"), "{page:?}");
+        Ok(())
+    })
+}
+
+/// Goes without a wire that was there; the go says that its login is taken away.
+fn untied(server: &Server, folder: &str, text: &str) -> Result<()> {
+    // Its page wants the database, so nobody asks it.
+    let text = text.replace(", ready = \"/\"", "");
+    fs::write(server.scratch(folder).join("app.toml"), text)?;
+    let said = server.shelf_in(folder, &["go"]);
+    let told = format!("{}{}", said.out, said.err);
+    ensure!(said.code == 0 && told.contains("is taken away; its data stays there"), "{said:?}");
+    Ok(())
 }

@@ -1,18 +1,22 @@
-//! Takes the logins away that an app's wires have at blocks of other apps: by the provider's own
-//! program, in its namespace, as the login was made there. What it owned stays with the provider.
+//! Takes logins away that no wire has any more: those of an app at blocks of other apps when it is
+//! destroyed, and those of wires that a go no longer has. By the provider's own program, where the
+//! login was made. What it owned stays with the provider, and so does the Secret of a wire that a go
+//! took away: tied again, it is the same login for the same data.
 //!
 //! The Job that made a login says how it is taken away: the same with another word. Where next:
 //! `go/elsewhere.rs`, which runs it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use composer::Compiled;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::changes::annotation;
+use crate::changes::{annotation, component};
 use crate::event::{Event, Events};
 use crate::go::elsewhere;
 use crate::live::{Key, Live};
@@ -34,15 +38,56 @@ pub(crate) async fn revoke(
         let Some(revoking) = of(app, key, job, live).filter(|one| gone(&one.secret)) else {
             continue;
         };
-        let (wire, provider) = (revoking.wire, revoking.provider);
-        let text = match run(target, app, provider, &revoking.job).await {
-            Ok(()) => {
-                format!("the login of {wire} at {provider} is taken away; its data stays there")
-            }
-            Err(why) => format!("! the login of {wire} at {provider} stays: {why}"),
-        };
-        events(Event::Note { text });
+        take_away(target, app, &revoking, events).await;
     }
+}
+
+/// Revokes the logins of wires that were there before a go and are not any more. The consumers run
+/// without them by now, so nobody misses one; where the provider goes as well, it goes with it.
+pub(crate) async fn unwired(target: &Target, live: &Live, compiled: &Compiled, events: Events<'_>) {
+    for revoking in left_over(live, compiled) {
+        take_away(target, &compiled.app, &revoking, events).await;
+    }
+}
+
+/// The logins of a live app that nothing compiled asks for.
+fn left_over<'a>(live: &'a Live, compiled: &Compiled) -> Vec<Revoking<'a>> {
+    let wanted: Vec<&Value> = compiled.phases.iter().flat_map(|one| &one.objects).collect();
+    let wire_of = |job: &'_ Value| {
+        let text = |name| annotation(job, name).map(str::to_owned);
+        Some((text("shelf.dev/wire")?, text("shelf.dev/provider")?))
+    };
+    let mut kept: BTreeSet<(String, String)> =
+        wanted.iter().filter(|one| one["kind"] == "Job").filter_map(|job| wire_of(job)).collect();
+    let mut found = Vec::new();
+    for (key, job) in live.iter().filter(|(key, _)| key.kind == "Job") {
+        let Some(wire) = wire_of(job) else { continue };
+        let stays = |one: &&Value| component(one).is_some_and(|block| *block == block_of(&wire.1));
+        if !key.is_elsewhere() && !wanted.iter().any(stays) {
+            continue;
+        }
+        if let Some(revoking) = of(&compiled.app, key, job, live)
+            && kept.insert(wire)
+        {
+            found.push(revoking);
+        }
+    }
+    found
+}
+
+async fn take_away(target: &Target, app: &str, revoking: &Revoking<'_>, events: Events<'_>) {
+    let (wire, provider) = (revoking.wire, revoking.provider);
+    let text = match run(target, app, provider, &revoking.job).await {
+        Ok(()) => format!("the login of {wire} at {provider} is taken away; its data stays there"),
+        Err(why) => format!("! the login of {wire} at {provider} stays: {why}"),
+    };
+    events(Event::Note { text });
+}
+
+/// The block of a provider that is named `app/block.offer`, or a part of that.
+fn block_of(provider: &str) -> &str {
+    let block = provider.rsplit('/').next().unwrap_or_default();
+    block.split('.').next().unwrap_or_default()
 }
 
 struct Revoking<'a> {
@@ -59,7 +104,11 @@ fn of<'a>(app: &str, key: &Key, job: &'a Value, live: &Live) -> Option<Revoking<
         (annotation(job, "shelf.dev/wire")?, annotation(job, "shelf.dev/provider")?);
     let (namespace, name) = key.place(app);
     let secret = annotation(job, "shelf.dev/secret")?;
-    let secret = Key { kind: "Secret".into(), name: format!("{namespace}/{app}-{secret}") };
+    let name_there = match key.is_elsewhere() {
+        true => format!("{namespace}/{app}-{secret}"),
+        false => secret.to_owned(),
+    };
+    let secret = Key { kind: "Secret".into(), name: name_there };
     if !live.contains_key(&secret) {
         return None;
     }
@@ -121,8 +170,7 @@ async fn run(target: &Target, app: &str, provider: &str, job: &Value) -> Result<
 
 /// Whether some copy of a block of another app is ready; who may not look tries.
 async fn serves(target: &Target, namespace: &str, provider: &str) -> bool {
-    let block = provider.rsplit('/').next().unwrap_or_default();
-    let block = block.split('.').next().unwrap_or_default();
+    let block = block_of(provider);
     let pods: Api<Pod> = Api::namespaced(target.client.clone(), namespace);
     let selector =
         format!("app.kubernetes.io/part-of={namespace},app.kubernetes.io/component={block}");
@@ -168,5 +216,44 @@ mod tests {
         assert_eq!(template["metadata"]["labels"], json!({ "shelf.dev/job": "grant" }));
         let command = &template["spec"]["containers"][0]["command"];
         assert_eq!(*command, json!(["/module/grant.sh", "revoke"]));
+    }
+
+    #[test]
+    fn a_login_goes_when_no_wire_has_it_and_its_provider_stays() {
+        let key = |kind: &str, name: &str| Key { kind: kind.into(), name: name.into() };
+        let job = |wire: &str, provider: &str| {
+            json!({
+                "kind": "Job",
+                "metadata": { "name": format!("{provider}-grant-1"), "annotations": {
+                    "shelf.dev/wire": wire, "shelf.dev/provider": provider,
+                    "shelf.dev/secret": "web-db" } },
+                "spec": { "template": { "spec": {
+                    "containers": [{ "command": ["/module/grant.sh", "grant"] }] } } },
+            })
+        };
+        let block = |name: &str| {
+            json!({ "kind": "StatefulSet",
+                "metadata": { "labels": { "app.kubernetes.io/component": name } } })
+        };
+        let live = Live::from([
+            (key("Job", "db-grant-1"), job("web.db", "db")),
+            (key("Secret", "web-db"), json!({})),
+        ]);
+        let gone = |objects: Vec<Value>| {
+            let phase = composer::Phase { kind: composer::PhaseKind::Workloads, objects };
+            let compiled = Compiled {
+                app: "shop".into(),
+                release: String::new(),
+                url: None,
+                secrets: Vec::new(),
+                phases: vec![phase],
+                assumptions: Vec::new(),
+            };
+            left_over(&live, &compiled).iter().map(|one| one.wire.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(gone(vec![block("db")]), ["web.db"]);
+        assert_eq!(gone(vec![block("db"), block("db2"), job("web.db", "db2")]), ["web.db"]);
+        assert!(gone(vec![block("db"), job("web.db", "db")]).is_empty(), "it is still tied");
+        assert!(gone(vec![block("web")]).is_empty(), "it goes with its provider");
     }
 }

@@ -74,7 +74,7 @@ export function WirePanel({ app, model }: { app: string; model: Model }) {
         <IconButton label="Copy a link to this wire" onClick={() => share(app, { wire: wireId(wire) })}>
           <LinkIcon size={14} aria-hidden="true" />
         </IconButton>
-        <span className="muted small">Unwiring deletes no data; the next Go closes the way.</span>
+        <span className="muted small">Unwiring deletes no data; the next Go takes its login away.</span>
       </footer>
     </section>
   );

@@ -15,7 +15,7 @@ use crate::load::Loaded;
 use crate::observe::{self, Observer, Verdict};
 use crate::progress::{self, Clock, Probes};
 use crate::report::ChangeKind;
-use crate::{Error, Result, Target, address, apply, scale, secrets};
+use crate::{Error, Result, Target, address, apply, revoke, scale, secrets};
 
 use super::elsewhere;
 use super::wait::missing;
@@ -70,6 +70,8 @@ impl Run<'_, '_> {
                 PhaseKind::Workloads => self.workloads(phase, &written.changed).await?,
             }
         }
+        // While the ways to the providers of before are still open.
+        revoke::unwired(self.target, self.live, compiled, self.events).await;
         for key in &self.changes.remove {
             apply::delete(self.target, self.app(), key).await?;
         }
