@@ -123,6 +123,10 @@ async function care(server, browser, image) {
   await page.keyboard.press("Enter");
   await says(`[word]\nimage = "${image}:1"\n`);
 
+  // The dialog gives the focus back when it is gone, which would take it from the block.
+  await dialog.waitFor({ state: "hidden" });
+  await page.waitForFunction(() => document.activeElement !== document.body);
+
   // It is a block like any other: sockets, variables, an address.
   const spoken = await page.locator("[data-block-button=word]").getAttribute("aria-label");
   assert.match(spoken, /^word, draft, yours/);
