@@ -184,22 +184,35 @@ pub(crate) async fn fetch(
             continue;
         }
         events(clock.block(&block, BlockState::Pulling, name.as_str()));
-        let size = one(target, &block, &name, events).await?;
+        let refused = |error: registry::Error| {
+            let Refused { code, why, hint } = error.into();
+            Error::Data { code, message: format!("cannot fetch the image of {block}: {why}"), hint }
+        };
+        let image = pull(target, &block, &name, events).await?.map_err(refused)?;
+        let size: u64 = image.layers.iter().map(|layer| layer.size).sum();
         let text = format!("{} MB compressed", size.div_ceil(1_000_000));
         events(clock.block(&block, BlockState::Built, text));
     }
     Ok(())
 }
 
-/// Fetches one image; how many bytes its layers have.
-async fn one(target: &Target, block: &str, name: &str, events: Events<'_>) -> Result<u64> {
+/// Fetches the image of a block and says how far it is; what a registry says is for the caller to
+/// judge.
+///
+/// # Errors
+/// Its name is none.
+pub(crate) async fn pull(
+    target: &Target,
+    block: &str,
+    name: &str,
+    events: Events<'_>,
+) -> Result<Result<image::Image, registry::Error>> {
     let wanted = Reference::parse(name)
         .map_err(|source| Error::Image { what: format!("read {name}"), source })?;
-    let refused = |error: registry::Error| {
-        let Refused { code, why, hint } = error.into();
-        Error::Data { code, message: format!("cannot fetch the image of {block}: {why}"), hint }
+    let login = match target.registry.login(&wanted) {
+        Ok(login) => login,
+        Err(error) => return Ok(Err(error)),
     };
-    let login = target.registry.login(&wanted).map_err(refused)?;
     let moved = Arc::new(AtomicU64::new(0));
     let count = {
         let moved = moved.clone();
@@ -215,10 +228,7 @@ async fn one(target: &Target, block: &str, name: &str, events: Events<'_>) -> Re
     tokio::pin!(pull);
     loop {
         tokio::select! {
-            done = &mut pull => {
-                let image = done.map_err(refused)?;
-                return Ok(image.layers.iter().map(|layer| layer.size).sum());
-            }
+            done = &mut pull => return Ok(done),
             () = tokio::time::sleep(LINE_EVERY) => {
                 let megabytes = moved.load(Ordering::Relaxed) / 1_000_000;
                 let text = format!("pulling {wanted}: {megabytes} MB");

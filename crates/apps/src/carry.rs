@@ -29,7 +29,7 @@ impl Target {
             };
             let there = cluster.image(image);
             let Some((name, digest)) = there.split_once('@') else { continue };
-            let tag: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
+            let tag = images::short(digest);
             let parcel = Parcel {
                 store: self.images.clone(),
                 client: self.registry.clone(),

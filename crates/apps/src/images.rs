@@ -214,12 +214,7 @@ impl Job {
             lines: std::mem::take(last),
         })?;
         if let Some(name) = &self.name {
-            let short = built.digest.trim_start_matches("sha256:");
-            let tag = format!("{name}:{}", &short[..short.len().min(12)]);
-            target
-                .images
-                .tag(&built.image, &tag)
-                .map_err(|source| Error::Image { what: format!("tag {tag}"), source })?;
+            tag(target, &built.image, name)?;
         }
         Ok(built)
     }
@@ -369,4 +364,15 @@ pub async fn images(target: &Target) -> Result<Vec<ImageReport>> {
         names: image.names,
     };
     Ok(list.into_iter().map(report).collect())
+}
+/// The part of a digest that people are shown, and that tags are made of.
+pub(crate) fn short(digest: &str) -> String {
+    digest.trim_start_matches("sha256:").chars().take(12).collect()
+}
+
+/// Gives an image the tag that says which one it is, so that it is kept under `name`.
+pub(crate) fn tag(target: &Target, image: &image::Image, name: &str) -> Result<()> {
+    let tag = format!("{name}:{}", short(&image.digest));
+    let tagged = target.images.tag(image, &tag);
+    tagged.map_err(|source| Error::Image { what: format!("tag {tag}"), source })
 }

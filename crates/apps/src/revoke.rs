@@ -168,7 +168,7 @@ async fn run(target: &Target, app: &str, provider: &str, job: &Value) -> Result<
     }
 }
 
-/// Whether some copy of a block of another app is ready; who may not look tries.
+/// Whether some copy of the provider is ready; who may not look tries.
 async fn serves(target: &Target, namespace: &str, provider: &str) -> bool {
     let block = block_of(provider);
     let pods: Api<Pod> = Api::namespaced(target.client.clone(), namespace);

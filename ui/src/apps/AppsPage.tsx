@@ -11,11 +11,11 @@ import { startVerb } from "../go/operations";
 import { Button, IconButton } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Loading, Problem } from "../parts/Empty";
-import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
 import { lazily } from "../parts/lazily";
 import { type Entries, Menu } from "../parts/Menu";
 import { Badge, Status } from "../parts/Status";
+import { TextField } from "../parts/TextField";
 import { to } from "../routes";
 import { useLive } from "../state/live";
 import { wordOf } from "../state/status";
@@ -237,17 +237,12 @@ function Remove({ app, onClose }: { app: string | null; onClose(): void }) {
           <input type="checkbox" checked={data} onChange={(event) => setData(event.target.checked)} />
           <span>Also delete its disks and everything on them. This cannot be undone.</span>
         </label>
-        <Field label={<>Type {app} to remove it</>}>
-          {(field) => (
-            <input
-              {...field}
-              autoComplete="off"
-              spellCheck={false}
-              value={typed}
-              onChange={(event) => setTyped(event.target.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          label={<>Type {app} to remove it</>}
+          autoComplete="off"
+          value={typed}
+          onChange={setTyped}
+        />
       </div>
     </Dialog>
   );

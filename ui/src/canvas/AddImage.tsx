@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
+import { NewName, TextField } from "../parts/TextField";
 import type { Dropped } from "../state/canvas";
 import { useEdits } from "../state/edits";
 import { isName } from "../state/names";
@@ -44,23 +45,16 @@ export function AddImage(props: { app: string; dropped: Dropped; onClose(): void
           if (ready) void add();
         }}
       >
-        <Field
+        <TextField
           label="Image"
           help="It is fetched at Go, with the login of shelf login where the registry wants one."
           errors={refused}
-        >
-          {(field) => (
-            <input
-              {...field}
-              className="mono"
-              placeholder="ghcr.io/org/web:1.4"
-              value={image}
-              spellCheck={false}
-              autoComplete="off"
-              onChange={(event) => setImage(event.target.value)}
-            />
-          )}
-        </Field>
+          className="mono"
+          placeholder="ghcr.io/org/web:1.4"
+          autoComplete="off"
+          value={image}
+          onChange={setImage}
+        />
         <Field
           label="Port"
           help="Where it listens; left empty, what the image says of itself."
@@ -75,20 +69,7 @@ export function AddImage(props: { app: string; dropped: Dropped; onClose(): void
             />
           )}
         </Field>
-        <Field
-          label="Name of the block"
-          errors={badName ? ["Lower case letters, digits and -, a letter first."] : []}
-        >
-          {(field) => (
-            <input
-              {...field}
-              placeholder={wish}
-              value={name}
-              spellCheck={false}
-              onChange={(event) => setName(event.target.value)}
-            />
-          )}
-        </Field>
+        <NewName label="Name of the block" placeholder={wish} value={name} onChange={setName} />
         <input type="submit" hidden />
       </form>
     </Dialog>

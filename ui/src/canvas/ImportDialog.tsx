@@ -4,8 +4,8 @@ import { useState } from "react";
 import type { Refusal } from "../api/client";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
-import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
+import { NewName, TextField } from "../parts/TextField";
 import { type Dropped, useCanvas } from "../state/canvas";
 import { modelOf, sentences } from "../state/edits";
 import { isName, toName } from "../state/names";
@@ -54,35 +54,15 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
             is right; otherwise move or link it there first.
           </p>
         )}
-        <Field
+        <TextField
           label="Folder, inside the app's"
           help="With a Dockerfile; it is built at Go."
           errors={badPath && path.length > 2 ? ["Write it as ./folder."] : []}
-        >
-          {(props) => (
-            <input
-              {...props}
-              className="mono"
-              value={typed}
-              spellCheck={false}
-              onChange={(event) => setPath(event.target.value)}
-            />
-          )}
-        </Field>
-        <Field
-          label="Name of the block"
-          errors={badName ? ["Lower case letters, digits and -, a letter first."] : []}
-        >
-          {(props) => (
-            <input
-              {...props}
-              placeholder={wish}
-              value={name}
-              spellCheck={false}
-              onChange={(event) => setName(event.target.value)}
-            />
-          )}
-        </Field>
+          className="mono"
+          value={typed}
+          onChange={setPath}
+        />
+        <NewName label="Name of the block" placeholder={wish} value={name} onChange={setName} />
         {/* Two fields and no button of its own: without this, Enter would not be a submit. */}
         <input type="submit" hidden />
       </form>

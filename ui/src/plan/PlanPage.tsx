@@ -12,9 +12,9 @@ import { startGo, useOperation } from "../go/operations";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Empty, Loading, Problem } from "../parts/Empty";
-import { Field } from "../parts/Field";
 import { announce, toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
+import { TextField } from "../parts/TextField";
 import { to } from "../routes";
 import { inOrder, useEdits } from "../state/edits";
 import { useLive } from "../state/live";
@@ -504,20 +504,15 @@ function Confirm(props: {
       <p>
         <strong>{props.target}</strong> is protected. Type the app's name, <code>{props.app}</code>, to go.
       </p>
-      <Field label="Name of the app">
-        {(field) => (
-          <input
-            {...field}
-            autoComplete="off"
-            spellCheck={false}
-            value={typed}
-            onChange={(event) => setTyped(event.target.value)}
-            onKeyDown={(event) => {
-              if (event.key === "Enter" && right) props.onGo(typed.trim());
-            }}
-          />
-        )}
-      </Field>
+      <TextField
+        label="Name of the app"
+        autoComplete="off"
+        value={typed}
+        onChange={setTyped}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && right) props.onGo(typed.trim());
+        }}
+      />
     </Dialog>
   );
 }

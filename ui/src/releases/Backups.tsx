@@ -8,9 +8,9 @@ import type { Backup } from "../api/types";
 import { startVerb, useOperation } from "../go/operations";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
-import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
+import { NewName, TextField } from "../parts/TextField";
 import { useLive } from "../state/live";
 import { isName } from "../state/names";
 import { useNow } from "../system/useNow";
@@ -117,26 +117,6 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
   );
 }
 
-function NewName(props: { value: string; onChange(value: string): void }) {
-  const bad = props.value !== "" && !isName(props.value);
-  return (
-    <Field
-      label="Name of the new app"
-      errors={bad ? ["Lower case letters, digits and -, a letter first."] : []}
-    >
-      {(field) => (
-        <input
-          {...field}
-          autoComplete="off"
-          spellCheck={false}
-          value={props.value}
-          onChange={(event) => props.onChange(event.target.value)}
-        />
-      )}
-    </Field>
-  );
-}
-
 function Restore({ app, backup, onClose }: { app: string; backup: Backup; onClose(): void }) {
   const [here, setHere] = useState(false);
   const [into, setInto] = useState(`${app}-then`.slice(0, 30));
@@ -193,19 +173,14 @@ function Restore({ app, backup, onClose }: { app: string; backup: Backup; onClos
           </label>
         </fieldset>
         {here ? (
-          <Field label={`Type ${app}, because what was written since is replaced`}>
-            {(field) => (
-              <input
-                {...field}
-                autoComplete="off"
-                spellCheck={false}
-                value={typed}
-                onChange={(event) => setTyped(event.target.value)}
-              />
-            )}
-          </Field>
+          <TextField
+            label={`Type ${app}, because what was written since is replaced`}
+            autoComplete="off"
+            value={typed}
+            onChange={setTyped}
+          />
         ) : (
-          <NewName value={into} onChange={setInto} />
+          <NewName label="Name of the new app" autoComplete="off" value={into} onChange={setInto} />
         )}
       </div>
     </Dialog>
@@ -246,7 +221,7 @@ function Copy({ app, onClose }: { app: string; onClose(): void }) {
     >
       <div className="stack">
         <p>A second app with the code that runs and a copy of its data, at an address of its own.</p>
-        <NewName value={into} onChange={setInto} />
+        <NewName label="Name of the new app" autoComplete="off" value={into} onChange={setInto} />
       </div>
     </Dialog>
   );

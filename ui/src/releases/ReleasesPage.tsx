@@ -11,9 +11,9 @@ import { startVerb, useOperation } from "../go/operations";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Empty, Loading, Problem } from "../parts/Empty";
-import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
+import { TextField } from "../parts/TextField";
 import { to } from "../routes";
 import { useLive } from "../state/live";
 import { useNow } from "../system/useNow";
@@ -241,23 +241,16 @@ function Back({ app, release, onClose }: { app: string; release: Release | null;
           the newer data.
         </p>
         {guarded && (
-          <Field
+          <TextField
             label={
               <>
                 Type {app}, because {me.data?.target.name} is protected
               </>
             }
-          >
-            {(field) => (
-              <input
-                {...field}
-                autoComplete="off"
-                spellCheck={false}
-                value={typed}
-                onChange={(event) => setTyped(event.target.value)}
-              />
-            )}
-          </Field>
+            autoComplete="off"
+            value={typed}
+            onChange={setTyped}
+          />
         )}
       </div>
     </Dialog>

@@ -8,8 +8,8 @@ import { startVerb } from "../go/operations";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Loading } from "../parts/Empty";
-import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
+import { TextField } from "../parts/TextField";
 import { useNow } from "../system/useNow";
 import { ago, bytes, when } from "../system/words";
 
@@ -108,23 +108,16 @@ export function UndoGo({ app, onClose }: { app: string; onClose(): void }) {
             </ul>
           )}
           {guarded && (
-            <Field
+            <TextField
               label={
                 data
                   ? `Type ${app}, because what was written since is replaced`
                   : `Type ${app}, because ${me?.target.name ?? "the target"} is protected`
               }
-            >
-              {(field) => (
-                <input
-                  {...field}
-                  autoComplete="off"
-                  spellCheck={false}
-                  value={typed}
-                  onChange={(event) => setTyped(event.target.value)}
-                />
-              )}
-            </Field>
+              autoComplete="off"
+              value={typed}
+              onChange={setTyped}
+            />
           )}
         </div>
       )}

@@ -125,6 +125,12 @@ function Card({
   );
 }
 
+/** What is no module: blocks of one's own. */
+const OWN = [
+  { kind: "source", icon: FolderPlus, name: "Your source", says: "A folder with a Dockerfile" },
+  { kind: "image", icon: Container, name: "An image", says: "Built elsewhere, from a registry" },
+] as const;
+
 export function Shelf({ app }: { app: string }) {
   const [query, setQuery] = useState("");
   const [at, setAt] = useState(0);
@@ -234,32 +240,22 @@ export function Shelf({ app }: { app: string }) {
           Nothing on the shelf is called “{query}”. A folder with a Dockerfile can be a block too.
         </p>
       )}
-      <button
-        type="button"
-        className="shelf-source"
-        draggable
-        onDragStart={(event) => event.dataTransfer.setData("application/x-shelf-source", "1")}
-        onClick={() => useCanvas.getState().put({ dropped: { name: "", kind: "source" } })}
-      >
-        <FolderPlus size={16} aria-hidden="true" />
-        <span>
-          <b>Your source</b>
-          <small>A folder with a Dockerfile</small>
-        </span>
-      </button>
-      <button
-        type="button"
-        className="shelf-source"
-        draggable
-        onDragStart={(event) => event.dataTransfer.setData("application/x-shelf-image", "1")}
-        onClick={() => useCanvas.getState().put({ dropped: { name: "", kind: "image" } })}
-      >
-        <Container size={16} aria-hidden="true" />
-        <span>
-          <b>An image</b>
-          <small>Built elsewhere, from a registry</small>
-        </span>
-      </button>
+      {OWN.map(({ kind, icon: Icon, name, says }) => (
+        <button
+          key={kind}
+          type="button"
+          className="shelf-source"
+          draggable
+          onDragStart={(event) => event.dataTransfer.setData(`application/x-shelf-${kind}`, "1")}
+          onClick={() => useCanvas.getState().put({ dropped: { name: "", kind } })}
+        >
+          <Icon size={16} aria-hidden="true" />
+          <span>
+            <b>{name}</b>
+            <small>{says}</small>
+          </span>
+        </button>
+      ))}
     </div>
   );
 }

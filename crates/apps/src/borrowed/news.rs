@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ask, reference};
 use crate::Target;
+use crate::images::short;
 use crate::load::Loaded;
 
 /// How long a registry may take to say what is new.
@@ -32,10 +33,6 @@ pub struct Moved {
 impl Moved {
     /// The same as a line of a plan.
     pub fn line(&self) -> String {
-        let short = |digest: &str| {
-            let hex = digest.trim_start_matches("sha256:");
-            hex[..hex.len().min(12)].to_owned()
-        };
         format!(
             "! {}: {} stands for another image now, {} instead of {}; take it:  shelf go --pull",
             self.block,

@@ -228,8 +228,8 @@ fn adopt(store: &Images, app: &str, block: &str, digest: &str) -> Result<()> {
     let parsed: Value = serde_json::from_slice(&manifest)
         .map_err(|error| wrong(format!("the manifest of {block} is not understood: {error}")))?;
     let config = small(parsed["config"]["digest"].as_str().unwrap_or_default())?;
-    let short: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
-    let names = ["latest", &short].map(|tag| format!("shelf.local/{app}/{block}:{tag}"));
+    let names =
+        ["latest", &images::short(digest)].map(|tag| format!("shelf.local/{app}/{block}:{tag}"));
     store.adopt(digest, &manifest, &config, &names).map(|_| ()).map_err(fails)
 }
 

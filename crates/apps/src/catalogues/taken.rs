@@ -23,7 +23,7 @@ use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::published::{Opened, keep, open, refused};
 use crate::registry::write_private;
-use crate::{Error, Result, Target, lock};
+use crate::{Error, Result, Target, borrowed, lock};
 
 /// Longest file beside an app, in bytes: one text of a module is at most a few kilobytes.
 const MOST_BESIDE: u64 = 16 << 20;
@@ -330,28 +330,21 @@ pub(crate) async fn images(
             Some(here) => here,
             None => {
                 events(clock.block(&part.name, BlockState::Pulling, image.as_str()));
-                let wanted = Reference::parse(image).map_err(store)?;
-                let failed =
-                    |error: registry::Error| refused(format!("fetch the image of {name}"), &error);
-                let login = target.registry.login(&wanted).map_err(failed)?;
-                let pulled =
-                    target.registry.pull(&target.images, &wanted, login.as_ref(), &|_| ()).await;
-                match pulled {
+                match borrowed::pull(target, &part.name, image, events).await? {
                     Ok(pulled) => pulled,
                     Err(registry::Error::Platform { .. }) => {
                         let text = format!("{name} has no image for this machine: it is built");
                         events(Event::Note { text });
                         continue;
                     }
-                    Err(error) => return Err(failed(error)),
+                    Err(error) => {
+                        return Err(refused(format!("fetch the image of {name}"), &error));
+                    }
                 }
             }
         };
         let own = format!("shelf.local/{}/{}", loaded.graph.app, part.name);
-        let short: String = here.digest.trim_start_matches("sha256:").chars().take(12).collect();
-        let tag = format!("{own}:{short}");
-        let tagged = target.images.tag(&here, &tag);
-        tagged.map_err(|source| Error::Image { what: format!("tag {tag}"), source })?;
+        crate::images::tag(target, &here, &own)?;
         let detail = format!("from {name} {version}, by digest");
         events(clock.block(&part.name, BlockState::Built, detail));
         found.insert(

@@ -455,11 +455,7 @@ fn images(target: &Target, graph: &Graph, release: &Release) -> Result<Images> {
         let digest = image.split_once('@').map_or(image.as_str(), |(_, digest)| digest);
         let name = images::reference(&graph.app, &build.block, digest);
         if let Ok(Some(stored)) = target.images.find(digest) {
-            let short = digest.trim_start_matches("sha256:");
-            let short = &short[..short.len().min(12)];
-            let tag = format!("shelf.local/{}/{}:{short}", graph.app, build.block);
-            let failed = |source| Error::Image { what: format!("tag {tag}"), source };
-            target.images.tag(&stored, &tag).map_err(failed)?;
+            images::tag(target, &stored, &format!("shelf.local/{}/{}", graph.app, build.block))?;
         }
         found.insert(build.block.clone(), name);
     }
