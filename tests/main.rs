@@ -154,6 +154,7 @@ fn main() {
             Ok(()) => println!("test {name} ... ok ({seconds:.1} s)"),
             Err(error) => {
                 println!("test {name} ... FAILED ({seconds:.1} s)\n    {error:#}");
+                println!("{}", server.troubles());
                 failed.push(*name);
             }
         }

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::leftovers::Leftovers;
 
+/// How much of a failed command's output is shown.
+const LINES_OF_A_FAILURE: usize = 40;
+
 /// The server, its directories and the shop's source.
 pub(crate) struct Server {
     folder: TempDir,
@@ -38,9 +41,23 @@ impl Ended {
         }
     }
 
-    /// The output, if the command succeeded.
+    /// The output, if the command succeeded; else its last lines, which say why, and not the
+    /// hundreds of a build before them.
     pub(crate) fn good(self) -> Result<String> {
-        ensure!(self.code == 0, "exit code {}\n{}\n{}", self.code, self.out, self.err);
+        let last = |text: &str| {
+            let lines: Vec<&str> = text.lines().collect();
+            let left_out = lines.len().saturating_sub(LINES_OF_A_FAILURE);
+            let begin =
+                if left_out > 0 { format!("({left_out} lines before)\n") } else { String::new() };
+            begin + &lines[left_out..].join("\n")
+        };
+        ensure!(
+            self.code == 0,
+            "exit code {}\n{}\n{}",
+            self.code,
+            last(&self.out),
+            last(&self.err)
+        );
         Ok(self.out)
     }
 }
@@ -249,6 +266,29 @@ impl Server {
             let _kept = fs::write(&path, &name);
         }
         name
+    }
+
+    /// What keeps this server's pods from being ready, for whoever reads that a promise failed:
+    /// the pods that are not, the newest warnings, and what room the disk has.
+    pub(crate) fn troubles(&self) -> String {
+        let all =
+            |arguments: &[&str]| self.kubectl(&[arguments, &["-A", "--no-headers"]].concat()).out;
+        let pods = all(&["get", "pods"]);
+        let unready = pods.lines().filter(|line| {
+            let mut words = line.split_whitespace().skip(2);
+            let ready = words.next().and_then(|ready| ready.split_once('/'));
+            words.next() != Some("Completed") && ready.is_none_or(|(there, wanted)| there != wanted)
+        });
+        let warnings =
+            all(&["get", "events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp"]);
+        let warnings: Vec<&str> = warnings.lines().collect();
+        let newest = &warnings[warnings.len().saturating_sub(15)..];
+        let disk = Command::new("df").arg("-h").arg(self.folder.path()).output();
+        let disk = disk.map(|output| Ended::new(&output).out).unwrap_or_default();
+        let part = |what: &str, lines: Vec<&str>| format!("    {what}:\n{}\n", lines.join("\n"));
+        part("pods that are not ready", unready.collect())
+            + &part("the newest warnings", newest.to_vec())
+            + &part("the disk", disk.lines().collect())
     }
 
     /// Ends everything, whatever state the promises left it in.
