@@ -18,6 +18,7 @@ mod examples;
 mod files;
 mod gitpush;
 mod go;
+mod handed;
 mod inside;
 mod kubernetes;
 mod leave;
@@ -83,6 +84,7 @@ const PROMISES: &[Promise] = &[
     ("modules_are_tried_and_leave_nothing", packs::trials),
     ("a_cancelled_trial_leaves_nothing", packs::cancelled),
     ("a_module_is_published_and_taken", packs::published),
+    ("an_app_is_published_and_lives_elsewhere", handed::published),
     ("catalogues_are_looked_through_in_order_and_trusted_by_key", catalogue::used),
     ("an_image_of_a_registry_is_a_block_and_a_base", borrowed::blocks),
     ("a_namespace_becomes_an_app", taken::namespace),

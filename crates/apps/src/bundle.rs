@@ -22,6 +22,7 @@ use crate::load::{self, Loaded};
 use crate::progress::Clock;
 use crate::{Error, Result, Target, images, live, release};
 
+pub(crate) use take::{MOST_APP_BYTES, Taken, check, names, plain, settle};
 pub use take::{TakeOptions, take};
 
 /// The list of parts of images, without a moment of time in it; and how many packages it names.
@@ -68,21 +69,21 @@ pub struct PackReport {
     pub seconds: f64,
 }
 
-/// What a pack says of itself, first in its archive.
+/// What a pack or a published app says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Label {
-    format: String,
-    app: String,
+pub(crate) struct Label {
+    pub(crate) format: String,
+    pub(crate) app: String,
     /// RFC 3339.
-    at: String,
-    /// The version of the program that made it, which is in it too.
-    shelf: String,
+    pub(crate) at: String,
+    /// The version of the program that made it, which is in a pack too.
+    pub(crate) shelf: String,
     /// `linux/amd64`.
-    platform: String,
+    pub(crate) platform: String,
     /// Block to its image's digest.
-    images: BTreeMap<String, String>,
+    pub(crate) images: BTreeMap<String, String>,
     /// Block to the hash of what its image was built from.
-    sources: BTreeMap<String, String>,
+    pub(crate) sources: BTreeMap<String, String>,
 }
 
 /// Looks for a pack in a file.
@@ -132,6 +133,36 @@ pub async fn pack(
     events: Events<'_>,
 ) -> Result<PackReport> {
     let clock = Clock::start();
+    let gathered = gather(target, dir, &clock, events).await?;
+    events(Event::Note { text: format!("packing {} images", gathered.label.images.len()) });
+    let (target, to) = (target.clone(), to.to_owned());
+    let writing = tokio::task::spawn_blocking(move || write(&target, &gathered, &to));
+    let mut report =
+        writing.await.map_err(|source| Error::Task { what: "a pack".into(), source })??;
+    report.seconds = clock.seconds();
+    Ok(report)
+}
+
+/// An app and its images, all of them here.
+pub(crate) struct Gathered {
+    pub(crate) loaded: Loaded,
+    pub(crate) label: Label,
+    /// Its images, by block.
+    pub(crate) found: BTreeMap<String, Image>,
+    /// Nothing of it is collected meanwhile.
+    pub(crate) hold: image::Hold,
+}
+
+/// Builds what is missing of the app in `dir` and finds all of its images.
+///
+/// # Errors
+/// The app is wrong, or an image cannot be built.
+pub(crate) async fn gather(
+    target: &Target,
+    dir: &Path,
+    clock: &Clock,
+    events: Events<'_>,
+) -> Result<Gathered> {
     let loaded = load::load_some(target, dir, None, None).await?;
     if let Some(taken) = loaded.around.modules.values().next() {
         let message = format!("{} is of a catalogue, which a pack does not carry", taken.name());
@@ -140,30 +171,11 @@ pub async fn pack(
     let sources = load::source_hashes(&loaded, None)?;
     let recorded = release::read(&live::list(target, &loaded.graph.app).await?);
     let known = images::known(target, recorded.as_ref(), &sources);
-    let built = images::build_missing(target, &loaded, known, false, &clock, events).await?;
-    events(Event::Note { text: format!("packing {} images", built.images.len()) });
-    let (target, to) = (target.clone(), to.to_owned());
-    let writing = tokio::task::spawn_blocking(move || {
-        // Nothing of it is collected meanwhile.
-        let _hold = target.images.hold();
-        write(&target, &loaded, &built.images, sources, &to)
-    });
-    let mut report =
-        writing.await.map_err(|source| Error::Task { what: "a pack".into(), source })??;
-    report.seconds = clock.seconds();
-    Ok(report)
-}
-
-fn write(
-    target: &Target,
-    loaded: &Loaded,
-    references: &BTreeMap<String, String>,
-    sources: BTreeMap<String, String>,
-    to: &Path,
-) -> Result<PackReport> {
-    let store = |source| Error::Image { what: "read an image for the pack".into(), source };
+    let hold = target.images.hold();
+    let built = images::build_missing(target, &loaded, known, false, clock, events).await?;
+    let store = |source| Error::Image { what: "read an image of the app".into(), source };
     let mut found: BTreeMap<String, Image> = BTreeMap::new();
-    for (block, reference) in references {
+    for (block, reference) in &built.images {
         let gone = || Error::ImageGone { block: block.clone(), release: "now".into() };
         found
             .insert(block.clone(), target.images.find(reference).map_err(store)?.ok_or_else(gone)?);
@@ -177,12 +189,17 @@ fn write(
         images: found.iter().map(|(block, image)| (block.clone(), image.digest.clone())).collect(),
         sources,
     };
-    let (parts, packages) = sbom::of_app(&target.images, &label.app, &label.at, &found)?;
+    Ok(Gathered { loaded, label, found, hold })
+}
+
+fn write(target: &Target, gathered: &Gathered, to: &Path) -> Result<PackReport> {
+    let Gathered { loaded, label, found, .. } = gathered;
+    let (parts, packages) = sbom::of_app(&target.images, &label.app, &label.at, found)?;
     let mut beside = to.as_os_str().to_owned();
     beside.push(".unfinished");
     let beside = PathBuf::from(beside);
     let fails = |source| Error::Write { path: to.to_owned(), source };
-    let written = write_file(&target.images, loaded, &label, (&found, &parts), &beside);
+    let written = write_file(&target.images, loaded, label, (found, &parts), &beside);
     let size_bytes = match written {
         Ok(size) => size,
         Err(error) => {
@@ -192,12 +209,11 @@ fn write(
         }
     };
     fs::rename(&beside, to).map_err(fails)?;
-    let path = to.to_owned();
     Ok(PackReport {
-        app: label.app,
-        path,
+        app: label.app.clone(),
+        path: to.to_owned(),
         size_bytes,
-        images: label.images,
+        images: label.images.clone(),
         packages,
         seconds: 0.0,
     })
@@ -259,27 +275,8 @@ fn archive<W: Write>(
     });
     put("index.json", &pretty(&index)).map_err(fails)?;
     put("sbom.spdx.json", parts).map_err(fails)?;
-    put("app/app.toml", loaded.text.as_bytes()).map_err(fails)?;
-    for (path, text) in &loaded.beside {
-        let path = path.trim_start_matches("./");
-        put(&format!("app/{path}"), text.as_bytes()).map_err(fails)?;
-    }
-    let borrowed = loaded.graph.blocks.iter().filter_map(|part| match &part.from {
-        From::Image { name, .. } => {
-            let digest = &found.get(&part.name)?.digest;
-            Some((part.name.clone(), crate::borrowed::reference(name, digest)))
-        }
-        _ => None,
-    });
-    let borrowed: composer::Images = borrowed.collect();
-    if !borrowed.is_empty() {
-        let lock = crate::lock::pins(&loaded.graph, &loaded.around, &label.sources, &borrowed);
-        put(&format!("app/{}", crate::lock::NAME), lock.to_text().as_bytes()).map_err(fails)?;
-    }
-    for (name, folder) in stock_modules(loaded) {
-        for (path, bytes) in crate::stock::files(&folder) {
-            put(&format!("modules/{name}/{path}"), bytes).map_err(fails)?;
-        }
+    for (name, bytes) in documents(loaded, label, found) {
+        put(&name, &bytes).map_err(fails)?;
     }
     let mut done = std::collections::BTreeSet::new();
     for image in found.values() {
@@ -294,6 +291,37 @@ fn archive<W: Write>(
         }
     }
     tar.into_inner().map_err(fails)
+}
+
+/// The small files of an app: its own below `app/`, those of the modules it uses below `modules/`.
+pub(crate) fn documents(
+    loaded: &Loaded,
+    label: &Label,
+    found: &BTreeMap<String, Image>,
+) -> Vec<(String, Vec<u8>)> {
+    let mut all = vec![("app/app.toml".to_owned(), loaded.text.clone().into_bytes())];
+    for (path, text) in &loaded.beside {
+        let path = path.trim_start_matches("./");
+        all.push((format!("app/{path}"), text.clone().into_bytes()));
+    }
+    let borrowed = loaded.graph.blocks.iter().filter_map(|part| match &part.from {
+        From::Image { name, .. } => {
+            let digest = &found.get(&part.name)?.digest;
+            Some((part.name.clone(), crate::borrowed::reference(name, digest)))
+        }
+        _ => None,
+    });
+    let borrowed: composer::Images = borrowed.collect();
+    if !borrowed.is_empty() {
+        let lock = crate::lock::pins(&loaded.graph, &loaded.around, &label.sources, &borrowed);
+        all.push((format!("app/{}", crate::lock::NAME), lock.to_text().into_bytes()));
+    }
+    for (name, folder) in stock_modules(loaded) {
+        for (path, bytes) in crate::stock::files(&folder) {
+            all.push((format!("modules/{name}/{path}"), bytes.to_vec()));
+        }
+    }
+    all
 }
 
 /// The modules of the shelf that an app uses, and their folders on it.

@@ -122,7 +122,8 @@ pub use namespace::{NamespaceObjects, namespace_objects};
 pub use objects::objects;
 pub use plan::{plan, plan_of};
 pub use published::{
-    FetchOptions, FetchReport, PublishOptions, PublishReport, fetch_module, publish_module,
+    AppPublishOptions, AppPublishReport, FetchOptions, FetchReport, Opening, PublishOptions,
+    PublishReport, PublishedApp, fetch_module, open_app, publish_app, publish_module,
 };
 pub use push::{PushOptions, Received, push, receive};
 pub use registry::{Beginning, Registry, write_private};

@@ -1,11 +1,13 @@
-//! Modules handed to others: published to any registry as one signed artifact that carries its image
-//! by digest and the list of its parts, and fetched from there into an app's folder.
+//! Modules and apps handed to others: published to any registry as one signed artifact that carries
+//! its images by digest and the list of their parts, and fetched from there.
 //!
-//! `docs/formats/module.md` describes every part. Where next: `published/fetch.rs`, which trusts
-//! nothing of what it reads, and the `registry` room, which signs and looks for signatures.
+//! `docs/formats/module.md` and `app.md` describe every part. Where next: `published/fetch.rs`, which
+//! trusts nothing of what it reads, `published/app.rs` for apps, and the `registry` room, which signs and looks for signatures.
 
+mod app;
 mod fetch;
 mod files;
+mod send;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use composer::Module;
 use fs_err as fs;
 use image::{Image, Reference};
-use registry::{Descriptor, INDEX_TYPE, MANIFEST_TYPE, Repository, SigningKey};
+use registry::SigningKey;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -24,16 +26,13 @@ use crate::progress::Clock;
 use crate::workshop::{self, CheckState, TrialOptions};
 use crate::{BuildOptions, Error, Result, Target, bundle, images};
 
+pub use app::{AppPublishOptions, AppPublishReport, Opening, PublishedApp, open_app, publish_app};
 pub use fetch::{FetchOptions, FetchReport, fetch_module};
 pub(crate) use fetch::{Opened, keep, open};
 pub(crate) use files::copy;
 
-/// Type of a published module, of its index and of the manifest in it.
-pub(crate) const MODULE_TYPE: &str = "application/vnd.shelf.module.v1";
-/// Type of `module.toml`, which stands where an image has its configuration.
-const FACE_TYPE: &str = "application/vnd.shelf.module.face.v1+toml";
-/// Type of the module's folder.
-const FILES_TYPE: &str = "application/vnd.shelf.module.files.v1.tar+gzip";
+use send::Parcel;
+
 /// Type of the list of parts.
 const PARTS_TYPE: &str = "application/spdx+json";
 /// A key is a few hundred bytes.
@@ -123,12 +122,27 @@ pub async fn publish_module(
     let image = built(target, dir, &module, events).await?;
     report.image = image.as_ref().map(|image| image.digest.clone());
     events(Event::Note { text: format!("sending {} to {to}", module.name) });
-    let parcel = Parcel { target: target.clone(), to, module, folder, image, key };
-    // On a thread of its own: most of it is reading files.
-    let sending = tokio::task::spawn_blocking(move || parcel.send());
-    let sent = sending.await;
-    let (digest, packages) =
-        sent.map_err(|source| Error::Task { what: "publishing a module".into(), source })??;
+    let named = |name: &str| -> BTreeMap<String, Image> {
+        image.iter().map(|image| (name.to_owned(), image.clone())).collect()
+    };
+    // Without a moment of time in it, the same module gives the same list.
+    let (parts, packages) = bundle::parts(&target.images, &module.name, &named(&module.name))?;
+    let parcel = Parcel {
+        target: target.clone(),
+        to,
+        kind: &send::MODULE,
+        face: folder.face,
+        archive: folder.archive,
+        images: named("image"),
+        parts,
+        remarks: json!({
+            "org.opencontainers.image.title": module.name,
+            "org.opencontainers.image.version": module.version,
+            "org.opencontainers.image.description": module.summary,
+        }),
+        key,
+    };
+    let digest = parcel.send().await?;
     Ok(PublishReport { digest: Some(digest), packages, seconds: clock.seconds(), ..report })
 }
 
@@ -200,100 +214,6 @@ async fn built(
     let found = found.map_err(|source| Error::Image { what: what(), source })?;
     let gone = Error::ImageGone { block: module.name.clone(), release: "to be published".into() };
     Ok(Some(found.ok_or(gone)?))
-}
-
-/// A module on its way.
-struct Parcel {
-    target: Target,
-    to: Reference,
-    module: Module,
-    folder: files::Folder,
-    image: Option<Image>,
-    key: Option<SigningKey>,
-}
-
-impl Parcel {
-    /// Sends everything, the tag last; the digest, and how many packages the list of parts has.
-    fn send(self) -> Result<(String, usize)> {
-        let images: BTreeMap<String, Image> =
-            self.image.iter().map(|image| (self.module.name.clone(), image.clone())).collect();
-        // Without a moment of time in it, the same module gives the same list.
-        let (parts, packages) = bundle::parts(&self.target.images, &self.module.name, &images)?;
-        let refused = |error| refused(format!("publish {}", self.to), &error);
-        let client = &self.target.registry;
-        let login = client.login(&self.to).map_err(refused)?;
-        let repository = client.repository(&self.to, login.as_ref());
-        tokio::runtime::Handle::current().block_on(async {
-            let mut inside = vec![self.own(&repository).await.map_err(refused)?];
-            if let Some(image) = &self.image {
-                let mut place = self.to.clone();
-                place.tag = place.tag.map(|tag| format!("{tag}-image"));
-                let store = &self.target.images;
-                let sent = client.push(store, image, &place, login.as_ref(), &|_| ()).await;
-                let mut sent = sent.map_err(refused)?;
-                // An image has no type of artifact but what it is itself.
-                sent.artifact_type = None;
-                sent.annotations.clear();
-                inside.push(sent);
-            }
-            let index = json!({
-                "schemaVersion": 2, "mediaType": INDEX_TYPE, "artifactType": MODULE_TYPE,
-                "manifests": inside, "annotations": self.remarks(),
-            });
-            let index = index.to_string().into_bytes();
-            let whole = repository.push_manifest(None, INDEX_TYPE, &index).await;
-            let whole = whole.map_err(refused)?;
-            self.list(&repository, &whole, &parts).await.map_err(refused)?;
-            if let Some(key) = &self.key {
-                repository.sign(&whole.digest, key).await.map_err(refused)?;
-            }
-            let tag = self.to.tag.as_deref();
-            repository.push_manifest(tag, INDEX_TYPE, &index).await.map_err(refused)?;
-            Ok((whole.digest, packages))
-        })
-    }
-
-    fn remarks(&self) -> serde_json::Value {
-        json!({
-            "org.opencontainers.image.title": self.module.name,
-            "org.opencontainers.image.version": self.module.version,
-            "org.opencontainers.image.description": self.module.summary,
-        })
-    }
-
-    /// The manifest of the module itself: its file and its folder.
-    async fn own(&self, repository: &Repository) -> registry::Result<Descriptor> {
-        let face = repository.push_blob(FACE_TYPE, &self.folder.face).await?;
-        let files = repository.push_blob(FILES_TYPE, &self.folder.archive).await?;
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": MODULE_TYPE,
-            "config": face, "layers": [files], "annotations": self.remarks(),
-        });
-        let manifest = manifest.to_string().into_bytes();
-        let mut sent = repository.push_manifest(None, MANIFEST_TYPE, &manifest).await?;
-        sent.annotations.clear();
-        Ok(sent)
-    }
-
-    /// The list of parts, which refers to the whole.
-    async fn list(
-        &self,
-        repository: &Repository,
-        whole: &Descriptor,
-        parts: &[u8],
-    ) -> registry::Result<()> {
-        let nothing = repository.push_blob(registry::EMPTY_TYPE, b"{}").await?;
-        let list = repository.push_blob(PARTS_TYPE, parts).await?;
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": PARTS_TYPE,
-            "config": nothing, "layers": [list],
-            "subject": {
-                "mediaType": whole.media_type, "digest": whole.digest, "size": whole.size,
-            },
-        });
-        let manifest = manifest.to_string().into_bytes();
-        repository.push_manifest(None, MANIFEST_TYPE, &manifest).await.map(drop)
-    }
 }
 
 /// What a registry does not do, in our words.

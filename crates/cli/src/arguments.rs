@@ -88,7 +88,9 @@ pub(crate) enum Command {
     Fork(modules::Fork),
     /// App, images and this program in one file, for a machine without a network
     Pack(modules::Pack),
-    /// Bring the app of a packed file to life here
+    /// Send the app to a registry: signed, with its images and the list of their parts
+    Publish(modules::AppPublish),
+    /// Bring the app of a packed file, or one that was published, to life here
     Unpack(modules::Unpack),
     /// Make modules: new, test, key, publish, pull
     #[command(subcommand)]

@@ -102,6 +102,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Search(options) => shelf::search(global, &options).await,
         Command::Show(options) => shelf::show(global, &options).await,
         Command::Interface(options) => shelf::interface(global, &options),
+        Command::Publish(options) => publish::publish_app(global, &options).await,
         Command::Pack(options) => pack::pack(global, &options).await,
         Command::Unpack(options) => pack::unpack(global, &options).await,
         Command::Module(verb) => module::module(global, &verb).await,

@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
-use apps::{FetchOptions, PublishOptions, TakeOptions, TrialOptions};
+use apps::{
+    AppPublishOptions, FetchOptions, Opening, PublishOptions, Registry, TakeOptions, TrialOptions,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, Query, State};
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Door;
 use crate::code::reader;
@@ -158,11 +160,97 @@ pub(crate) async fn take(
             folder: folder.clone(),
         };
         let done = apps::take(&target, from, &options, &mut report(events)).await?;
-        if let Some(folder) = folder
-            && let Err(error) = registry.record(&done.app, &folder)
-        {
-            tracing::warn!(%error, app = done.app, "where the app lives was not written down");
-        }
+        remember(&registry, &done.app, folder);
         Ok(done)
+    })
+}
+
+fn remember(registry: &Registry, app: &str, folder: Option<PathBuf>) {
+    if let Some(folder) = folder
+        && let Err(error) = registry.record(app, &folder)
+    {
+        tracing::warn!(%error, app, "where the app lives was not written down");
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AppPublishRequest {
+    /// The app's folder.
+    dir: PathBuf,
+    /// Its name at a registry, with a tag.
+    to: String,
+    /// The file of the key that signs it.
+    #[serde(default)]
+    key: Option<PathBuf>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /v1/verbs/publish`: an app goes to a registry.
+pub(crate) async fn publish_app(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<AppPublishRequest>,
+) -> Response {
+    let target = door.target.clone();
+    let subject = apps::app_name(&request.dir);
+    let subject = subject.unwrap_or_else(|_| request.dir.display().to_string());
+    lines(&door, "publish", &subject, &caller, move |events| async move {
+        let AppPublishRequest { dir, to, key, dry_run } = request;
+        let options = AppPublishOptions { to, key, dry_run };
+        apps::publish_app(&target, &dir, &options, &mut report(events)).await
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnpackRequest {
+    /// Its name at a registry.
+    from: String,
+    /// Public keys, as PEM.
+    keys: Vec<String>,
+    /// Whether it is only said what is in it.
+    #[serde(default)]
+    list: bool,
+    #[serde(default)]
+    timeout_seconds: Option<u64>,
+}
+
+/// What came of an unpacking: what is in it, or that it is up.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Unpacked {
+    Listed(serde_json::Value),
+    Up(Box<apps::GoReport>),
+}
+
+/// `POST /v1/verbs/unpack`: a published app comes to life.
+pub(crate) async fn unpack(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<UnpackRequest>,
+) -> Response {
+    let (target, registry) = (door.target.clone(), door.registry.clone());
+    let by = caller.person.name.clone();
+    let subject = request.from.clone();
+    lines(&door, "unpack", &subject, &caller, move |events| async move {
+        let UnpackRequest { from, keys, list, timeout_seconds } = request;
+        let mut events = report(events);
+        let opened = apps::open_app(&target, &Opening { from, keys }, &mut events).await?;
+        if list {
+            return Ok(Unpacked::Listed(opened.label()));
+        }
+        let app = opened.app().to_owned();
+        let folder = registry.vacant(&app);
+        let options = TakeOptions {
+            app,
+            timeout: std::time::Duration::from_secs(timeout_seconds.unwrap_or(900)),
+            by,
+            folder: folder.clone(),
+        };
+        let done = opened.bring(&target, &options, &mut events).await?;
+        remember(&registry, &done.app, folder);
+        Ok(Unpacked::Up(Box::new(done)))
     })
 }

@@ -99,6 +99,8 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/verbs/rotate", post(code::rotate))
         .route("/v1/verbs/module-test", post(modules::test))
         .route("/v1/verbs/module-publish", post(modules::publish))
+        .route("/v1/verbs/publish", post(modules::publish_app))
+        .route("/v1/verbs/unpack", post(modules::unpack))
         .route("/v1/verbs/module-pull", post(modules::fetch))
         .route("/v1/apps/{app}/git", post(git::make_key).delete(git::end_keys))
         .route("/v1/verbs/pack", post(modules::pack))

@@ -24,7 +24,7 @@ use crate::{Error, Result, Target, borrowed};
 /// Documents of a pack: its label, its app's files, manifests.
 const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
 /// All of the app's files.
-const MOST_APP_BYTES: u64 = 32 << 20;
+pub(crate) const MOST_APP_BYTES: u64 = 32 << 20;
 /// The list of parts, which is not read here.
 const MOST_PARTS_BYTES: u64 = 256 << 20;
 const MOST_ENTRIES: usize = 100_000;
@@ -44,11 +44,12 @@ pub struct TakeOptions {
 }
 
 /// What came in, checked.
-struct Taken {
-    label: Label,
-    files: BTreeMap<String, String>,
+pub(crate) struct Taken {
+    pub(crate) label: Label,
+    /// The app's own files.
+    pub(crate) files: BTreeMap<String, String>,
     // Until the app uses them, nobody else names these images.
-    _hold: image::Hold,
+    pub(crate) hold: image::Hold,
 }
 
 /// Takes a pack in and brings its app to life, with no build and no network.
@@ -74,7 +75,21 @@ pub async fn take(
     let taken = taking
         .await
         .map_err(|source| Error::Task { what: "taking a pack in".into(), source })??;
-    let Taken { label, files, _hold } = taken;
+    settle(target, taken, options, &clock, events).await
+}
+
+/// Brings to life what came in.
+///
+/// # Errors
+/// It is not the app it says it is, or as `go`.
+pub(crate) async fn settle(
+    target: &Target,
+    taken: Taken,
+    options: &TakeOptions,
+    clock: &Clock,
+    events: Events<'_>,
+) -> Result<GoReport> {
+    let Taken { label, files, hold: _hold } = taken;
     if label.app != options.app {
         return Err(wrong(format!("it is of {}, not of {}", label.app, options.app)));
     }
@@ -102,7 +117,7 @@ pub async fn take(
     let settled = Settled::new(&loaded, built, label.sources.clone());
     let going =
         GoOptions { timeout: options.timeout, by: options.by.clone(), ..GoOptions::default() };
-    go::settle(target, settled, &going, &clock, events).await
+    go::settle(target, settled, &going, clock, events).await
 }
 
 fn wrong(reason: String) -> Error {
@@ -130,7 +145,7 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
     }
     let label: Label = serde_json::from_slice(&document(&mut first)?)
         .map_err(|error| wrong(format!("pack.json is not understood: {error}")))?;
-    check(&label)?;
+    check(&label).map_err(wrong)?;
     let (mut files, mut app_bytes, mut index) = (BTreeMap::new(), 0, None);
     for (count, entry) in entries.enumerate() {
         let mut entry = entry.map_err(|error| broken(&error))?;
@@ -168,19 +183,20 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
         }
         adopt(store, &label.app, block, digest)?;
     }
-    Ok(Taken { label, files, _hold: hold })
+    Ok(Taken { label, files, hold })
 }
 
-fn check(label: &Label) -> Result<()> {
+/// Whether this program on this machine can use it; else why not.
+///
+/// # Errors
+/// It is of another format or for another machine.
+pub(crate) fn check(label: &Label) -> std::result::Result<(), String> {
     let here = format!("linux/{}", image::architecture());
     if label.format != FORMAT {
-        return Err(wrong(format!(
-            "its format is {}, and this program knows {FORMAT}",
-            label.format
-        )));
+        return Err(format!("its format is {}, and this program knows {FORMAT}", label.format));
     }
     if label.platform != here {
-        return Err(wrong(format!("it is for {}, and this machine is {here}", label.platform)));
+        return Err(format!("it is for {}, and this machine is {here}", label.platform));
     }
     Ok(())
 }
@@ -228,13 +244,16 @@ fn adopt(store: &Images, app: &str, block: &str, digest: &str) -> Result<()> {
     let parsed: Value = serde_json::from_slice(&manifest)
         .map_err(|error| wrong(format!("the manifest of {block} is not understood: {error}")))?;
     let config = small(parsed["config"]["digest"].as_str().unwrap_or_default())?;
-    let names =
-        ["latest", &images::short(digest)].map(|tag| format!("shelf.local/{app}/{block}:{tag}"));
-    store.adopt(digest, &manifest, &config, &names).map(|_| ()).map_err(fails)
+    store.adopt(digest, &manifest, &config, &names(app, block, digest)).map(|_| ()).map_err(fails)
+}
+
+/// The names of our own making that the image of a block has here.
+pub(crate) fn names(app: &str, block: &str, digest: &str) -> [String; 2] {
+    ["latest", &images::short(digest)].map(|tag| format!("shelf.local/{app}/{block}:{tag}"))
 }
 
 /// Whether a path stays in the folder it is put into.
-fn plain(path: &str) -> bool {
+pub(crate) fn plain(path: &str) -> bool {
     let normal = |part: Component<'_>| matches!(part, Component::Normal(_));
     !path.is_empty() && path.len() < 1024 && Path::new(path).components().all(normal)
 }

@@ -9,7 +9,8 @@ use image::Reference;
 use registry::{Descriptor, INDEX_TYPE, MANIFEST_TYPE, PublicKey, Repository};
 use serde::{Deserialize, Serialize};
 
-use super::{FACE_TYPE, FILES_TYPE, MODULE_TYPE, files, refused};
+use super::send::{Kind, MODULE};
+use super::{files, refused};
 use crate::event::{Event, Events};
 use crate::{Error, Result, Target};
 
@@ -69,9 +70,48 @@ pub async fn fetch_module(
         let message = format!("{} is there already; nothing was fetched", options.to.display());
         return Err(unfit(message, Some("another folder:  --to FOLDER".into())));
     }
-    let name = Reference::parse(&options.from).map_err(|error| unfit(error.to_string(), None))?;
+    let Trusted { repository, name, whole, digest } =
+        trusted(target, &MODULE, &options.from, &options.keys, events).await?;
+    let Opened { text, files: found, image } = open(&repository, &whole, &name).await?;
+    let module = Module::parse("module.toml", &text).map_err(Error::Wrong)?;
+    keep(&options.to, &found)?;
+    Ok(FetchReport {
+        module: module.name,
+        version: module.version,
+        name: format!("{}@{digest}", repository.name()),
+        image,
+        folder: options.to.clone(),
+        files: found.len(),
+    })
+}
+
+/// A published thing that one of the keys signed under its own name; nothing but that was looked at.
+pub(super) struct Trusted {
+    /// Where the rest of it is.
+    pub(super) repository: Repository,
+    /// As it was asked for.
+    pub(super) name: Reference,
+    /// Its index.
+    pub(super) whole: Vec<u8>,
+    /// The digest of that.
+    pub(super) digest: String,
+}
+
+/// Looks for a signature by one of the keys (PEM) before anything is read.
+///
+/// # Errors
+/// A name or key is none, the registry does not answer, or nobody trusted signed it as this.
+pub(super) async fn trusted(
+    target: &Target,
+    kind: &Kind,
+    from: &str,
+    keys: &[String],
+    events: Events<'_>,
+) -> Result<Trusted> {
+    let unfit = |message: String| Error::Data { code: kind.code, message, hint: None };
+    let name = Reference::parse(from).map_err(|error| unfit(error.to_string()))?;
     let key = |text: &String| PublicKey::from_pem(text);
-    let keys: Result<Vec<PublicKey>, _> = options.keys.iter().map(key).collect();
+    let keys: Result<Vec<PublicKey>, _> = keys.iter().map(key).collect();
     let failed = |error: registry::Error| refused(format!("fetch {name}"), &error);
     let keys = keys.map_err(failed)?;
     let login = target.registry.login(&name).map_err(failed)?;
@@ -80,23 +120,13 @@ pub async fn fetch_module(
     let whole = repository.manifest(wanted).await.map_err(failed)?;
     let digest = whole.descriptor.digest.clone();
     let signed = repository.signed(&digest, &keys).await.map_err(failed)?;
-    // A good signature of another module is no signature of this one.
+    // A good signature of another is no signature of this one.
     if signed.name != repository.name() {
         let message = format!("{name} is not used: it was signed as {}", signed.name);
         return Err(Error::Data { code: "registry/unsigned", message, hint: None });
     }
     events(Event::Note { text: format!("{}@{digest} is signed", signed.name) });
-    let Opened { text, files: found, image } = open(&repository, &whole.bytes, &name).await?;
-    let module = Module::parse("module.toml", &text).map_err(Error::Wrong)?;
-    keep(&options.to, &found)?;
-    Ok(FetchReport {
-        module: module.name,
-        version: module.version,
-        name: format!("{}@{digest}", signed.name),
-        image,
-        folder: options.to.clone(),
-        files: found.len(),
-    })
+    Ok(Trusted { repository, name, whole: whole.bytes.to_vec(), digest })
 }
 
 /// A published module, checked against its digest.
@@ -118,42 +148,59 @@ pub(crate) async fn open(
     whole: &[u8],
     name: &Reference,
 ) -> Result<Opened> {
-    let unfit = |message: String| Error::Data { code: "module/fetch", message, hint: None };
-    let index = document(whole).ok_or_else(|| unfit(no_module(name)))?;
-    let (face, archive, image) = parts(repository, &index, name).await?;
+    let unfit = |message: String| Error::Data { code: MODULE.code, message, hint: None };
+    let Parts { face, archive, images } = parts(repository, &MODULE, whole, name).await?;
     let files =
         files::unpack(&archive).map_err(|error| unfit(format!("{name} is not used: {error}")))?;
     let own = files.get(Path::new("module.toml")).map(|(_, bytes)| bytes.as_slice());
     let text = String::from_utf8(face).ok().filter(|text| own == Some(text.as_bytes()));
-    let text = text.ok_or_else(|| unfit(no_module(name)))?;
+    let text = text.ok_or_else(|| unfit(none(&MODULE, name)))?;
+    let image = images.first().map(|digest| format!("{}@{digest}", repository.name()));
     Ok(Opened { text, files, image })
 }
 
-fn no_module(name: &Reference) -> String {
-    format!("{name} is no module that was published with shelf module publish")
+/// What is said of something that is no published thing of its kind.
+pub(super) fn none(kind: &Kind, name: &Reference) -> String {
+    format!("{name} is no {} that was published with {}", kind.noun, kind.verb)
 }
 
-fn document(bytes: &[u8]) -> Option<Document> {
+fn document(kind: &Kind, bytes: &[u8]) -> Option<Document> {
     let found: Document = serde_json::from_slice(bytes).ok()?;
-    (found.artifact_type.as_deref() == Some(MODULE_TYPE)).then_some(found)
+    (found.artifact_type.as_deref() == Some(kind.artifact)).then_some(found)
 }
 
-/// `module.toml`, the folder's archive, and the image by digest.
-async fn parts(
+/// What an index of a published thing leads to.
+pub(super) struct Parts {
+    /// What stands where an image has its configuration.
+    pub(super) face: Vec<u8>,
+    /// Its files, a tar packed with gzip.
+    pub(super) archive: Vec<u8>,
+    /// The digests of its images.
+    pub(super) images: Vec<String>,
+}
+
+/// Reads the manifest of the thing itself, its face and its files; each byte is checked against the
+/// digest that the index `whole` has for it.
+///
+/// # Errors
+/// It is none of its kind, or the registry does not give all of it.
+pub(super) async fn parts(
     repository: &Repository,
-    index: &Document,
+    kind: &Kind,
+    whole: &[u8],
     name: &Reference,
-) -> Result<(Vec<u8>, Vec<u8>, Option<String>)> {
-    let none = || Error::Data { code: "module/fetch", message: no_module(name), hint: None };
+) -> Result<Parts> {
+    let none = || Error::Data { code: kind.code, message: none(kind, name), hint: None };
     let failed = |error: registry::Error| refused(format!("fetch {name}"), &error);
-    let of_module = |one: &&Descriptor| one.artifact_type.as_deref() == Some(MODULE_TYPE);
-    let own = index.manifests.iter().find(of_module).ok_or_else(none)?;
+    let index = document(kind, whole).ok_or_else(none)?;
+    let own = |one: &&Descriptor| one.artifact_type.as_deref() == Some(kind.artifact);
+    let own = index.manifests.iter().find(own).ok_or_else(none)?;
     let digest = own.digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
     digest.ok_or_else(none)?;
     let manifest = repository.manifest(&own.digest).await.map_err(failed)?;
-    let manifest = document(&manifest.bytes).ok_or_else(none)?;
-    let face = manifest.config.filter(|one| one.media_type == FACE_TYPE).ok_or_else(none)?;
-    let layer = manifest.layers.into_iter().find(|one| one.media_type == FILES_TYPE);
+    let manifest = document(kind, &manifest.bytes).ok_or_else(none)?;
+    let face = manifest.config.filter(|one| one.media_type == kind.face).ok_or_else(none)?;
+    let layer = manifest.layers.into_iter().find(|one| one.media_type == kind.files);
     let layer =
         layer.filter(|one| one.size.max(face.size) <= files::MOST_BYTES).ok_or_else(none)?;
     let face = repository.blob(&face).await.map_err(failed)?;
@@ -162,9 +209,8 @@ async fn parts(
         one.artifact_type.is_none()
             && [MANIFEST_TYPE, INDEX_TYPE].contains(&one.media_type.as_str())
     };
-    let image = index.manifests.iter().find(runs);
-    let image = image.map(|one| format!("{}@{}", repository.name(), one.digest));
-    Ok((face, archive, image))
+    let images = index.manifests.iter().filter(runs).map(|one| one.digest.clone()).collect();
+    Ok(Parts { face, archive, images })
 }
 
 /// The folder in its place, all of it or nothing.

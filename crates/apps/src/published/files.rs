@@ -36,18 +36,26 @@ pub(super) fn pack(dir: &Path) -> Result<Folder> {
         |source| Error::File { what: format!("read the module in {}", dir.display()), source };
     let mut files = BTreeMap::new();
     collect(dir, "", &mut files, &mut MOST_BYTES.clone()).map_err(fails)?;
+    let archive = archive(&files).map_err(fails)?;
+    let face = files.get("module.toml").map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+    Ok(Folder { face, archive, count: files.len() })
+}
+
+/// An archive of files, packed with gzip; the same files give the same bytes.
+///
+/// # Errors
+/// A name is none that an archive can have.
+pub(super) fn archive(files: &BTreeMap<String, Entry>) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
-    for (name, (runs, bytes)) in &files {
+    for (name, (runs, bytes)) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(if *runs { 0o755 } else { 0o644 });
         header.set_mtime(0);
         header.set_entry_type(tar::EntryType::Regular);
-        tar.append_data(&mut header, name, bytes.as_slice()).map_err(fails)?;
+        tar.append_data(&mut header, name, bytes.as_slice())?;
     }
-    let archive = tar.into_inner().and_then(GzEncoder::finish).map_err(fails)?;
-    let face = files.get("module.toml").map(|(_, bytes)| bytes.clone()).unwrap_or_default();
-    Ok(Folder { face, archive, count: files.len() })
+    tar.into_inner().and_then(GzEncoder::finish)
 }
 
 fn collect(

@@ -105,13 +105,33 @@ pub(crate) struct Pack {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// Options of `shelf publish`.
+#[derive(Debug, Args)]
+pub(crate) struct AppPublish {
+    /// Where to, with a tag, such as registry.example.org/team/shop:1.2
+    pub(crate) to: String,
+    /// The file of the key that signs it (shelf module key)
+    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
+    pub(crate) key: Option<PathBuf>,
+    /// Do not sign it; shelf unpack refuses it then
+    #[arg(long, conflicts_with = "key")]
+    pub(crate) unsigned: bool,
+    /// Only say what would be published: the app is checked, nothing is built or sent
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 /// Options of `shelf unpack`.
 #[derive(Debug, Args)]
 pub(crate) struct Unpack {
-    /// A file that `shelf pack` wrote
-    pub(crate) file: PathBuf,
+    /// A file that `shelf pack` wrote, or a name that `shelf publish` gave an app at a registry
+    #[arg(value_name = "FILE|NAME")]
+    pub(crate) what: String,
+    /// A public key that may have signed what comes from a registry; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<PathBuf>,
     /// Only say what is in it
-    #[arg(long)]
+    #[arg(long, visible_alias = "dry-run")]
     pub(crate) list: bool,
     /// Give up waiting after so many seconds (the work goes on)
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]

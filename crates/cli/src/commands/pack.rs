@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Outcome, decode, go, say};
+use super::{Outcome, decode, go, publish, say};
 use crate::app;
 use crate::arguments::modules::{Pack, Unpack};
 use crate::client::Client;
@@ -52,11 +52,37 @@ pub(crate) async fn pack(global: &Global, options: &Pack) -> Outcome {
 
 /// Brings the app of a packed file to life on the server here.
 pub(crate) async fn unpack(global: &Global, options: &Unpack) -> Outcome {
-    let (file, label) = open(&options.file)?;
+    let path = Path::new(&options.what);
+    if !path.exists() && options.what.contains('/') && !options.what.starts_with(['.', '/']) {
+        return unpack_published(global, options).await;
+    }
+    if !options.key.is_empty() {
+        let text = format!("{} is a file here, and files are not signed", path.display());
+        return Err(Failure::new(Code::Usage, "unpack/key", text).hint("say it without --key"));
+    }
+    let (file, label) = open(path)?;
     if options.list {
         return list(global, &label);
     }
     send(global, file, &label, options.timeout).await
+}
+
+/// Brings an app to life that was published to a registry.
+async fn unpack_published(global: &Global, options: &Unpack) -> Outcome {
+    if options.key.is_empty() {
+        let text = format!("{} is used only if a key that you trust signed it", options.what);
+        let hint = format!("shelf unpack {} --key FILE.pub", options.what);
+        return Err(Failure::new(Code::Usage, "unpack/key", text).hint(hint));
+    }
+    let body = json!({
+        "from": options.what, "keys": publish::public_keys(&options.key)?, "list": options.list,
+        "timeout_seconds": options.timeout,
+    });
+    let result = go::verb(global, "unpack", &body).await?;
+    if options.list {
+        return list(global, &result);
+    }
+    go::print(global, &decode(result)?, "shelf/go/1")
 }
 
 /// This program's own file, if an app is packed in it.

@@ -1,16 +1,18 @@
-//! `shelf module key`, `publish` and `pull`: modules go to registries and come from there, signed.
+//! `shelf module key`, `publish` and `pull`, and `shelf publish`: modules and apps go to registries and
+//! come from there, signed.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use apps::{FetchReport, PublishReport};
+use apps::{AppPublishReport, FetchReport, PublishReport};
 use registry::SigningKey;
 use serde_json::json;
 
 use super::{Outcome, decode, go, module, say};
-use crate::arguments::modules::{ModulePublish, ModulePull};
+use crate::app;
+use crate::arguments::modules::{AppPublish, ModulePublish, ModulePull};
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -88,15 +90,45 @@ fn readable(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Fetches a published module.
-pub(crate) async fn pull(global: &Global, options: &ModulePull) -> Outcome {
-    let mut keys = Vec::new();
-    for path in &options.key {
-        keys.push(std::fs::read_to_string(path).map_err(|error| {
+/// Public keys as they stand in their files.
+pub(crate) fn public_keys(files: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|error| {
             let text = format!("the key {}: {error}", path.display());
             Failure::new(Code::NotFound, "module/key", text)
-        })?);
+        })
+    };
+    files.iter().map(read).collect()
+}
+
+/// Publishes the app meant.
+pub(crate) async fn publish_app(global: &Global, options: &AppPublish) -> Outcome {
+    let folder = app::folder(global)?;
+    let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+    let key = options.key.as_deref().map(readable).transpose()?;
+    let body = json!({"dir": folder, "to": options.to, "key": key, "dry_run": options.dry_run});
+    let report: AppPublishReport = decode(go::verb(global, "publish", &body).await?)?;
+    if global.json {
+        say(&json!({"schema": "shelf/publish/1", "result": report}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let AppPublishReport { app, name, files, images, .. } = &report;
+    let (images, signed) = (images.len(), if report.signed { "signed" } else { "not signed" });
+    let Some(digest) = &report.digest else {
+        say(&format!("{app} would go to {name}: {images} images, {files} files, {signed}"))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    say(&format!("{app} is at {name}   {images} images, {signed}   {:.1} s", report.seconds))?;
+    say(&format!("{digest}   {files} files, {} packages listed", report.packages))?;
+    if report.signed {
+        say(&format!("bring it up:  shelf unpack {name} --key FILE.pub"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fetches a published module.
+pub(crate) async fn pull(global: &Global, options: &ModulePull) -> Outcome {
+    let keys = public_keys(&options.key)?;
     let to = match &options.to {
         Some(folder) => folder.clone(),
         None => PathBuf::from(last_part(&options.from)),

@@ -53,6 +53,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "module",
             "catalogue",
             "pack",
+            "publish",
             "unpack",
         ],
     ),
