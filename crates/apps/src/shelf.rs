@@ -13,7 +13,7 @@ use crate::{Result, stock};
 const GROUPS: [(&str, &[&str]); 5] = [
     ("data", &["postgres", "mysql", "mongodb", "redis", "memcached"]),
     ("messaging", &["amqp", "nats", "mqtt", "kafka"]),
-    ("storage", &["s3", "files"]),
+    ("storage", &["s3", "files", "nfs"]),
     ("web", &["http", "oidc", "smtp"]),
     ("observability", &["otlp", "metrics", "logs"]),
 ];
