@@ -55,7 +55,15 @@ const fn login(
 
 /// Blocks that keep what they are given on a disk, with a backup of it.
 const KEEPERS: &[&str] = &[
-    "postgres", "mariadb", "redis", "rabbitmq", "mosquitto", "nats", "seaweedfs", "nfs", "maildev",
+    "postgres",
+    "mariadb",
+    "redis",
+    "rabbitmq",
+    "mosquitto",
+    "nats",
+    "seaweedfs",
+    "nfs",
+    "maildev",
 ];
 
 fn folder(server: &Server) -> PathBuf {
