@@ -112,15 +112,37 @@ async fn shutdown(
     Json(json!({"ending": true}))
 }
 
-/// Ends the running server and waits until it is gone.
+/// Whether a process has not ended; one that its parent has not asked about yet has.
+fn lives(process: &Path) -> bool {
+    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// Whether a process of this server's control groups has not ended: keepers and what they kept. Until
+/// then its program cannot be written, nor its directories be given to another.
+fn group_lives(group: &str) -> bool {
+    let part = format!("/{group}/");
+    let of_group = |process: &Path| {
+        let groups = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+        groups.lines().any(|line| format!("{line}/").contains(&part))
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    processes.into_iter().any(|process| of_group(&process) && lives(&process))
+}
+
+/// Ends the running server and waits until it is gone, and with `--containers` all that it began.
 pub(crate) async fn stop(global: &Global, options: &Serve) -> Outcome {
     let client = global.client();
     let about = client.json(Method::GET, "/v1/version", None).await?;
     let path = format!("/v1/shutdown?containers={}", options.containers);
     client.json(Method::POST, &path, None).await?;
     let deadline = Instant::now() + Duration::from_secs(60);
-    let proc = PathBuf::from(format!("/proc/{}", about["pid"]));
-    while proc.exists() && global.run_dir.join("shelf.pid").exists() {
+    let group = format!("shelf-{}", about["instance"].as_str().unwrap_or_default());
+    let there = || {
+        let server = lives(&PathBuf::from(format!("/proc/{}", about["pid"])));
+        server || options.containers && group_lives(&group)
+    };
+    while there() {
         if Instant::now() > deadline {
             return Err(Failure::new(
                 Code::TimedOut,
