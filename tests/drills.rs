@@ -186,7 +186,9 @@ fn full(second: &Server, disk: &Disk) -> Result<()> {
     write_tiny(&folder, "first page")?;
     let go = || -> Result<_> { Ok(second.command(&["go"]).current_dir(&folder).output()?) };
     let first = go()?;
-    ensure!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let told = String::from_utf8_lossy(&first.stderr);
+    ensure!(first.status.success(), "{told}");
+    ensure!(told.contains("MB are left on the disk of"), "a small disk is not told: {told}");
     let page = || tiny_page(second);
     ensure!(page()?.contains("first page"), "another page");
     let map = |arguments: &[&str]| second.kubectl(&[arguments, &["-n", "default"]].concat());

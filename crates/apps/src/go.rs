@@ -168,6 +168,9 @@ pub(crate) async fn settle(
         for line in plan::lines(&graph, &compiled, &changes, &incomplete, &outlook) {
             events(Event::Plan { line });
         }
+        if let Some(text) = target.little_space() {
+            events(Event::Note { text });
+        }
         target.take_images(&loaded.graph, &built.images, events).await?;
     }
     if changed && options.snapshot {

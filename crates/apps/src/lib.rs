@@ -64,6 +64,7 @@ mod rotate;
 mod scale;
 mod secrets;
 mod shelf;
+mod space;
 mod status;
 mod stock;
 mod survey;

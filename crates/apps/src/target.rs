@@ -55,6 +55,12 @@ impl Target {
         }
     }
 
+    /// Says so if apps run on this machine and little is left of its disk.
+    pub(crate) fn little_space(&self) -> Option<String> {
+        let here = self.cluster.is_none();
+        here.then(|| crate::space::little(self.keep.parent().unwrap_or(&self.keep))).flatten()
+    }
+
     /// Refuses what reaches inside the engine of this machine, for an app that runs elsewhere.
     ///
     /// # Errors

@@ -58,6 +58,12 @@ pub(crate) fn checks() -> Vec<Check> {
             "apt-get install mmdebstrap (makes debian:12)",
             program("mmdebstrap"),
         ),
+        Check::new(
+            "disk",
+            false,
+            "make room, or give shelf serve another disk (--data-dir)",
+            disk(Path::new("/var/lib/shelf")),
+        ),
         Check::new("kubectl", false, "apt-get install kubernetes-client", program("kubectl")),
     ]
 }
@@ -110,4 +116,22 @@ fn program(name: &str) -> Result<String, String> {
         .find(|path| path.is_file())
         .map(|path| path.display().to_string())
         .ok_or_else(|| "not in PATH".into())
+}
+
+/// A Debian base, an app's images and a database take about this much.
+const ROOM: u64 = 5 << 30;
+
+/// What others than root may take of the disk where data is kept unless `shelf serve` is told of
+/// another place; it need not be there yet.
+fn disk(data: &Path) -> Result<String, String> {
+    let place = data.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
+    let system = rustix::fs::statvfs(place)
+        .map_err(|error| format!("the disk of {}: {error}", place.display()))?;
+    let free = system.f_bavail * system.f_frsize;
+    let found = format!("{} free for {}", crate::table::size(free), data.display());
+    if free < ROOM {
+        Err(format!("{found}, which is little for images and data"))
+    } else {
+        Ok(found)
+    }
 }

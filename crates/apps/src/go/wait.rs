@@ -75,7 +75,8 @@ impl Run<'_, '_> {
             Err(Waited::TooLong(waiting)) => waiting,
         };
         let world = &self.observer.world;
-        let lines = failure::lines_of_unready(self.target, self.app(), world).await;
+        let mut lines = failure::lines_of_unready(self.target, self.app(), world).await;
+        lines.extend(self.target.little_space());
         Err(Error::Timeout { seconds: self.seconds, waiting, lines })
     }
 }
