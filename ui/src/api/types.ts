@@ -269,6 +269,8 @@ export interface PlanReport {
   wires: string[];
   assumptions: string[];
   data_at_risk: string[];
+  /** Tags that stand for another image than the one that runs. */
+  moved?: { block: string; image: string; pinned: string; now: string }[];
   url: string | null;
   has_changes: boolean;
   lines: string[];

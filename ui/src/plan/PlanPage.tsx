@@ -1,7 +1,7 @@
 // What Go would do, with consequences instead of YAML, and who wants it: each staged change has a tick
 // box, other people's are off at first. Ctrl+Enter goes. Where next: ticks.ts, view.ts, ../go/GoPanel.tsx.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { AlertTriangle, Clock, Globe, HardDrive, Rocket, RotateCw, Undo2 } from "lucide-react";
+import { AlertTriangle, Clock, Globe, HardDrive, Package, Rocket, RotateCw, Undo2 } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Link } from "wouter";
 import { appPath, get, post, Refusal, wanted } from "../api/client";
@@ -32,7 +32,7 @@ import {
   tickAll,
   ticked,
 } from "./ticks";
-import { addresses, blockLines, duration, type Line, restarts, sum, wireLines } from "./view";
+import { addresses, blockLines, duration, type Line, movedTags, restarts, sum, wireLines } from "./view";
 
 export function PlanPage({ app }: { app: string }) {
   const model = useQuery(queries.model(app));
@@ -250,6 +250,7 @@ function Consequences({ app, plan }: { app: string; plan: PlanReport }) {
   const status = useQuery({ ...queries.status(app), retry: false });
   const releases = useQuery(queries.releases(app));
   const risk = plan.data_at_risk;
+  const moved = movedTags(plan);
   return (
     <section className="card plan-card" aria-labelledby="plan-means">
       <h2 id="plan-means">What it means</h2>
@@ -266,6 +267,16 @@ function Consequences({ app, plan }: { app: string; plan: PlanReport }) {
         <Fact icon={<Clock size={15} />} name="Time">
           {duration(plan, releases.data ?? [])}
         </Fact>
+        {moved.length > 0 && (
+          <Fact icon={<Package size={15} />} name="Tags that moved" bad>
+            {moved.map((one) => (
+              <p key={one}>{one}</p>
+            ))}
+            <p>
+              Go keeps what is pinned; take it: <code>shelf go --pull</code>
+            </p>
+          </Fact>
+        )}
         <Fact icon={<AlertTriangle size={15} />} name="Taken for granted">
           {plan.assumptions.length === 0 ? (
             "Nothing."

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PlanChange, PlanReport, Release } from "../api/types";
-import { addresses, blockLines, duration, restarts, sum, wireLines } from "./view";
+import { addresses, blockLines, duration, movedTags, restarts, sum, wireLines } from "./view";
 
 const change = (block: string, kind: PlanChange["kind"], restarts = false): PlanChange => ({
   block,
@@ -46,6 +46,20 @@ describe("plan in words", () => {
     expect(found.map((line) => [line.mark, line.subject, line.text])).toEqual([
       ["+", "web.db → db", "postgres/1, own login, 6 values"],
       ["−", "web.old → old", ""],
+    ]);
+  });
+  it("names tags that moved", () => {
+    expect(movedTags(plan(null))).toEqual([]);
+    const moved = [
+      {
+        block: "web",
+        image: "r.lan/web:1",
+        pinned: `sha256:${"a".repeat(64)}`,
+        now: `sha256:${"b".repeat(64)}`,
+      },
+    ];
+    expect(movedTags({ ...plan(null), moved })).toEqual([
+      "web: r.lan/web:1 stands for another image now, bbbbbbbbbbbb instead of aaaaaaaaaaaa",
     ]);
   });
   it("says what is interrupted", () => {

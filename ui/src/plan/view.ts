@@ -53,6 +53,16 @@ export function wireLines(lines: readonly string[]): Line[] {
   return found;
 }
 
+const short = (digest: string): string => digest.replace(/^sha256:/, "").slice(0, 12);
+
+/** Tags that moved since their images were pinned: Go keeps the image that is pinned. */
+export function movedTags(plan: PlanReport): string[] {
+  return (plan.moved ?? []).map(
+    (one) =>
+      `${one.block}: ${one.image} stands for another image now, ${short(one.now)} instead of ${short(one.pinned)}`,
+  );
+}
+
 /** `2 added, 1 changed, 3 stay as they are`. */
 export function sum(changes: readonly PlanChange[]): string {
   const number = (kind: PlanChange["kind"]) => changes.filter((change) => change.kind === kind).length;
