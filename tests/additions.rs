@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::modules::shelf;
+use crate::modules::{begun, shelf};
 use crate::server::{Server, eventually};
 
 /// What a script in a block's container prints.
@@ -50,6 +50,7 @@ const ADDED: &[(&str, &str, &[&str])] = &[
 
 /// Additions of every kind, each seen in the server it was made for.
 pub(crate) fn all(server: &mut Server) -> Result<()> {
+    begun(server)?;
     for (block, script, wanted) in ADDED {
         let said = ask(server, block, script)?;
         for word in *wanted {

@@ -77,6 +77,7 @@ pub(crate) fn used(server: &mut Server) -> Result<()> {
     let scene = Scene { server, folder, kept, port: registry.port };
     let done = made(&scene)
         .and_then(|()| taken(&scene))
+        .and_then(|()| travels(&scene))
         .and_then(|()| old_ones(&scene))
         .and_then(|()| swapped(&scene))
         .and_then(|()| {
@@ -152,9 +153,46 @@ fn taken(scene: &Scene<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A module of a catalogue travels in a pack and in a published app, to a server that knows neither
+/// the catalogue nor its keys; and it becomes the app's own by a fork.
+fn travels(scene: &Scene<'_>) -> Result<()> {
+    let file = scene.folder.join("shelves.app");
+    let path = file.to_string_lossy().into_owned();
+    scene.good(&["pack", &path], "run it anywhere")?;
+    let name = format!("{}/shelves:1", scene.place("apps"));
+    scene.good(&["publish", &name, "--key", "a"], "bring it up")?;
+    let mut there = Server::beside()?;
+    there.start()?;
+    let key = scene.folder.join("a.pub").to_string_lossy().into_owned();
+    let ways = [vec!["unpack", &path], vec!["unpack", &name, "--key", &key]];
+    let came = ways.iter().try_for_each(|way| {
+        let up = there.shelf(way);
+        ensure!(up.code == 0 && up.out.contains("shelves is at"), "{way:?}: {up:?}");
+        ensure!(!up.err.contains("build "), "something was built: {}", up.err);
+        lives_on(&there, "shelves")?;
+        there.shelf(&["-a", "shelves", "destroy", "--yes", "--delete-data", "shelves"]).good()?;
+        Ok(())
+    });
+    there.end();
+    came?;
+    fs::remove_file(file)?;
+    let forked = scene.good(&["fork", "hello", "--to", "mine"], "greeter@1.2.0")?;
+    let text = fs::read_to_string(scene.folder.join("app.toml"))?;
+    ensure!(text.contains("module = \"./mine\""), "{forked}\n{text}");
+    for name in ["module.toml", "Dockerfile"] {
+        let own = fs::read(scene.folder.join("mine").join(name))?;
+        ensure!(own == fs::read(scene.folder.join("greeter").join(name))?, "{name} differs");
+    }
+    Ok(())
+}
+
 /// The module's page at the app's address.
 fn lives(scene: &Scene<'_>, app: &str) -> Result<()> {
-    let port = scene.server.http_port;
+    lives_on(scene.server, app)
+}
+
+fn lives_on(server: &Server, app: &str) -> Result<()> {
+    let port = server.http_port;
     eventually(30, || {
         let page = crate::page::get_from(app, port, "/")?;
         ensure!(page.contains("greeter is here"), "{page}");

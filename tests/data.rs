@@ -115,6 +115,7 @@ pub(crate) fn damaged(server: &mut Server) -> Result<()> {
 
 /// A copy has the rows and goes its own way; it is taken away without a trace in the first.
 pub(crate) fn copy(server: &mut Server) -> Result<()> {
+    server.shelf(&["go"]).good()?;
     let before = orders(server, "shop")?;
     server.shelf(&["copy", "--as", "preview"]).good()?;
     ensure!(eventually(30, || orders(server, "preview"))? == before, "not the same rows");

@@ -50,6 +50,8 @@ fn write(folder: &Path) -> Result<()> {
 pub(crate) fn copies(server: &mut Server) -> Result<()> {
     write(&server.scratch("load"))?;
     server.shelf_in("load", &["go"]).good()?;
+    let able = server.shelf(&["target", "check", "local"]).good()?;
+    ensure!(able.contains("measured") && !able.contains("not measured"), "{able}");
     let ready = || -> Result<u64> {
         let object = server.object(&["-n", "load", "get", "deployment", "web"])?;
         Ok(object["status"]["readyReplicas"].as_u64().unwrap_or(0))

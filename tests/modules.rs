@@ -152,9 +152,15 @@ pub(crate) fn wires(server: &mut Server) -> Result<()> {
     })
 }
 
+/// The app with all modules is up: the promises after the first use what that one began.
+pub(crate) fn begun(server: &mut Server) -> Result<()> {
+    if folder(server).is_dir() { Ok(()) } else { wires(server) }
+}
+
 /// A wrong password is refused; a login neither reads what another wire has for itself nor manages
 /// the server; nobody gets in without a login where there are logins.
 pub(crate) fn separate(server: &mut Server) -> Result<()> {
+    begun(server)?;
     for login in LOGINS {
         let block = login.block;
         let wrong = attempt(server, "one", &[block, "login"], &[("PASSWORD", "not0the0password0")]);
@@ -201,6 +207,7 @@ fn grant(server: &Server, login: &Login, verb: &str, more: &[(&str, &str)]) -> R
 /// Rotation: the new login works beside the old one, until the old one is revoked; what the old
 /// one wrote stays readable. Granting again is harmless.
 pub(crate) fn rotate(server: &mut Server) -> Result<()> {
+    begun(server)?;
     for login in LOGINS {
         let block = login.block;
         let old = field(server, "two", block, login.name)?;
@@ -274,6 +281,7 @@ fn kill(uid: &str) -> Result<()> {
 
 /// What a module holds outlives a killed container and a stop of the app.
 pub(crate) fn survive(server: &mut Server) -> Result<()> {
+    begun(server)?;
     for block in KEEPERS {
         write(server, block, &format!("kept-{block}"))?;
     }
@@ -303,6 +311,7 @@ pub(crate) fn survive(server: &mut Server) -> Result<()> {
 /// same data, and the fresh app's own logins go on. PostgreSQL's brings its logins along: the verbs
 /// of backup and restore make its wires' anew.
 pub(crate) fn backup(server: &mut Server) -> Result<()> {
+    begun(server)?;
     let keepers = || KEEPERS.iter().filter(|block| **block != "postgres");
     let file = |block: &str| server.scratch(&format!("backup-{block}"));
     for block in keepers() {

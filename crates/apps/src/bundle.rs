@@ -22,7 +22,7 @@ use crate::load::{self, Loaded};
 use crate::progress::Clock;
 use crate::{Error, Result, Target, images, live, release};
 
-pub(crate) use take::{MOST_APP_BYTES, Taken, check, names, plain, settle};
+pub(crate) use take::{MOST_APP_BYTES, Modules, Taken, check, names, plain, settle, used};
 pub use take::{TakeOptions, take};
 
 /// The list of parts of images, without a moment of time in it; and how many packages it names.
@@ -38,6 +38,8 @@ pub(crate) fn parts(
 const FORMAT: &str = "1";
 /// The last bytes of a pack: this, where the archive begins, how long it is, and this again.
 const MAGIC: &[u8; 8] = b"SHELFPK1";
+/// What the app uses of catalogues, by what its file says of it: which modules, and their faces.
+pub(crate) const MODULES: &str = "catalogue.json";
 /// The longest label.
 const MOST_LABEL_BYTES: u64 = 4 << 20;
 /// Bytes of that.
@@ -164,10 +166,6 @@ pub(crate) async fn gather(
     events: Events<'_>,
 ) -> Result<Gathered> {
     let loaded = load::load_some(target, dir, None, None).await?;
-    if let Some(taken) = loaded.around.modules.values().next() {
-        let message = format!("{} is of a catalogue, which a pack does not carry", taken.name());
-        return Err(Error::Unfit { code: "pack/catalogue", message });
-    }
     let sources = load::source_hashes(&loaded, None)?;
     let recorded = release::read(&live::list(target, &loaded.graph.app).await?);
     let known = images::known(target, recorded.as_ref(), &sources);
@@ -316,6 +314,11 @@ pub(crate) fn documents(
         let lock = crate::lock::pins(&loaded.graph, &loaded.around, &label.sources, &borrowed);
         all.push((format!("app/{}", crate::lock::NAME), lock.to_text().into_bytes()));
     }
+    if !loaded.around.modules.is_empty() {
+        let used = loaded.around.modules.iter();
+        let used: BTreeMap<_, _> = used.map(|(used, one)| (used, one.travelling())).collect();
+        all.push((MODULES.to_owned(), json!(used).to_string().into_bytes()));
+    }
     for (name, folder) in stock_modules(loaded) {
         for (path, bytes) in crate::stock::files(&folder) {
             all.push((format!("modules/{name}/{path}"), bytes.to_vec()));
@@ -327,7 +330,7 @@ pub(crate) fn documents(
 /// The modules of the shelf that an app uses, and their folders on it.
 fn stock_modules(loaded: &Loaded) -> BTreeMap<String, String> {
     let used = |part: &composer::graph::Part| match &part.from {
-        From::Module { name, version, .. } => {
+        From::Module { name, version, .. } if !name.contains('/') => {
             Some((format!("{name}-{version}"), crate::stock::folder(name, version)))
         }
         _ => None,

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use toml_edit::DocumentMut;
 
+use crate::catalogues::{self, Taken};
 use crate::edit::{self, EditReport};
-use crate::{Error, Result, load, stock};
+use crate::{Error, Result, load, published, stock};
 
 /// Beside a copy's `module.toml`: what it is a copy of.
 const ORIGIN: &str = "origin.toml";
@@ -83,18 +84,18 @@ pub fn fork(
 ) -> Result<ForkReport> {
     let to = place(dir, to.unwrap_or(block))?;
     let (name, version) = module_of(dir, block)?;
-    if name.contains('/') {
-        return Err(elsewhere(dir, block, &name));
-    }
     let module = format!("{name}@{version}");
-    let files = stock::files(&stock::folder(&name, &version));
+    let origin = Original::find(dir, &name, &version)?;
+    let files = origin.files()?;
     let folder = dir.join(&to);
     let wrong = |source| Error::Write { path: folder.clone(), source };
     let staged = tempfile::Builder::new().prefix(".shelf-fork-").tempdir_in(dir).map_err(wrong)?;
-    write(staged.path(), &name, &version, &files).map_err(wrong)?;
+    let copy = staged.path().join("copy");
+    origin.write(&copy).map_err(wrong)?;
+    describe(&copy, &name, &version, &files).map_err(wrong)?;
     let edits = [Edit::Fork { block: block.to_owned(), to: to.clone() }];
     // The edit is judged with the copy in its place, which for a trial it only has meanwhile.
-    fs::rename(staged.path(), &folder).map_err(wrong)?;
+    fs::rename(&copy, &folder).map_err(wrong)?;
     let done = match dry_run {
         true => edit::try_edit(dir, &edits, None),
         false => edit::edit(dir, &edits, by, None),
@@ -108,7 +109,7 @@ pub fn fork(
         to,
         files: files.len(),
         lines: files.iter().map(|(_, bytes)| count(bytes)).sum(),
-        lower: lower(block, &name, &version)?,
+        lower: lower(block, (&name, &version), &origin)?,
         price: format!(
             "{module} is not upgraded here any more: its security fixes, new versions and their \
              rehearsal on your data are yours to do"
@@ -172,13 +173,56 @@ fn module_of(dir: &Path, block: &str) -> Result<(String, String)> {
     Ok((found.name.clone(), found.version.clone()))
 }
 
-fn write(
+/// Where the files of a module are that is copied.
+enum Original {
+    /// In this program.
+    Stock(String),
+    /// Where it was kept when it was fetched from its catalogue, after its signatures were looked at.
+    Taken(Box<Taken>),
+}
+
+impl Original {
+    fn find(dir: &Path, name: &str, version: &str) -> Result<Self> {
+        if !name.contains('/') {
+            return Ok(Self::Stock(stock::folder(name, version)));
+        }
+        let taken = catalogues::beside(dir)?.into_values();
+        let mut taken = taken.filter(|one| one.name() == name && one.version == version);
+        let here = taken.next().filter(|one| one.folder.is_dir());
+        here.map(|one| Self::Taken(Box::new(one))).ok_or_else(|| Error::Data {
+            code: "fork/catalogue",
+            message: format!("{name} {version} is of a catalogue and was not fetched yet"),
+            hint: Some("fetch it:  shelf plan".into()),
+        })
+    }
+
+    fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        match self {
+            Self::Stock(folder) => {
+                let files = stock::files(folder).into_iter();
+                Ok(files.map(|(path, bytes)| (path, bytes.to_vec())).collect())
+            }
+            Self::Taken(one) => published::files_of(&one.folder)
+                .map_err(|source| Error::Read { path: one.folder.clone(), source }),
+        }
+    }
+
+    /// Writes them into a folder that is not there yet.
+    fn write(&self, to: &Path) -> std::io::Result<()> {
+        match self {
+            Self::Stock(folder) => stock::write_context(folder, to),
+            Self::Taken(one) => published::copy(&one.folder, to),
+        }
+    }
+}
+
+/// Says beside the copy what it is a copy of.
+fn describe(
     to: &Path,
     module: &str,
     version: &str,
-    files: &[(String, &'static [u8])],
+    files: &[(String, Vec<u8>)],
 ) -> std::io::Result<()> {
-    stock::write_context(&stock::folder(module, version), to)?;
     let mut text = format!(
         "# Written by shelf fork: what this folder is a copy of, so that it can be told what is \
          yours.\nmodule  = \"{module}\"\nversion = \"{version}\"\nat      = \"{}\"\n\n[files]\n",
@@ -196,26 +240,17 @@ fn write(
     fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))
 }
 
-/// A module of a catalogue is copied by who has its key, with its signature looked at.
-fn elsewhere(dir: &Path, block: &str, name: &str) -> Error {
-    let taken = crate::catalogues::beside(dir).unwrap_or_default();
-    let from = taken.values().find(|one| one.name() == name).map_or("PLACE", |one| &one.from);
-    Error::Data {
-        code: "fork/catalogue",
-        message: format!("{block} is {name}, which is of a catalogue and not of the program"),
-        hint: Some(format!(
-            "shelf module pull {from} --to {block} --key FILE.pub, then  module = \"./{block}\""
-        )),
-    }
-}
-
 fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What could be done short of a fork.
-fn lower(block: &str, module: &str, version: &str) -> Result<Vec<Lower>> {
-    let shelf = stock::catalogue()?;
+fn lower(block: &str, (module, version): (&str, &str), origin: &Original) -> Result<Vec<Lower>> {
+    let mut shelf = stock::catalogue()?;
+    if let Original::Taken(one) = origin {
+        let modules = BTreeMap::from([(one.name(), one.as_ref().clone())]);
+        catalogues::give(&modules, &mut shelf)?;
+    }
     let cards = composer::cards(&shelf);
     let card: Option<&Card> =
         cards.iter().find(|card| card.name == module && card.version == version);

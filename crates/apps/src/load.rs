@@ -94,14 +94,19 @@ pub(crate) fn of_release(release: &Release) -> Result<Loaded> {
     check_with(Path::new(""), release.text.clone(), release.around.clone(), beside)
 }
 
-/// Checks an app whose files are in memory, by their paths in its folder.
-pub(crate) fn of_files(files: &BTreeMap<String, String>) -> Result<Loaded> {
+/// Checks an app whose files are in memory, by their paths in its folder, with the modules of
+/// catalogues that came along.
+pub(crate) fn of_files(
+    files: &BTreeMap<String, String>,
+    modules: crate::bundle::Modules,
+) -> Result<Loaded> {
     let text = files.get("app.toml").cloned().ok_or_else(|| Error::Unfit {
         code: "pack/wrong",
         message: "there is no app.toml in it".into(),
     })?;
     let beside = |path: &str| Ok(files.get(path.trim_start_matches("./")).cloned());
-    check_with(Path::new(""), text, Around::default(), beside)
+    let around = Around { modules, ..Around::default() };
+    check_with(Path::new(""), text, around, beside)
 }
 
 fn check_with(

@@ -29,7 +29,7 @@ use crate::{BuildOptions, Error, Result, Target, bundle, images};
 pub use app::{AppPublishOptions, AppPublishReport, Opening, PublishedApp, open_app, publish_app};
 pub use fetch::{FetchOptions, FetchReport, fetch_module};
 pub(crate) use fetch::{Opened, keep, open};
-pub(crate) use files::copy;
+pub(crate) use files::{copy, files_of};
 
 use send::Parcel;
 

@@ -12,14 +12,14 @@ use fs_err as fs;
 use image::Images;
 use serde_json::Value;
 
-use super::{FORMAT, Label};
+use super::{FORMAT, Label, MODULES};
 use crate::event::{Event, Events};
 use crate::go::{self, GoOptions, Settled};
 use crate::images::{self, Built};
 use crate::load;
 use crate::progress::Clock;
 use crate::report::GoReport;
-use crate::{Error, Result, Target, borrowed};
+use crate::{Error, Result, Target, borrowed, catalogues};
 
 /// Documents of a pack: its label, its app's files, manifests.
 const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -43,11 +43,16 @@ pub struct TakeOptions {
     pub folder: Option<PathBuf>,
 }
 
+/// Modules of catalogues, by what an app file says of them.
+pub(crate) type Modules = BTreeMap<String, catalogues::Taken>;
+
 /// What came in, checked.
 pub(crate) struct Taken {
     pub(crate) label: Label,
     /// The app's own files.
     pub(crate) files: BTreeMap<String, String>,
+    /// The modules of catalogues that it uses.
+    pub(crate) modules: Modules,
     // Until the app uses them, nobody else names these images.
     pub(crate) hold: image::Hold,
 }
@@ -89,13 +94,13 @@ pub(crate) async fn settle(
     clock: &Clock,
     events: Events<'_>,
 ) -> Result<GoReport> {
-    let Taken { label, files, hold: _hold } = taken;
+    let Taken { label, files, modules, hold: _hold } = taken;
     if label.app != options.app {
         return Err(wrong(format!("it is of {}, not of {}", label.app, options.app)));
     }
     let text = format!("{} of {} is whole: {} images", label.app, label.at, label.images.len());
     events(Event::Note { text });
-    let loaded = load::of_files(&files)?;
+    let loaded = load::of_files(&files, modules)?;
     if loaded.graph.app != label.app {
         return Err(wrong(format!("it is of {} and holds {}", label.app, loaded.graph.app)));
     }
@@ -147,6 +152,7 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
         .map_err(|error| wrong(format!("pack.json is not understood: {error}")))?;
     check(&label).map_err(wrong)?;
     let (mut files, mut app_bytes, mut index) = (BTreeMap::new(), 0, None);
+    let mut modules = Modules::new();
     for (count, entry) in entries.enumerate() {
         let mut entry = entry.map_err(|error| broken(&error))?;
         if count > MOST_ENTRIES {
@@ -167,6 +173,8 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
                 return Err(wrong(format!("{name} is no file of an app")));
             }
             files.insert(path.to_owned(), text);
+        } else if name == MODULES {
+            modules = used(&document(&mut entry)?).map_err(wrong)?;
         } else if name == "index.json" {
             index = Some(document(&mut entry)?);
         } else if entry.size() > MOST_PARTS_BYTES {
@@ -183,7 +191,20 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
         }
         adopt(store, &label.app, block, digest)?;
     }
-    Ok(Taken { label, files, hold })
+    Ok(Taken { label, files, modules, hold })
+}
+
+/// Reads which modules of catalogues an app uses; what a module's face says is judged with the app.
+///
+/// # Errors
+/// The text is none, or names a folder, which would be one of this machine.
+pub(crate) fn used(text: &[u8]) -> std::result::Result<Modules, String> {
+    let modules: Modules = serde_json::from_slice(text)
+        .map_err(|error| format!("{MODULES} is not understood: {error}"))?;
+    match modules.iter().find(|(_, one)| !one.folder.as_os_str().is_empty()) {
+        Some((name, _)) => Err(format!("{MODULES} names a folder for {name}")),
+        None => Ok(modules),
+    }
 }
 
 /// Whether this program on this machine can use it; else why not.
@@ -287,7 +308,7 @@ mod tests {
             store.write(None, image::ImageConfig::empty(), vec![layer], Some("x:1")).unwrap();
         let text = "app = \"x\"\n[web]\nsource = \"./web\"\nrun = { web = { port = 80 } }\n";
         let files = BTreeMap::from([("app.toml".to_owned(), text.to_owned())]);
-        let loaded = load::of_files(&files).unwrap();
+        let loaded = load::of_files(&files, Modules::new()).unwrap();
         let label = Label {
             format: FORMAT.into(),
             app: "x".into(),

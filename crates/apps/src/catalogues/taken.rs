@@ -43,13 +43,23 @@ pub(crate) struct Taken {
     pub(crate) image: Option<String>,
     /// The hash of its folder.
     pub(crate) hash: String,
-    /// Its folder on this machine.
+    /// Its folder on this machine; none in what travels, which carries its image.
+    #[serde(default, skip_serializing_if = "nowhere")]
     pub(crate) folder: PathBuf,
     /// Its `module.toml`.
     pub(crate) text: String,
 }
 
+fn nowhere(folder: &Path) -> bool {
+    folder.as_os_str().is_empty()
+}
+
 impl Taken {
+    /// The same for another machine.
+    pub(crate) fn travelling(&self) -> Self {
+        Self { folder: PathBuf::new(), ..self.clone() }
+    }
+
     /// What apps call it: `team/redis`.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.catalogue, self.module)

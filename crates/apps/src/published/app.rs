@@ -11,7 +11,7 @@ use serde_json::json;
 use super::fetch::{self, Parts, Trusted};
 use super::send::{APP, Parcel};
 use super::{files, signing_key};
-use crate::bundle::{self, Gathered, Label, Taken};
+use crate::bundle::{self, Gathered, Label, Modules, Taken};
 use crate::event::{Event, Events};
 use crate::progress::Clock;
 use crate::report::GoReport;
@@ -157,6 +157,7 @@ pub struct Opening {
 pub struct PublishedApp {
     label: Label,
     files: BTreeMap<String, String>,
+    modules: Modules,
     images: Vec<String>,
     from: String,
 }
@@ -204,7 +205,7 @@ impl PublishedApp {
                 target.images.tag(&image, &name).map_err(here)?;
             }
         }
-        let taken = Taken { label: self.label, files: self.files, hold };
+        let taken = Taken { label: self.label, files: self.files, modules: self.modules, hold };
         bundle::settle(target, taken, options, &clock, events).await
     }
 }
@@ -230,23 +231,33 @@ pub async fn open_app(
         serde_json::from_slice(&face).map_err(|_| unfit(fetch::none(&APP, &name)))?;
     let refused = |reason: String| unfit(format!("{name} is not used: {reason}"));
     bundle::check(&label).map_err(refused)?;
-    let files = own_files(&archive).map_err(refused)?;
-    Ok(PublishedApp { label, files, images, from: format!("{}@{digest}", repository.name()) })
+    let (files, modules) = own_files(&archive).map_err(refused)?;
+    Ok(PublishedApp {
+        label,
+        files,
+        modules,
+        images,
+        from: format!("{}@{digest}", repository.name()),
+    })
 }
 
-/// The app's own files of an archive; those of the modules it uses are for people to read.
-fn own_files(archive: &[u8]) -> std::result::Result<BTreeMap<String, String>, String> {
-    let mut own = BTreeMap::new();
+/// The app's own files of an archive, and the modules of catalogues that it uses; the folders of those
+/// it uses from the shelf are for people to read.
+fn own_files(archive: &[u8]) -> std::result::Result<(BTreeMap<String, String>, Modules), String> {
+    let (mut own, mut modules) = (BTreeMap::new(), Modules::new());
     let mut left = bundle::MOST_APP_BYTES;
     for (path, (_, bytes)) in files::unpack(archive).map_err(|error| error.to_string())? {
         let path = path.to_string_lossy().into_owned();
+        if path == bundle::MODULES {
+            modules = bundle::used(&bytes)?;
+        }
         let Some(inside) = path.strip_prefix(OWN) else { continue };
         let text = String::from_utf8(bytes).map_err(|_| format!("{path} is no text"))?;
         let rest = left.checked_sub(text.len() as u64).filter(|_| bundle::plain(inside));
         left = rest.ok_or_else(|| format!("{path} is no file of an app"))?;
         own.insert(inside.to_owned(), text);
     }
-    Ok(own)
+    Ok((own, modules))
 }
 
 #[cfg(test)]
@@ -274,9 +285,21 @@ mod tests {
             own_files(&files::archive(&all.collect()).unwrap())
         };
         let found = pack(&[("app/app.toml", b"x"), ("app/db/init.sql", b"y"), ("modules/a", b"z")]);
-        let found = found.unwrap();
+        let (found, modules) = found.unwrap();
+        assert!(modules.is_empty());
         assert_eq!(found.keys().collect::<Vec<_>>(), ["app.toml", "db/init.sql"]);
         assert!(pack(&[("app/app.toml", b"\xff\xfe")]).unwrap_err().contains("no text"));
         assert!(own_files(b"no archive").is_err());
+        let module = |folder: &str| {
+            format!(
+                r#"{{"redis":{{"catalogue":"team","module":"redis","version":"7.0.1","from":"r/redis@sha256:0",
+                "image":null,"hash":"h","text":"",{folder}"x":0}}}}"#
+            )
+        };
+        let (_, modules) = pack(&[(bundle::MODULES, module("").as_bytes())]).unwrap();
+        assert_eq!(modules["redis"].name(), "team/redis");
+        let elsewhere = module(r#""folder":"/etc","#);
+        let said = pack(&[(bundle::MODULES, elsewhere.as_bytes())]).unwrap_err();
+        assert!(said.contains("names a folder for redis"), "{said}");
     }
 }

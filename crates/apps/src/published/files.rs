@@ -103,6 +103,16 @@ pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     write(to, &files)
 }
 
+/// The files of a folder, by their paths in it: what [`copy`] would copy.
+///
+/// # Errors
+/// The folder has links or too much in it.
+pub(crate) fn files_of(dir: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = BTreeMap::new();
+    collect(dir, "", &mut files, &mut MOST_BYTES.clone())?;
+    Ok(files.into_iter().map(|(name, (_, bytes))| (name, bytes)).collect())
+}
+
 fn wrong(text: String) -> std::io::Error {
     std::io::Error::other(text)
 }
