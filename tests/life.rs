@@ -110,6 +110,14 @@ pub(crate) fn power_cut(server: &mut Server) -> Result<()> {
 pub(crate) fn stop_start(server: &mut Server) -> Result<()> {
     let count = orders(server)?.len();
     ensure!(count > 0);
+    let before = pods(server)?;
+    let visitor = Visitor::come(server.http_port, "/");
+    let said = server.shelf(&["restart", "web"]).good()?;
+    visitor.leave(1)?;
+    ensure!(said.contains("web of shop has new copies"), "{said}");
+    ensure!(pods(server)? != before, "the same copies as before");
+    let none = server.shelf(&["restart", "nothing"]);
+    ensure!(none.code == 1 && none.err.contains("has no such block"), "{none:?}");
     server.shelf(&["stop"]).good()?;
     eventually(60, || {
         let left = pods(server)?;

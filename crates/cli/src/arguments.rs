@@ -132,6 +132,12 @@ pub(crate) enum Command {
     Stop,
     /// Start a stopped app again
     Start,
+    /// New copies of blocks, one after the other; old ones serve until new ones do
+    Restart {
+        /// The blocks
+        #[arg(required = true, value_name = "BLOCK")]
+        blocks: Vec<String>,
+    },
     /// Remove the app; asks, and keeps the data unless told otherwise
     Destroy(Destroy),
     /// Newer versions on the shelf, rehearsed on a copy of the data (--check)

@@ -91,6 +91,7 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/verbs/plan", post(verbs::plan))
         .route("/v1/verbs/check", post(verbs::check))
         .route("/v1/verbs/stop", post(verbs::stop))
+        .route("/v1/verbs/restart", post(verbs::restart))
         .route("/v1/verbs/start", post(verbs::start))
         .route("/v1/verbs/destroy", post(verbs::destroy))
         .route("/v1/verbs/build", post(verbs::build))

@@ -51,6 +51,13 @@ pub(crate) struct AppRequest {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct RestartRequest {
+    app: String,
+    block: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DestroyRequest {
     app: String,
     #[serde(default)]
@@ -136,6 +143,18 @@ pub(crate) async fn start(
     let app = request.app.clone();
     lines(&door, "start", &request.app, &caller, move |events| async move {
         apps::start(&target, &app, &mut report(events)).await
+    })
+}
+
+pub(crate) async fn restart(
+    State(door): State<Door>,
+    Extension(caller): By,
+    Json(request): Json<RestartRequest>,
+) -> Response {
+    let target = door.target.clone();
+    let subject = request.app.clone();
+    lines(&door, "restart", &subject, &caller, move |events| async move {
+        apps::restart(&target, &request.app, &request.block, &mut report(events)).await
     })
 }
 

@@ -41,7 +41,7 @@ import { untie } from "./tie";
 export async function restart(app: string, block: string): Promise<void> {
   const answer = await post(appPath(app, "/restart"), { block });
   if (answer.ok)
-    toast(`${block} restarts, one copy after the other`, { command: `shelf restart ${app} ${block}` });
+    toast(`${block} restarts, one copy after the other`, { command: `shelf -a ${app} restart ${block}` });
   else toast(answer.error.message, { tone: "bad" });
 }
 

@@ -143,7 +143,10 @@ pub(crate) fn unneed(global: &Global, options: &Unneed) -> Outcome {
     perform(global, options.trial, &[Edit::Unneed { block, socket }])
 }
 
-pub(crate) fn set(global: &Global, options: &Set) -> Outcome {
+pub(crate) async fn set(global: &Global, options: &Set) -> Outcome {
+    if let Some(name) = &options.secret {
+        return super::secret::set(global, options, name).await;
+    }
     let block = || options.block.clone();
     let settings = pairs(&options.settings)?.into_iter().map(|(setting, value)| Edit::Set {
         block: block(),

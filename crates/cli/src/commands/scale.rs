@@ -1,4 +1,4 @@
-//! `shelf stop` and `shelf start`.
+//! `shelf stop`, `shelf start` and `shelf restart`.
 
 use std::process::ExitCode;
 
@@ -25,5 +25,23 @@ pub(crate) async fn scale(global: &Global, verb: &str) -> Outcome {
         },
     };
     say(&format!("{done}   {:.1} s", report.seconds))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives blocks of the app meant new copies, one block after the other, and ends with the first that
+/// does not come up.
+pub(crate) async fn restart(global: &Global, blocks: &[String]) -> Outcome {
+    let name = app::name(global)?;
+    let mut reports: Vec<apps::ScaleReport> = Vec::new();
+    for block in blocks {
+        let body = json!({"app": name, "block": block});
+        reports.push(decode(go::verb(global, "restart", &body).await?)?);
+    }
+    if global.json {
+        say(&json!({"schema": "shelf/restart/1", "result": reports}).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let seconds: f64 = reports.iter().map(|report| report.seconds).sum();
+    say(&format!("{} of {name} has new copies   {seconds:.1} s", blocks.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }

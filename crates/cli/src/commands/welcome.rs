@@ -32,7 +32,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         &[
             "init", "add", "remove", "rename", "wire", "unwire", "need", "unneed", "set", "unset",
             "copies", "use", "url", "extend", "fmt", "check", "plan", "go", "push", "dev", "undo",
-            "redo", "diff", "git", "stop", "start", "destroy",
+            "redo", "diff", "git", "stop", "start", "restart", "destroy",
         ],
     ),
     (
@@ -57,7 +57,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "unpack",
         ],
     ),
-    ("Data", &["backup", "restore", "snapshot", "copy", "secret", "import", "export"]),
+    ("Data", &["backup", "restore", "snapshot", "copy", "move", "secret", "import", "export"]),
     ("Targets", &["target"]),
     ("Engine", &["build", "images", "image", "pull", "login", "logout", "kubectl", "kubeconfig"]),
     ("System", &["serve", "doctor", "config", "completion", "version", "help"]),
