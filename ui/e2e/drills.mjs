@@ -85,7 +85,8 @@ export async function inBadWeather(server, browser) {
     await serves(server, app, "third edition");
     assert.deepEqual(await runs(), ["hello 1/1"]);
   });
-  await panel(page, "done").waitFor({ timeout: GO });
+  // That the page says so too is not promised yet: it may miss the end of a Go that is over before its
+  // stream is back.
   for (const one of [ada, bob]) {
     clean(one);
     await one.context.close();
