@@ -278,6 +278,10 @@ fn restrict(path: &Path) -> Result<(), Error> {
     )
 }
 
+/// How long a lock may still be held by who is ending: a store that was just dropped, or a process
+/// that a server began as it died and that has not closed what it inherited yet.
+const ENDING: Duration = Duration::from_millis(500);
+
 fn lock(path: &Path) -> Result<std::fs::File, Error> {
     let io = |operation| {
         move |source| Error::Io { operation, path: path.to_owned(), source: Arc::new(source) }
@@ -287,10 +291,18 @@ fn lock(path: &Path) -> Result<std::fs::File, Error> {
         .append(true)
         .open(path)
         .map_err(io("open lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(io("lock")(source)),
+    let end = std::time::Instant::now() + ENDING;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if std::time::Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(Error::InUse { path: path.to_owned() });
+            }
+            Err(std::fs::TryLockError::Error(source)) => return Err(io("lock")(source)),
+        }
     }
 }
 
