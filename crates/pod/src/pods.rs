@@ -127,11 +127,16 @@ impl Pods {
                     continue;
                 }
             };
-            let sandbox = sandboxes.remove(&id);
+            // One that the last daemon was only making may lack its address or its files: it stays
+            // among those that are destroyed below, and the pod gets another.
+            let sandbox = if state.alive { sandboxes.remove(&id) } else { None };
             self.inner.take_in(path, state, sandbox)?;
         }
         for (id, sandbox) in sandboxes {
-            tracing::info!(pod = id, "destroying a sandbox that belongs to no pod");
+            tracing::info!(
+                pod = id,
+                "destroying a sandbox that belongs to no pod, or was not finished"
+            );
             if let Err(error) = sandbox.destroy() {
                 tracing::warn!(pod = id, %error, "sandbox not destroyed");
             }

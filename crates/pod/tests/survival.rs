@@ -10,6 +10,7 @@ use crate::world::{Place, World, processes_in, script, spec, until};
 
 pub(crate) const TESTS: &[Test] = &[
     ("root_pods_outlive_a_killed_daemon", root_pods_outlive_a_killed_daemon),
+    ("root_a_half_made_pod_is_made_anew", root_a_half_made_pod_is_made_anew),
     ("root_a_killed_build_step_leaves_no_files", root_a_killed_build_step_leaves_no_files),
     ("root_a_pod_starts_again_after_a_power_cut", root_a_pod_starts_again_after_a_power_cut),
     ("root_a_pod_ended_in_order_goes_on_later", root_a_pod_ended_in_order_goes_on_later),
@@ -111,6 +112,27 @@ fn exec(world: &World, pod: &str, container: &str, command: &str) -> (i32, Strin
     let mut text = String::new();
     session.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     (session.process.wait().unwrap().code, text)
+}
+
+/// The daemon is killed between the namespaces of a pod and its files.
+fn root_a_half_made_pod_is_made_anew() {
+    let mut world = World::new();
+    world.create("a");
+    world.pods = None;
+    let dir = world.place.dir.join("data/pods/a");
+    let whole = std::fs::read_to_string(dir.join("pod.json")).unwrap();
+    let half = whole.replace("\"alive\":true", "\"alive\":false");
+    assert_ne!(half, whole);
+    std::fs::write(dir.join("pod.json"), half).unwrap();
+    std::fs::remove_dir_all(dir.join("etc")).unwrap();
+    world.start();
+    assert!(!world.pods().get("a").unwrap().alive);
+    assert!(world.net.attachments().is_empty());
+    assert!(!world.pods().create(&spec("a")).unwrap().existed);
+    let (exit, hosts) = world.run("a", &script("main", "cat /etc/hosts"));
+    assert_eq!(exit.code, 0);
+    assert!(hosts.contains("localhost"), "{hosts}");
+    world.check_nothing_is_left();
 }
 
 fn root_a_killed_build_step_leaves_no_files() {
