@@ -25,6 +25,7 @@ pub(crate) struct Host {
     pub(crate) recorder: Recorder,
     pub(crate) starts: Semaphore,
     pub(crate) usage: crate::usage::Usage,
+    pub(crate) conditions: crate::pressure::Conditions,
 }
 
 impl Host {
@@ -38,7 +39,8 @@ impl Host {
         let host_ip = crate::machine::address();
         let starts = Semaphore::new(STARTS);
         let usage = crate::usage::Usage::default();
-        Self { client, pods, net, settings, host_ip, recorder, starts, usage }
+        let conditions = crate::pressure::Conditions::default();
+        Self { client, pods, net, settings, host_ip, recorder, starts, usage, conditions }
     }
 
     /// Calls a blocking door of the pod room.

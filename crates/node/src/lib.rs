@@ -22,6 +22,7 @@ mod host;
 mod machine;
 mod plan;
 mod policies;
+mod pressure;
 mod probe;
 mod services;
 mod space;

@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -35,10 +34,14 @@ fn cpu_millis() -> i128 {
 }
 
 fn memory_bytes() -> i128 {
-    let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<i128>().ok());
-    kib.unwrap_or(0) * 1024
+    memory("MemTotal:").map_or(0, i128::from)
+}
+
+/// Bytes of memory as the kernel tells them under a name, such as `MemAvailable:`.
+pub(crate) fn memory(name: &str) -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// What a pod may be told of itself and this machine.
@@ -80,7 +83,7 @@ pub(crate) async fn heartbeat(host: Arc<Host>) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        match tell(&host, json!({"conditions": conditions()})).await {
+        match tell(&host, json!({"conditions": conditions(&host)})).await {
             Ok(()) => {}
             // Somebody deleted the object: a machine that is there has one.
             Err(Error::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.code == 404) => {
@@ -101,19 +104,9 @@ async fn tell(host: &Host, status: Value) -> Result<(), Error> {
     told.map(drop).map_err(api_error("write status of node", name))
 }
 
-/// Pressure is not measured yet, so those conditions are left out rather than claimed.
-fn conditions() -> Value {
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    let since = *SINCE.get_or_init(|| now);
-    json!([{
-        "type": "Ready", "status": "True", "reason": "KubeletReady",
-        "message": "pods can be started here", "lastHeartbeatTime": now,
-        "lastTransitionTime": since,
-    }])
+fn conditions(host: &Host) -> Vec<Value> {
+    host.conditions.now(&host.settings.data_dir)
 }
-
-/// When this process said so first.
-static SINCE: std::sync::OnceLock<Timestamp> = std::sync::OnceLock::new();
 
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
@@ -136,7 +129,7 @@ fn full_status(host: &Host) -> Value {
     let os = os.lines().find_map(|l| l.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");
     let version = concat!("shelf-", env!("CARGO_PKG_VERSION"));
     json!({
-        "capacity": resources, "allocatable": resources, "conditions": conditions(),
+        "capacity": resources, "allocatable": resources, "conditions": conditions(host),
         "addresses": [
             {"type": "InternalIP", "address": host.host_ip.to_string()},
             {"type": "Hostname", "address": host.settings.name},

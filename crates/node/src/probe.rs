@@ -20,6 +20,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::host::{Host, uid};
 
+/// How soon a container that has just started is asked again whether it is ready; then after twice
+/// that, and so on until the period is reached.
+const EAGER: Duration = Duration::from_millis(50);
+/// The same where asking costs a process.
+const EAGER_EXEC: Duration = Duration::from_millis(200);
+/// The kind of probe that is asked like this.
+const READINESS: &str = "Readiness";
 /// Output kept of a failed probe, for the event.
 const OUTPUT: usize = 1024;
 
@@ -178,7 +185,7 @@ async fn run(health: Arc<Health>, target: Target, attempt: u32, started: bool) {
     };
     let ready = async {
         let Some(probe) = &container.readiness_probe else { return };
-        rounds(&target, probe, "Readiness", |verdict| {
+        rounds(&target, probe, READINESS, |verdict| {
             health.change(name, attempt, |v| v.ready = verdict);
             false
         })
@@ -205,19 +212,33 @@ async fn rounds(
     let period = seconds(number(probe.period_seconds, 10));
     let (success, failure) =
         (number(probe.success_threshold, 1), number(probe.failure_threshold, 3));
+    // Who just starts is asked again soon, and less often the longer it takes: upstream lets a whole
+    // period pass after the first refusal, which is most of what a start takes.
+    let mut eager = (kind == READINESS && success == 1)
+        .then(|| if probe.exec.is_some() { EAGER_EXEC } else { EAGER });
     let mut counter = Counter::default();
     let mut told = None;
+    // What has passed since the last round of the period.
+    let mut passed = period;
     loop {
         let result = match question(probe) {
             Some(question) => ask(target, &question, number(probe.timeout_seconds, 1)).await,
             None => Ok(()),
         };
-        if let Err(why) = &result {
+        // Between the rounds of the period only a good answer counts.
+        let round = passed >= period;
+        if round {
+            passed = Duration::ZERO;
+        }
+        if let Err(why) = &result
+            && round
+        {
             let text = format!("{kind} probe failed: {why}");
             let container = Some(target.container.name.as_str());
             target.host.recorder.warning(&target.pod, container, "Unhealthy", text);
         }
-        if let Some(verdict) = counter.observe(result.is_ok(), success, failure)
+        if (round || result.is_ok())
+            && let Some(verdict) = counter.observe(result.is_ok(), success, failure)
             && told != Some(verdict)
         {
             told = Some(verdict);
@@ -225,7 +246,11 @@ async fn rounds(
                 return (verdict, result.err().unwrap_or_default());
             }
         }
-        sleep(period).await;
+        eager = eager.filter(|_| result.is_err());
+        let pause = eager.unwrap_or(period).min(period - passed);
+        eager = eager.map(|pause| pause * 2);
+        passed += pause;
+        sleep(pause).await;
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cluster::{Cluster, condition, script};
 
 pub(crate) const TESTS: &[Test] = &[
     ("root_readiness_follows_the_probe", root_readiness_follows_the_probe),
+    ("root_who_starts_is_asked_again_soon", root_who_starts_is_asked_again_soon),
     ("root_liveness_restarts_a_container", root_liveness_restarts_a_container),
     ("root_http_and_tcp_probes_reach_the_pod", root_http_and_tcp_probes_reach_the_pod),
 ];
@@ -24,6 +25,19 @@ fn root_readiness_follows_the_probe() {
     let pod = cluster.wait("r", |pod| condition(pod, "Ready") == "False");
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
     crate::world::until("an event", || cluster.events("r").contains(&"Unhealthy".to_owned()));
+    cluster.check_nothing_is_left();
+}
+
+/// The second round would be after the test's patience.
+fn root_who_starts_is_asked_again_soon() {
+    let cluster = Cluster::new();
+    let mut web = script("web", "sleep 1; httpd -f -p 8000 -h /data");
+    web["readinessProbe"] = json!({"tcpSocket": {"port": 8000}, "periodSeconds": 300});
+    let mut program = script("program", "sleep 1; touch /data/ok; sleep 100");
+    program["readinessProbe"] =
+        json!({"exec": {"command": ["/bin/test", "-e", "/data/ok"]}, "periodSeconds": 300});
+    cluster.pod("soon", json!({"containers": [web, program]}));
+    cluster.wait_ready("soon");
     cluster.check_nothing_is_left();
 }
 
