@@ -80,6 +80,7 @@ pub(crate) fn used(server: &mut Server) -> Result<()> {
         .and_then(|()| travels(&scene))
         .and_then(|()| old_ones(&scene))
         .and_then(|()| swapped(&scene))
+        .and_then(|()| upgraded(&scene))
         .and_then(|()| {
             drop(registry);
             offline(&scene)
@@ -176,6 +177,17 @@ fn travels(scene: &Scene<'_>) -> Result<()> {
     there.end();
     came?;
     fs::remove_file(file)?;
+    // As a compose file: the image it carries, by digest.
+    let out = scene.folder.join("composed");
+    scene.good(&["export", "compose", "-o", &out.to_string_lossy()], "is in")?;
+    let text = fs::read_to_string(out.join("compose.yaml"))?;
+    let image = format!("{}@sha256:", scene.place("team/greeter"));
+    ensure!(text.contains(&image) && !text.contains("build:"), "no {image} in {text}");
+    let config = std::process::Command::new("docker-compose")
+        .args(["config", "--quiet"])
+        .current_dir(&out)
+        .output()?;
+    Ended::new(&config).good()?;
     let forked = scene.good(&["fork", "hello", "--to", "mine"], "greeter@1.2.0")?;
     let text = fs::read_to_string(scene.folder.join("app.toml"))?;
     ensure!(text.contains("module = \"./mine\""), "{forked}\n{text}");
@@ -240,6 +252,33 @@ fn swapped(scene: &Scene<'_>) -> Result<()> {
     let ended = scene.shelf(&["plan"]);
     ensure!(ended.code != 0 && ended.err.contains("digest"), "{ended:?}");
     fs::write(&blob, &good)?;
+    Ok(())
+}
+
+/// A newer version in a catalogue is seen once its index is, rehearsed and taken.
+fn upgraded(scene: &Scene<'_>) -> Result<()> {
+    scene.app("again", "wide/greeter@1")?;
+    let _another_app = fs::remove_file(scene.folder.join("app.lock"));
+    scene.shelf(&["go"]).good()?;
+    scene.publish("wide/greeter", "2.1.0", "c")?;
+    let wide = scene.place("wide");
+    scene.good(&["catalogue", "publish", &wide, "greeter:2.1.0", "--key", "c"], "is taken")?;
+    let listed = scene.shelf(&["upgrade"]).good()?;
+    ensure!(!listed.contains("2.1.0"), "nobody has updated the index: {listed}");
+    scene.good(&["catalogue", "update", "wide"], "1 of 1")?;
+    scene.good(&["upgrade"], "2.1.0")?;
+    let tried = scene.shelf(&["upgrade", "hello", "--check"]);
+    ensure!(tried.code == 0, "{tried:?}");
+    let file = || fs::read_to_string(scene.folder.join("app.toml"));
+    ensure!(file()?.contains("wide/greeter@1"), "a rehearsal changed the file: {}", file()?);
+    let done = scene.shelf(&["upgrade", "hello"]);
+    ensure!(done.code == 0, "{done:?}");
+    ensure!(file()?.contains("use = \"wide/greeter@2\""), "{}", file()?);
+    lives(scene, "again")?;
+    scene.good(&["plan"], "nothing to do")?;
+    let lock = fs::read_to_string(scene.folder.join("app.lock"))?;
+    ensure!(lock.contains("wide/greeter@2.1.0"), "{lock}");
+    fs::remove_file(scene.folder.join("app.lock"))?;
     Ok(())
 }
 

@@ -189,6 +189,13 @@ fn full(second: &Server, disk: &Disk) -> Result<()> {
     let told = String::from_utf8_lossy(&first.stderr);
     ensure!(first.status.success(), "{told}");
     ensure!(told.contains("MB are left on the disk of"), "a small disk is not told: {told}");
+    let status = second.command(&["status"]).current_dir(&folder).output()?;
+    let told = String::from_utf8_lossy(&status.stdout);
+    ensure!(told.contains("MB are left on the disk of"), "status says nothing of it: {told}");
+    let nodes: Value = second.object(&["get", "nodes"])?;
+    let conditions = nodes["items"][0]["status"]["conditions"].as_array();
+    let pressed = conditions.into_iter().flatten().find(|one| one["type"] == "DiskPressure");
+    ensure!(pressed.is_some_and(|one| one["status"] == "True"), "{conditions:?}");
     let page = || tiny_page(second);
     ensure!(page()?.contains("first page"), "another page");
     let map = |arguments: &[&str]| second.kubectl(&[arguments, &["-n", "default"]].concat());

@@ -72,18 +72,8 @@ fn handing(server: &Server, there: &Server, port: u16) -> Result<()> {
     ensure!(result["images"].as_object().is_some_and(|images| images.len() == 3), "{result}");
     ensure!(result["packages"].as_u64() > Some(50), "{result}");
 
-    let taken = |arguments: &[&str]| {
-        let keys = ["mine.pub", "other.pub"].map(|key| folder.join(key).display().to_string());
-        let arguments: Vec<&str> = arguments
-            .iter()
-            .map(|one| match *one {
-                "MINE" => keys[0].as_str(),
-                "OTHER" => keys[1].as_str(),
-                other => other,
-            })
-            .collect();
-        there.shelf(&arguments)
-    };
+    let [mine, other] = ["mine.pub", "other.pub"].map(|key| folder.join(key).display().to_string());
+    let taken = |arguments: &[&str]| there.shelf(arguments);
     let refused = |arguments: &[&str], why: &str| {
         let ended = taken(arguments);
         ensure!(ended.code != 0 && ended.err.contains(why), "{why} is not in {ended:?}");
@@ -92,9 +82,9 @@ fn handing(server: &Server, there: &Server, port: u16) -> Result<()> {
         Ok(())
     };
     refused(&["unpack", &name], "--key FILE.pub")?;
-    refused(&["unpack", &name, "--key", "OTHER"], "not trusted here")?;
+    refused(&["unpack", &name, "--key", &other], "not trusted here")?;
     shelf(&["publish", &name.replace("1.2", "bare"), "--unsigned"]).good()?;
-    refused(&["unpack", &name.replace("1.2", "bare"), "--key", "MINE"], "signed it")?;
+    refused(&["unpack", &name.replace("1.2", "bare"), "--key", &mine], "signed it")?;
     // All of it, signature and images too, under a name that nobody signed it as.
     let kept = server.scratch("handed-registry/data/docker/registry/v2/repositories");
     fs::create_dir(kept.join("evil"))?;
@@ -105,12 +95,12 @@ fn handing(server: &Server, there: &Server, port: u16) -> Result<()> {
         .status()?;
     ensure!(twin.success(), "copying the repository");
     let evil = name.replace("team/", "evil/");
-    refused(&["unpack", &evil, "--key", "MINE"], "it was signed as")?;
+    refused(&["unpack", &evil, "--key", &mine], "it was signed as")?;
 
-    let listed = taken(&["--json", "unpack", &name, "--key", "MINE", "--list"]).good()?;
+    let listed = taken(&["--json", "unpack", &name, "--key", &mine, "--list"]).good()?;
     let listed: Value = serde_json::from_str(listed.lines().last().context("a label")?)?;
     ensure!(listed["result"]["app"] == "handed", "{listed}");
-    let up = taken(&["unpack", &name, "--key", "MINE"]);
+    let up = taken(&["unpack", &name, "--key", &mine]);
     ensure!(up.code == 0 && up.out.contains("handed is at"), "{up:?}");
     ensure!(!up.err.contains("build "), "something was built: {}", up.err);
     says(there, "handed", "/", "hello one")?;

@@ -39,6 +39,7 @@ mod targets;
 mod transfer;
 mod undo;
 mod upgrade;
+mod upstream;
 
 use std::time::Instant;
 
@@ -59,6 +60,7 @@ const PROMISES: &[Promise] = &[
     ("a_browser_looks_inside", canvas::looks_inside),
     ("a_compose_file_comes_alive", transfer::compose),
     ("an_app_leaves_as_files_others_take", transfer::export),
+    ("what_an_app_becomes_is_what_upstream_takes", upstream::taken),
     ("kubectl_sees_the_same", kubernetes::kubectl),
     ("kubectl_writes_too", kubernetes::writes),
     ("ports_of_a_block_are_brought_here", inside::ports),

@@ -66,6 +66,25 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout").to_path_buf()
 }
 
+/// A program of a package on PyPI (`name==version`), installed once below `target/`.
+pub(crate) fn pypi(package: &str, program: &str) -> Result<PathBuf> {
+    let (name, version) = package.split_once("==").context("a package without its version")?;
+    let place = repository().join("target").join(name);
+    let program = place.join("bin").join(program);
+    let installed = Command::new(&program).arg("--version").output();
+    if installed.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains(version)) {
+        return Ok(program);
+    }
+    let began = Instant::now();
+    fs::create_dir_all(&place)?;
+    let made = Command::new("virtualenv").arg("--quiet").arg(&place).output()?;
+    Ended::new(&made).good()?;
+    let pip = Command::new(place.join("bin/pip")).args(["install", "--quiet", package]).output()?;
+    Ended::new(&pip).good().with_context(|| format!("installing {name} from PyPI"))?;
+    println!("    {name} installed in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(program)
+}
+
 /// The binary under test, beside this test's own.
 pub(crate) fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("this test's path");

@@ -131,6 +131,19 @@ pub(crate) fn export(server: &mut Server) -> Result<()> {
             .output()?;
         ensure!(tried.status.success(), "{name}: {}", String::from_utf8_lossy(&tried.stderr));
     }
+    // As another target has it, which nobody asks.
+    let copies = |name: &str| -> Result<usize> {
+        let folder = fs::read_dir(out.join(name))?;
+        let texts = folder.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+        Ok(texts.map(|text| text.matches("replicas: 3").count()).sum())
+    };
+    fs::write(
+        server.scratch("desk").join("app.prod.toml"),
+        "web = { run = { web = { copies = 3 } } }\n",
+    )?;
+    server.shelf_in("desk", &["--on", "prod", "export", "yaml", "-o", &path("prod")]).good()?;
+    ensure!((copies("yaml")?, copies("prod")?) == (0, 1), "prod has the copies of here");
+
     // Secrets that are there are left as they are.
     let password = |server: &Server| -> Result<Value> {
         let out = Command::new("kubectl")

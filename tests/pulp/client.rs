@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
@@ -12,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::server::{Ended, Server, eventually, repository};
+use crate::server::{Ended, Server, eventually, pypi};
 
 /// The version of the command line that is driven.
 const CLI: &str = "pulp-cli==0.41.1";
@@ -42,7 +41,7 @@ impl Pulp {
             "[cli]\nbase_url = \"{url}\"\nusername = \"admin\"\npassword = \"{password}\"\n"
         );
         fs::write(folder.join("cli.toml"), config)?;
-        Ok(Pulp { url, password, folder, hosts, cli: cli()? })
+        Ok(Pulp { url, password, folder, hosts, cli: pypi(CLI, "pulp")? })
     }
 
     /// Runs any program as a client of the app.
@@ -146,23 +145,4 @@ pub(crate) fn random(file: &Path, bytes: u64) -> Result<()> {
     let mut source = fs::File::open("/dev/urandom")?.take(bytes);
     std::io::copy(&mut source, &mut fs::File::create(file)?)?;
     Ok(())
-}
-
-/// The command line, installed once below `target/`.
-fn cli() -> Result<PathBuf> {
-    let place = repository().join("target/pulp-cli");
-    let program = place.join("bin/pulp");
-    let version = CLI.split("==").nth(1).unwrap_or_default();
-    let installed = Command::new(&program).arg("--version").output();
-    if installed.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains(version)) {
-        return Ok(program);
-    }
-    let began = Instant::now();
-    fs::create_dir_all(&place)?;
-    let made = Command::new("virtualenv").arg("--quiet").arg(&place).output()?;
-    Ended::new(&made).good()?;
-    let pip = Command::new(place.join("bin/pip")).args(["install", "--quiet", CLI]).output()?;
-    Ended::new(&pip).good().context("installing pulp-cli from PyPI")?;
-    println!("    pulp-cli installed in {:.0} s", began.elapsed().as_secs_f64());
-    Ok(program)
 }

@@ -56,7 +56,7 @@ impl Around {
     /// # Errors
     /// A file cannot be read or is wrong, or the target does not answer.
     pub(crate) async fn read(target: &Target, dir: &Path, text: &str, pull: bool) -> Result<Self> {
-        let mut around = Self { overlay: overlay(target, dir)?, ..Self::default() };
+        let mut around = Self { overlay: overlay(target.name(), dir)?, ..Self::default() };
         let app = around.parse(text)?;
         around.images = borrowed::look(target, dir, &app, pull).await?;
         around.modules = catalogues::resolve(target, dir, &app).await?;
@@ -64,10 +64,21 @@ impl Around {
         Ok(around)
     }
 
+    /// What the folder alone says of it, which no server is asked for: with the file of the target of
+    /// that name, if one is meant.
+    ///
+    /// # Errors
+    /// A file cannot be read or is wrong.
+    pub(crate) fn beside(target: Option<&str>, dir: &Path) -> Result<Self> {
+        let overlay = target.map(|target| overlay(target, dir)).transpose()?.flatten();
+        Ok(Self { overlay, modules: catalogues::beside(dir)?, ..Self::default() })
+    }
+
     /// The same for a drawing, which waits for no registry and is made of what can be had: the
     /// target's file, and the other apps if any are named.
     pub async fn glance(target: &Target, dir: &Path, text: &str) -> Self {
-        let mut around = Self { overlay: overlay(target, dir).ok().flatten(), ..Self::default() };
+        let mut around =
+            Self { overlay: overlay(target.name(), dir).ok().flatten(), ..Self::default() };
         if let Ok(app) = around.parse(text) {
             around.others = others(target, &app).await.unwrap_or_default();
         }
@@ -119,8 +130,8 @@ impl Around {
 }
 
 /// The file laid over the app for a target, and its text.
-fn overlay(target: &Target, dir: &Path) -> Result<Option<(String, String)>> {
-    let name = format!("app.{}.toml", target.name());
+fn overlay(target: &str, dir: &Path) -> Result<Option<(String, String)>> {
+    let name = format!("app.{target}.toml");
     let path = dir.join(&name);
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some((name, text))),

@@ -22,7 +22,7 @@ use crate::load::{self, Loaded};
 use crate::progress::Clock;
 use crate::{Error, Result, Target, images, live, release};
 
-pub(crate) use take::{MOST_APP_BYTES, Modules, Taken, check, names, plain, settle, used};
+pub(crate) use take::{Modules, Own, Taken, check, names, settle};
 pub use take::{TakeOptions, take};
 
 /// The list of parts of images, without a moment of time in it; and how many packages it names.
@@ -40,6 +40,8 @@ const FORMAT: &str = "1";
 const MAGIC: &[u8; 8] = b"SHELFPK1";
 /// What the app uses of catalogues, by what its file says of it: which modules, and their faces.
 pub(crate) const MODULES: &str = "catalogue.json";
+/// Before the path of an app's own file in an archive.
+pub(crate) const OWN: &str = "app/";
 /// The longest label.
 const MOST_LABEL_BYTES: u64 = 4 << 20;
 /// Bytes of that.
@@ -297,10 +299,10 @@ pub(crate) fn documents(
     label: &Label,
     found: &BTreeMap<String, Image>,
 ) -> Vec<(String, Vec<u8>)> {
-    let mut all = vec![("app/app.toml".to_owned(), loaded.text.clone().into_bytes())];
+    let mut all = vec![(format!("{OWN}app.toml"), loaded.text.clone().into_bytes())];
     for (path, text) in &loaded.beside {
         let path = path.trim_start_matches("./");
-        all.push((format!("app/{path}"), text.clone().into_bytes()));
+        all.push((format!("{OWN}{path}"), text.clone().into_bytes()));
     }
     let borrowed = loaded.graph.blocks.iter().filter_map(|part| match &part.from {
         From::Image { name, .. } => {
@@ -312,7 +314,7 @@ pub(crate) fn documents(
     let borrowed: composer::Images = borrowed.collect();
     if !borrowed.is_empty() {
         let lock = crate::lock::pins(&loaded.graph, &loaded.around, &label.sources, &borrowed);
-        all.push((format!("app/{}", crate::lock::NAME), lock.to_text().into_bytes()));
+        all.push((format!("{OWN}{}", crate::lock::NAME), lock.to_text().into_bytes()));
     }
     if !loaded.around.modules.is_empty() {
         let used = loaded.around.modules.iter();

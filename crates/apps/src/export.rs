@@ -10,7 +10,7 @@ use composer::graph::From;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, load, stock};
+use crate::{Error, Result, catalogues, load, stock};
 
 /// What an app becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum ExportKind {
 pub struct ExportOptions {
     /// What it becomes.
     pub kind: ExportKind,
+    /// The target whose file is laid over the app: `prod` for `app.prod.toml`.
+    pub target: Option<String>,
     /// The folder to write into; it must be empty or absent unless `force`.
     pub to: PathBuf,
     /// Where images are fetched from: `REGISTRY/block:tag`.
@@ -64,7 +66,7 @@ pub struct ExportReport {
 /// # Errors
 /// The app is wrong, files are in the way, or they cannot be written.
 pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
-    let loaded = load::load(dir)?;
+    let loaded = load::load_for(options.target.as_deref(), dir)?;
     let app = loaded.graph.app.clone();
     let prefix = options.registry.clone().unwrap_or_else(|| match options.kind {
         ExportKind::Compose => app.clone(),
@@ -89,14 +91,15 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
             From::Local { path, build, .. } => {
                 Some(way(&options.to, &dir.join(path).join(build.as_deref().unwrap_or(".")))?)
             }
-            From::Module { name, .. }
-                if name.contains('/') && options.kind == ExportKind::Compose =>
-            {
-                let message = format!(
-                    "{} is {name}, which is of a catalogue: a compose file cannot build it here",
-                    build.block
-                );
-                return Err(Error::Unfit { code: "export/catalogue", message });
+            // One of a catalogue carries its image, which is fetched from there by its digest.
+            From::Module { name, version, .. } if name.contains('/') => {
+                let taken = catalogues::taken_as(&loaded.around, name, version);
+                let Some(carried) = taken.and_then(|one| one.image.clone()) else {
+                    let message = format!("{} is {name}, which carries no image", build.block);
+                    return Err(Error::Unfit { code: "export/catalogue", message });
+                };
+                images.insert(build.block, carried);
+                continue;
             }
             From::Module { name, version, .. } => {
                 let major = version.split('.').next().unwrap_or_default();

@@ -135,9 +135,16 @@ pub(crate) async fn start_error(
     Error::Start { block: broken.block, what: broken.what, lines, still_at }
 }
 
-/// The last lines of pods that are not ready, for a wait that took too long.
+/// The last lines of the first pod that is not ready, for a wait that took too long; and that little
+/// is left of the disk, for many programs do not say so.
 pub(crate) async fn lines_of_unready(target: &Target, app: &str, world: &World) -> Vec<String> {
-    let unready = |pod: &Pod| {
+    let mut lines = unready(target, app, world).await;
+    lines.extend(target.little_space());
+    lines
+}
+
+async fn unready(target: &Target, app: &str, world: &World) -> Vec<String> {
+    let container = |pod: &Pod| {
         let running = statuses(pod).find(|status| {
             !status.ready
                 && status
@@ -151,7 +158,7 @@ pub(crate) async fn lines_of_unready(target: &Target, app: &str, world: &World) 
         if pod.metadata.deletion_timestamp.is_some() {
             continue;
         }
-        let Some((container, restarted)) = unready(pod) else { continue };
+        let Some((container, restarted)) = container(pod) else { continue };
         let mut lines = last_lines(target, app, name, &container, false).await;
         if lines.is_empty() && restarted {
             lines = last_lines(target, app, name, &container, true).await;

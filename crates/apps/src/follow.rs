@@ -49,6 +49,7 @@ pub fn draft(app: &str) -> StatusReport {
         release: None,
         released_at: None,
         released_by: None,
+        warnings: Vec::new(),
         blocks: Vec::new(),
     }
 }

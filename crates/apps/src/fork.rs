@@ -17,7 +17,8 @@ use toml_edit::DocumentMut;
 
 use crate::catalogues::{self, Taken};
 use crate::edit::{self, EditReport};
-use crate::{Error, Result, load, published, stock};
+use crate::published::{self, Files};
+use crate::{Error, Result, load, stock};
 
 /// Beside a copy's `module.toml`: what it is a copy of.
 const ORIGIN: &str = "origin.toml";
@@ -91,7 +92,7 @@ pub fn fork(
     let wrong = |source| Error::Write { path: folder.clone(), source };
     let staged = tempfile::Builder::new().prefix(".shelf-fork-").tempdir_in(dir).map_err(wrong)?;
     let copy = staged.path().join("copy");
-    origin.write(&copy).map_err(wrong)?;
+    published::write(&copy, &files).map_err(wrong)?;
     describe(&copy, &name, &version, &files).map_err(wrong)?;
     let edits = [Edit::Fork { block: block.to_owned(), to: to.clone() }];
     // The edit is judged with the copy in its place, which for a trial it only has meanwhile.
@@ -108,7 +109,7 @@ pub fn fork(
         block: block.to_owned(),
         to,
         files: files.len(),
-        lines: files.iter().map(|(_, bytes)| count(bytes)).sum(),
+        lines: files.values().map(|(_, bytes)| count(bytes)).sum(),
         lower: lower(block, (&name, &version), &origin)?,
         price: format!(
             "{module} is not upgraded here any more: its security fixes, new versions and their \
@@ -196,39 +197,31 @@ impl Original {
         })
     }
 
-    fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+    fn files(&self) -> Result<Files> {
         match self {
             Self::Stock(folder) => {
                 let files = stock::files(folder).into_iter();
-                Ok(files.map(|(path, bytes)| (path, bytes.to_vec())).collect())
+                Ok(files
+                    .map(|(path, bytes)| {
+                        let runs = stock::runs(&path);
+                        (path, (runs, bytes.to_vec()))
+                    })
+                    .collect())
             }
             Self::Taken(one) => published::files_of(&one.folder)
                 .map_err(|source| Error::Read { path: one.folder.clone(), source }),
         }
     }
-
-    /// Writes them into a folder that is not there yet.
-    fn write(&self, to: &Path) -> std::io::Result<()> {
-        match self {
-            Self::Stock(folder) => stock::write_context(folder, to),
-            Self::Taken(one) => published::copy(&one.folder, to),
-        }
-    }
 }
 
 /// Says beside the copy what it is a copy of.
-fn describe(
-    to: &Path,
-    module: &str,
-    version: &str,
-    files: &[(String, Vec<u8>)],
-) -> std::io::Result<()> {
+fn describe(to: &Path, module: &str, version: &str, files: &Files) -> std::io::Result<()> {
     let mut text = format!(
         "# Written by shelf fork: what this folder is a copy of, so that it can be told what is \
          yours.\nmodule  = \"{module}\"\nversion = \"{version}\"\nat      = \"{}\"\n\n[files]\n",
         jiff::Timestamp::now()
     );
-    for (path, bytes) in files {
+    for (path, (_, bytes)) in files {
         text.push_str(&format!(
             "{} = \"{}\"\n",
             toml_edit::Key::new(path).display_repr(),

@@ -138,6 +138,7 @@ pub use role::role;
 pub use rotate::{RotateReport, SecretReport, rotate, secret_list};
 pub use scale::{start, stop};
 pub use shelf::{catalogue, icon};
+pub use space::{Space, space};
 pub use status::{apps, status, url};
 pub use survey::{Finding, Survey};
 pub use system::system;

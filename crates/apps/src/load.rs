@@ -26,9 +26,12 @@ pub(crate) struct Loaded {
 
 /// Reads and checks the app in `dir`.
 pub(crate) fn load(dir: &Path) -> Result<Loaded> {
-    let text = read(dir)?;
-    let around = Around { modules: catalogues::beside(dir)?, ..Around::default() };
-    some(dir, text, None, around)
+    load_for(None, dir)
+}
+
+/// The same with the file laid over it for the target of that name, which is not asked.
+pub(crate) fn load_for(target: Option<&str>, dir: &Path) -> Result<Loaded> {
+    some(dir, read(dir)?, None, Around::beside(target, dir)?)
 }
 
 /// The same as it is on a target; `text` stands for the app file, and with `only`, the folders of other blocks need not

@@ -2,7 +2,8 @@
 //! its images by digest and the list of their parts, and fetched from there.
 //!
 //! `docs/formats/module.md` and `app.md` describe every part. Where next: `published/fetch.rs`, which
-//! trusts nothing of what it reads, `published/app.rs` for apps, and the `registry` room, which signs and looks for signatures.
+//! trusts nothing of what it reads, `published/app.rs` for apps, and the `registry` room, which signs
+//! and looks for signatures.
 
 mod app;
 mod fetch;
@@ -29,7 +30,7 @@ use crate::{BuildOptions, Error, Result, Target, bundle, images};
 pub use app::{AppPublishOptions, AppPublishReport, Opening, PublishedApp, open_app, publish_app};
 pub use fetch::{FetchOptions, FetchReport, fetch_module};
 pub(crate) use fetch::{Opened, keep, open};
-pub(crate) use files::{copy, files_of};
+pub(crate) use files::{Files, files_of, write};
 
 use send::Parcel;
 
@@ -162,15 +163,7 @@ fn passed(report: &workshop::TrialReport, see: &str) -> Result<()> {
 
 /// The place it is published at; its version is the tag that nobody says.
 fn place(to: &str, version: &str) -> Result<Reference> {
-    let wrong = |message: String| Error::Data {
-        code: "module/place",
-        message,
-        hint: Some("such as registry.example.org/team/redis".into()),
-    };
-    let mut name = Reference::parse(to).map_err(|error| wrong(error.to_string()))?;
-    if name.digest.is_some() {
-        return Err(wrong(format!("{to} is a digest, and a module is published under a tag")));
-    }
+    let mut name = send::MODULE.place(to)?;
     name.tag.get_or_insert_with(|| version.replace('+', "-"));
     Ok(name)
 }

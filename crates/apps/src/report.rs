@@ -170,6 +170,9 @@ pub struct StatusReport {
     /// Who made it, if that is known.
     #[serde(default)]
     pub released_by: Option<String>,
+    /// What its machine is short of, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Its blocks, by name.
     pub blocks: Vec<BlockStatus>,
 }

@@ -43,6 +43,7 @@ pub async fn status(target: &Target, app: &str) -> Result<StatusReport> {
         release: recorded.as_ref().map(|release| release.release.clone()),
         released_by: recorded.as_ref().and_then(|release| maker(&live, &release.release)),
         released_at: recorded.map(|release| release.at),
+        warnings: target.little_space().into_iter().collect(),
         blocks,
     })
 }

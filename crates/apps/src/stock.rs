@@ -48,8 +48,12 @@ pub(crate) fn folder(module: &str, version: &str) -> String {
     found.map_or_else(|| module.to_owned(), |folder| folder.path().display().to_string())
 }
 
-/// Writes a module's folder to disk as a build context. Scripts are executable there, since a
-/// binary does not carry modes.
+/// Whether a file of a module can be run: scripts can, since a binary does not carry modes.
+pub(crate) fn runs(path: &str) -> bool {
+    path.ends_with(".sh")
+}
+
+/// Writes a module's folder to disk as a build context.
 pub(crate) fn write_context(module: &str, to: &Path) -> std::io::Result<()> {
     let Some(folder) = MODULES.get_dir(module) else {
         return Err(std::io::Error::other(format!("module {module} is not in the binary")));
@@ -63,8 +67,7 @@ fn write_folder(folder: &Dir<'_>, root: &Path, to: &Path) -> std::io::Result<()>
         let inside = file.path().strip_prefix(root).map_err(std::io::Error::other)?;
         let path = to.join(inside);
         fs::write(&path, file.contents())?;
-        let script = path.extension().is_some_and(|extension| extension == "sh");
-        let mode = if script { 0o755 } else { 0o644 };
+        let mode = if runs(&inside.to_string_lossy()) { 0o755 } else { 0o644 };
         fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
     }
     for inner in folder.dirs() {

@@ -7,6 +7,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
+use crate::space::{Space, space};
 use crate::{Error, Result, Target, images, metrics};
 
 /// The machine, the nodes, images and disks; `data_dir` is the server's.
@@ -71,9 +72,9 @@ fn data(dir: &Path) -> Value {
         "logs_bytes": part("logs"),
         "apps_bytes": part("apps"),
     });
-    if let Ok(system) = rustix::fs::statvfs(dir) {
-        value["bytes"] = (system.f_blocks * system.f_frsize).into();
-        value["free_bytes"] = (system.f_bavail * system.f_frsize).into();
+    if let Ok(Space { bytes, free }) = space(dir) {
+        value["bytes"] = bytes.into();
+        value["free_bytes"] = free.into();
     }
     value
 }

@@ -1,5 +1,6 @@
-//! Newer versions of the stock modules an app uses: which there are, what a rehearsal of one says,
-//! and doing it. Nothing is upgraded that was not rehearsed on a copy of its data first.
+//! Newer versions of the modules of the shelf and of catalogues that an app uses: which there are,
+//! what a rehearsal of one says, and doing it. Nothing is upgraded that was not rehearsed on a copy
+//! of its data first.
 //!
 //! How far a block is from the stock decides: as it is, set or extended goes after a rehearsal;
 //! patched waits for a yes; what is yours is never touched. Where next: `upgrade/rehearsal.rs`.
@@ -21,7 +22,9 @@ use crate::go::{self, GoOptions};
 use crate::load::{self, Loaded};
 use crate::progress::Clock;
 use crate::release::{self, Release};
-use crate::{Error, ImageNews, Result, Target, borrowed, data, edit, live, plan, stock};
+use crate::{
+    Error, ImageNews, Result, Target, borrowed, catalogues, data, edit, live, plan, stock,
+};
 
 /// A version that is newer than the one that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,34 +106,58 @@ pub struct UpgradeReport {
 /// The app does not run, or the target does not answer.
 pub async fn upgrades(target: &Target, app: &str) -> Result<UpgradesReport> {
     let (release, loaded) = running(target, app).await?;
-    let mut report = list(&release, &loaded.graph, &stock::catalogue()?)?;
+    let mut report = list(&release, &loaded.graph, &Shelves::of(target)?);
     report.images = borrowed::news(target, &loaded).await;
     Ok(report)
 }
 
-fn list(release: &Release, graph: &Graph, catalogue: &Catalogue) -> Result<UpgradesReport> {
+/// Where newer versions come from.
+struct Shelves {
+    /// The shelf in this program.
+    stock: Catalogue,
+    /// The server's catalogues.
+    catalogues: Vec<catalogues::Known>,
+}
+
+impl Shelves {
+    fn of(target: &Target) -> Result<Self> {
+        Ok(Self { stock: stock::catalogue()?, catalogues: catalogues::known(target)? })
+    }
+
+    /// The versions of a module that are newer than this one, the newest first.
+    fn newer(&self, name: &str, version: &str) -> Vec<String> {
+        let Some((shelf, module)) = name.split_once('/') else {
+            return self.stock.newer(name, version).map(|one| one.version.clone()).collect();
+        };
+        let known = self.catalogues.iter().filter(|known| known.name == shelf);
+        let listed = known.flat_map(|known| known.index.newer(module, version));
+        listed.map(|one| one.version.clone()).collect()
+    }
+}
+
+fn list(release: &Release, graph: &Graph, shelves: &Shelves) -> UpgradesReport {
     let app = graph.app.clone();
     let mut report = UpgradesReport { app, blocks: vec![], yours: vec![], images: vec![] };
     for part in &graph.blocks {
         match &part.from {
-            From::Module { .. } => report.blocks.extend(upgradable(release, part, catalogue)),
+            From::Module { .. } => report.blocks.extend(upgradable(release, part, shelves)),
             From::Local { .. } | From::Source { .. } => report.yours.push(part.name.clone()),
             From::External { .. } | From::Image { .. } => {}
         }
     }
-    Ok(report)
+    report
 }
 
-fn upgradable(release: &Release, part: &Part, catalogue: &Catalogue) -> Option<Upgradable> {
+fn upgradable(release: &Release, part: &Part, shelves: &Shelves) -> Option<Upgradable> {
     let From::Module { name, version, .. } = &part.from else { return None };
     // What runs may be older than what the same file means to this version of shelf.
     let recorded = release.from.get(&part.name).and_then(|from| from.strip_prefix(name.as_str()));
     let version = recorded.map_or(version.as_str(), str::trim);
     let first = |version: &str| version.split('.').next().unwrap_or_default().to_owned();
-    let newer = catalogue.newer(name, version).map(|module| {
-        let major = first(&module.version) != first(version);
-        let number = if major { first(&module.version) } else { module.version.clone() };
-        Newer { version: module.version.clone(), written: format!("{name}@{number}"), major }
+    let newer = shelves.newer(name, version).into_iter().map(|newer| {
+        let major = first(&newer) != first(version);
+        let number = if major { first(&newer) } else { newer.clone() };
+        Newer { version: newer, written: format!("{name}@{number}"), major }
     });
     let patched = part.rung == Rung::Patched;
     Some(Upgradable {
@@ -173,7 +200,7 @@ pub async fn upgrade(
     let clock = Clock::start();
     let app = load::app_name(dir)?;
     let (release, Loaded { graph, .. }) = running(target, &app).await?;
-    let newer = choose(&release, &graph, options)?;
+    let newer = choose(&release, &graph, &Shelves::of(target)?, options)?;
     let changed = load::text(dir)? != release.text || plan::plan(target, dir).await?.has_changes;
     if changed && !options.check {
         return Err(refuse(
@@ -182,7 +209,10 @@ pub async fn upgrade(
             "an upgrade comes alone:  shelf go        look:  shelf plan",
         ));
     }
-    let stage = stage::Stage::set(&release, &graph, &options.block, &newer)?;
+    let mut stage = stage::Stage::set(&release, &graph, &options.block, &newer)?;
+    if let Some(module) = catalogues::fetched(target, &newer.written).await? {
+        stage.after.around.modules.insert(newer.written.clone(), module);
+    }
     let rehearsal = rehearsal::rehearse(target, &stage, events).await?;
     if options.check || !rehearsal.good {
         let seconds = clock.seconds();
@@ -206,9 +236,14 @@ pub async fn upgrade(
 }
 
 /// The version meant, if this block may have it.
-fn choose(release: &Release, graph: &Graph, options: &UpgradeOptions) -> Result<Newer> {
+fn choose(
+    release: &Release,
+    graph: &Graph,
+    shelves: &Shelves,
+    options: &UpgradeOptions,
+) -> Result<Newer> {
     let block = &options.block;
-    let report = list(release, graph, &stock::catalogue()?)?;
+    let report = list(release, graph, shelves);
     if report.yours.contains(block) {
         return Err(refuse(
             "upgrade/yours",
@@ -254,6 +289,7 @@ async fn take(
     data::snapshot_of_large(target, &app, before, events).await?;
     let change = Edit::Use { block: options.block.clone(), module: newer.written.clone() };
     let text = load::text(dir)?;
+    catalogues::take_modules(target, dir, std::slice::from_ref(&newer.written)).await?;
     edit::edit(dir, &[change], &options.by, None)?;
     events(Event::Note { text: format!("{} becomes {}", options.block, newer.written) });
     let going = GoOptions { by: options.by.clone(), ..GoOptions::default() };
@@ -301,7 +337,8 @@ mod tests {
             "app = \"x\"\n[db]\nuse = \"postgres@15\"\n[new]\nuse = \"postgres@17\"\n\
              [web]\nsource = \"./web\"\n",
         );
-        let report = list(&release, &graph, &stock::catalogue().unwrap()).unwrap();
+        let shelves = Shelves { stock: stock::catalogue().unwrap(), catalogues: Vec::new() };
+        let report = list(&release, &graph, &shelves);
         let db = report.blocks.iter().find(|one| one.block == "db").unwrap();
         assert_eq!(db.newer[0].written, "postgres@17");
         assert!(db.newer[0].major);
@@ -314,7 +351,9 @@ mod tests {
             ..UpgradeOptions::default()
         };
         let code = |block: &str, to: Option<&str>| {
-            choose(&release, &graph, &options(block, to)).err().map(|error| error.report().code)
+            choose(&release, &graph, &shelves, &options(block, to))
+                .err()
+                .map(|error| error.report().code)
         };
         assert_eq!(code("db", None), None);
         assert_eq!(code("db", Some("17")), None);

@@ -147,7 +147,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Command::Serve(options) => serve::serve(global, &options).await,
         Command::Kubeconfig => kubectl::kubeconfig(global).await,
         Command::Kubectl(options) => kubectl::kubectl(global, &options).await,
-        Command::Doctor => doctor::doctor(global),
+        Command::Doctor => doctor::doctor(global).await,
         Command::Config(options) => config::config(global, &options),
         Command::Version(options) => version::version(global, &options).await,
         Command::Help(options) => version::help(&options),

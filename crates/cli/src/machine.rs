@@ -34,8 +34,8 @@ impl Check {
     }
 }
 
-/// Looks at everything.
-pub(crate) fn checks() -> Vec<Check> {
+/// Looks at everything; `data` is where data is kept, and need not be there yet.
+pub(crate) fn checks(data: &Path) -> Vec<Check> {
     vec![
         Check::new("root", true, "run it as root (sudo)", root()),
         Check::new("user namespaces", true, NAMESPACES_FIX, namespaces()),
@@ -62,7 +62,7 @@ pub(crate) fn checks() -> Vec<Check> {
             "disk",
             false,
             "make room, or give shelf serve another disk (--data-dir)",
-            disk(Path::new("/var/lib/shelf")),
+            disk(data),
         ),
         Check::new("kubectl", false, "apt-get install kubernetes-client", program("kubectl")),
     ]
@@ -121,13 +121,12 @@ fn program(name: &str) -> Result<String, String> {
 /// A Debian base, an app's images and a database take about this much.
 const ROOM: u64 = 5 << 30;
 
-/// What others than root may take of the disk where data is kept unless `shelf serve` is told of
-/// another place; it need not be there yet.
+/// What others than root may take of the disk where data is kept.
 fn disk(data: &Path) -> Result<String, String> {
     let place = data.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
-    let system = rustix::fs::statvfs(place)
-        .map_err(|error| format!("the disk of {}: {error}", place.display()))?;
-    let free = system.f_bavail * system.f_frsize;
+    let free = apps::space(place)
+        .map_err(|error| format!("the disk of {}: {error}", place.display()))?
+        .free;
     let found = format!("{} free for {}", crate::table::size(free), data.display());
     if free < ROOM {
         Err(format!("{found}, which is little for images and data"))

@@ -67,11 +67,14 @@ impl Global {
     }
 }
 
+/// Where data is kept unless `shelf serve` is told of another place.
+pub(crate) const DATA_DIR: &str = "/var/lib/shelf";
+
 /// Flags of `shelf serve`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Serve {
     /// Everything that lasts: images, volumes, objects, keys
-    #[arg(long, env = "SHELF_DATA_DIR", default_value = "/var/lib/shelf", value_name = "DIR")]
+    #[arg(long, env = "SHELF_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
 
     /// Where the front door listens: the address of every app's URL

@@ -210,6 +210,13 @@ impl Index {
         all
     }
 
+    /// The versions of a module that are newer than this one, the newest first.
+    pub fn newer(&self, name: &str, version: &str) -> Vec<&Listed> {
+        let mut all = self.newest_first();
+        all.retain(|one| one.name == name && version::order(&one.version, version).is_gt());
+        all
+    }
+
     /// The newest version of a module that keeps a limit such as `7`.
     pub fn find(&self, name: &str, wanted: Option<&str>) -> Option<&Listed> {
         let keeps = |one: &&Listed| {
@@ -340,6 +347,8 @@ mod tests {
         assert_eq!(index.find("redis", Some("7.0")).unwrap().version, "7.0.1");
         assert!(index.find("redis", Some("8")).is_none());
         assert!(index.find("redi", None).is_none());
+        let newer = |version| index.newer("redis", version).first().map(|one| &*one.version);
+        assert_eq!((newer("7.0.1"), newer("7.2.0")), (Some("7.2.0"), None));
     }
 
     #[test]

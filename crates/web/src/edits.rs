@@ -54,6 +54,36 @@ pub(crate) async fn edit(
     .await
 }
 
+/// Which block's module becomes the app's own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForkRequest {
+    block: String,
+    /// The folder inside the app's; that of the block's name without.
+    #[serde(default)]
+    to: Option<String>,
+    /// Whether it is only said what it would be, and what costs less.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Copies a block's module into the app's folder.
+pub(crate) async fn fork(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Parts(app): Parts<String>,
+    Json(request): Json<ForkRequest>,
+) -> Result<Response, Refusal> {
+    let dir = door.registry.dir(&app)?;
+    let by = caller.person.name.clone();
+    let ForkRequest { block, to, dry_run } = request;
+    let report = blocking(move || apps::fork(&dir, &block, to.as_deref(), &by, dry_run)).await?;
+    if !dry_run {
+        door.tell_model(&app).await;
+    }
+    Ok(Json(report).into_response())
+}
+
 /// Takes back this person's last change.
 pub(crate) async fn undo(
     State(door): State<Door>,

@@ -1,7 +1,8 @@
 //! Modules and apps that are made here: tried, packed, taken in. Where next: `apps::trial`,
 //! `apps::pack`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use apps::{
     AppPublishOptions, FetchOptions, Opening, PublishOptions, Registry, TakeOptions, TrialOptions,
@@ -37,7 +38,7 @@ pub(crate) async fn test(
     let subject = format!("module {}", request.dir.display());
     lines(&door, "test", &subject, &caller, move |events| async move {
         let seconds = request.timeout_seconds.unwrap_or(300);
-        let options = TrialOptions { timeout: std::time::Duration::from_secs(seconds), by };
+        let options = TrialOptions { timeout: Duration::from_secs(seconds), by };
         apps::trial(&target, &request.dir, &options, &mut report(events)).await
     })
 }
@@ -76,7 +77,7 @@ pub(crate) async fn publish(
             key: request.key,
             untried: request.untried,
             dry_run: request.dry_run,
-            timeout: std::time::Duration::from_secs(seconds),
+            timeout: Duration::from_secs(seconds),
             by,
         };
         apps::publish_module(&target, &request.dir, &options, &mut report(events)).await
@@ -125,9 +126,7 @@ pub(crate) async fn pack(
     Json(request): Json<PackRequest>,
 ) -> Response {
     let target = door.target.clone();
-    // A folder whose file cannot be read has no name; the verb itself says why.
-    let subject = apps::app_name(&request.dir);
-    let subject = subject.unwrap_or_else(|_| request.dir.display().to_string());
+    let subject = app_in(&request.dir);
     lines(&door, "pack", &subject, &caller, move |events| async move {
         apps::pack(&target, &request.dir, &request.to, &mut report(events)).await
     })
@@ -152,17 +151,17 @@ pub(crate) async fn take(
     let by = caller.person.name.clone();
     let app = query.app.clone();
     lines(&door, "unpack", &app, &caller, move |events| async move {
-        let folder = registry.vacant(&query.app);
-        let options = TakeOptions {
-            app: query.app,
-            timeout: std::time::Duration::from_secs(query.timeout_seconds.unwrap_or(900)),
-            by,
-            folder: folder.clone(),
-        };
+        let options = unpacking(&registry, query.app, query.timeout_seconds, by);
         let done = apps::take(&target, from, &options, &mut report(events)).await?;
-        remember(&registry, &done.app, folder);
+        remember(&registry, &done.app, options.folder);
         Ok(done)
     })
+}
+
+/// How an app that comes in is brought to life: in a folder of the server's, if it has none yet.
+fn unpacking(registry: &Registry, app: String, seconds: Option<u64>, by: String) -> TakeOptions {
+    let folder = registry.vacant(&app);
+    TakeOptions { app, timeout: Duration::from_secs(seconds.unwrap_or(900)), by, folder }
 }
 
 fn remember(registry: &Registry, app: &str, folder: Option<PathBuf>) {
@@ -171,6 +170,12 @@ fn remember(registry: &Registry, app: &str, folder: Option<PathBuf>) {
     {
         tracing::warn!(%error, app, "where the app lives was not written down");
     }
+}
+
+/// What is worked on: the app in a folder. A folder whose file cannot be read has no name; the verb
+/// itself says why.
+fn app_in(dir: &Path) -> String {
+    apps::app_name(dir).unwrap_or_else(|_| dir.display().to_string())
 }
 
 #[derive(Debug, Deserialize)]
@@ -194,8 +199,7 @@ pub(crate) async fn publish_app(
     Json(request): Json<AppPublishRequest>,
 ) -> Response {
     let target = door.target.clone();
-    let subject = apps::app_name(&request.dir);
-    let subject = subject.unwrap_or_else(|_| request.dir.display().to_string());
+    let subject = app_in(&request.dir);
     lines(&door, "publish", &subject, &caller, move |events| async move {
         let AppPublishRequest { dir, to, key, dry_run } = request;
         let options = AppPublishOptions { to, key, dry_run };
@@ -241,16 +245,9 @@ pub(crate) async fn unpack(
         if list {
             return Ok(Unpacked::Listed(opened.label()));
         }
-        let app = opened.app().to_owned();
-        let folder = registry.vacant(&app);
-        let options = TakeOptions {
-            app,
-            timeout: std::time::Duration::from_secs(timeout_seconds.unwrap_or(900)),
-            by,
-            folder: folder.clone(),
-        };
+        let options = unpacking(&registry, opened.app().to_owned(), timeout_seconds, by);
         let done = opened.bring(&target, &options, &mut events).await?;
-        remember(&registry, &done.app, folder);
+        remember(&registry, &done.app, options.folder);
         Ok(Unpacked::Up(Box::new(done)))
     })
 }

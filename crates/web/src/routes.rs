@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
@@ -35,6 +35,8 @@ fn table() -> Router<Door> {
         .route("/v1/apps", get(app::list).post(app::make))
         .route("/v1/apps/{app}/releases", get(code::releases))
         .route("/v1/apps/{app}/backups", get(data::list))
+        .route("/v1/apps/{app}/backups/schedule", put(data::schedule))
+        .route("/v1/apps/{app}/backups/{name}", delete(data::forget))
         .route("/v1/apps/{app}/undo-go", get(data::undo_plan).post(life::undo_go))
         .route("/v1/apps/{app}/upgrades", get(upgrade::list))
         .route("/v1/apps/{app}/secrets", get(code::secrets))
@@ -45,6 +47,7 @@ fn table() -> Router<Door> {
         .route("/v1/apps/{app}/model", get(app::model))
         .route("/v1/apps/{app}/file", get(edits::file).put(edits::write))
         .route("/v1/apps/{app}/edits", post(edits::edit))
+        .route("/v1/apps/{app}/fork", post(edits::fork))
         .route("/v1/apps/{app}/undo", post(edits::undo))
         .route("/v1/apps/{app}/redo", post(edits::redo))
         .route("/v1/apps/{app}/history", get(edits::history))
@@ -115,8 +118,8 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/namespaces/{namespace}/objects", get(import::namespace))
         .route("/v1/kubernetes/{*path}", any(kubernetes::forward))
         .route("/v1/backups", post(data::take_in))
-        .route("/v1/apps/{app}/backups/schedule", put(data::schedule))
-        .route("/v1/apps/{app}/backups/{name}", get(data::fetch).delete(data::forget));
+        // A backup has the app's secrets in it: no page gets one.
+        .route("/v1/apps/{app}/backups/{name}", get(data::fetch));
     table()
         .merge(own)
         .merge(catalogues::routes())
@@ -128,8 +131,8 @@ pub(crate) fn at(door: &Door) -> Router {
 pub(crate) fn canvas(door: &Door) -> Router {
     let inside = table()
         .route("/v1/sessions", get(sessions))
-        .route("/v1/sessions/{id}", axum::routing::delete(end_session))
-        .route("/v1/session", axum::routing::delete(leave))
+        .route("/v1/sessions/{id}", delete(end_session))
+        .route("/v1/session", delete(leave))
         .layer(middleware::from_fn_with_state(door.clone(), guard::session));
     let outside = Router::new()
         .route("/v1/session", post(enter))

@@ -12,7 +12,7 @@ use fs_err as fs;
 use image::Images;
 use serde_json::Value;
 
-use super::{FORMAT, Label, MODULES};
+use super::{FORMAT, Label, MODULES, OWN};
 use crate::event::{Event, Events};
 use crate::go::{self, GoOptions, Settled};
 use crate::images::{self, Built};
@@ -24,7 +24,7 @@ use crate::{Error, Result, Target, borrowed, catalogues};
 /// Documents of a pack: its label, its app's files, manifests.
 const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
 /// All of the app's files.
-pub(crate) const MOST_APP_BYTES: u64 = 32 << 20;
+const MOST_APP_BYTES: u64 = 32 << 20;
 /// The list of parts, which is not read here.
 const MOST_PARTS_BYTES: u64 = 256 << 20;
 const MOST_ENTRIES: usize = 100_000;
@@ -49,12 +49,44 @@ pub(crate) type Modules = BTreeMap<String, catalogues::Taken>;
 /// What came in, checked.
 pub(crate) struct Taken {
     pub(crate) label: Label,
-    /// The app's own files.
+    pub(crate) own: Own,
+    // Until the app uses them, nobody else names these images.
+    pub(crate) hold: image::Hold,
+}
+
+/// What an archive brings of the app itself.
+#[derive(Default)]
+pub(crate) struct Own {
+    /// Its own files.
     pub(crate) files: BTreeMap<String, String>,
     /// The modules of catalogues that it uses.
     pub(crate) modules: Modules,
-    // Until the app uses them, nobody else names these images.
-    pub(crate) hold: image::Hold,
+    bytes: u64,
+}
+
+impl Own {
+    /// Whether a file of the archive is one of these.
+    pub(crate) fn has(name: &str) -> bool {
+        name == MODULES || name.starts_with(OWN)
+    }
+
+    /// Takes one that is.
+    ///
+    /// # Errors
+    /// It is no text, would not stay in the app's folder, or is too much; in words.
+    pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> std::result::Result<(), String> {
+        let Some(path) = name.strip_prefix(OWN) else {
+            self.modules = used(&bytes)?;
+            return Ok(());
+        };
+        self.bytes += bytes.len() as u64;
+        let text = String::from_utf8(bytes).map_err(|_| format!("{name} is no text"))?;
+        if !plain(path) || self.bytes > MOST_APP_BYTES {
+            return Err(format!("{name} is no file of an app"));
+        }
+        self.files.insert(path.to_owned(), text);
+        Ok(())
+    }
 }
 
 /// Takes a pack in and brings its app to life, with no build and no network.
@@ -94,7 +126,8 @@ pub(crate) async fn settle(
     clock: &Clock,
     events: Events<'_>,
 ) -> Result<GoReport> {
-    let Taken { label, files, modules, hold: _hold } = taken;
+    let Taken { label, own, hold: _hold } = taken;
+    let Own { files, modules, .. } = own;
     if label.app != options.app {
         return Err(wrong(format!("it is of {}, not of {}", label.app, options.app)));
     }
@@ -151,8 +184,7 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
     let label: Label = serde_json::from_slice(&document(&mut first)?)
         .map_err(|error| wrong(format!("pack.json is not understood: {error}")))?;
     check(&label).map_err(wrong)?;
-    let (mut files, mut app_bytes, mut index) = (BTreeMap::new(), 0, None);
-    let mut modules = Modules::new();
+    let (mut own, mut index) = (Own::default(), None);
     for (count, entry) in entries.enumerate() {
         let mut entry = entry.map_err(|error| broken(&error))?;
         if count > MOST_ENTRIES {
@@ -164,17 +196,8 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
         }
         if let Some(hex) = name.strip_prefix("blobs/sha256/") {
             blob(store, hex, &mut entry)?;
-        } else if let Some(path) = name.strip_prefix("app/") {
-            let bytes = document(&mut entry)?;
-            app_bytes += bytes.len() as u64;
-            let text = String::from_utf8(bytes);
-            let text = text.map_err(|_| wrong(format!("{name} is no text")))?;
-            if !plain(path) || app_bytes > MOST_APP_BYTES {
-                return Err(wrong(format!("{name} is no file of an app")));
-            }
-            files.insert(path.to_owned(), text);
-        } else if name == MODULES {
-            modules = used(&document(&mut entry)?).map_err(wrong)?;
+        } else if Own::has(&name) {
+            own.put(&name, document(&mut entry)?).map_err(wrong)?;
         } else if name == "index.json" {
             index = Some(document(&mut entry)?);
         } else if entry.size() > MOST_PARTS_BYTES {
@@ -191,14 +214,14 @@ fn read(store: &Images, archive: impl Read) -> Result<Taken> {
         }
         adopt(store, &label.app, block, digest)?;
     }
-    Ok(Taken { label, files, modules, hold })
+    Ok(Taken { label, own, hold })
 }
 
 /// Reads which modules of catalogues an app uses; what a module's face says is judged with the app.
 ///
 /// # Errors
 /// The text is none, or names a folder, which would be one of this machine.
-pub(crate) fn used(text: &[u8]) -> std::result::Result<Modules, String> {
+fn used(text: &[u8]) -> std::result::Result<Modules, String> {
     let modules: Modules = serde_json::from_slice(text)
         .map_err(|error| format!("{MODULES} is not understood: {error}"))?;
     match modules.iter().find(|(_, one)| !one.folder.as_os_str().is_empty()) {
@@ -274,7 +297,7 @@ pub(crate) fn names(app: &str, block: &str, digest: &str) -> [String; 2] {
 }
 
 /// Whether a path stays in the folder it is put into.
-pub(crate) fn plain(path: &str) -> bool {
+fn plain(path: &str) -> bool {
     let normal = |part: Component<'_>| matches!(part, Component::Normal(_));
     !path.is_empty() && path.len() < 1024 && Path::new(path).components().all(normal)
 }

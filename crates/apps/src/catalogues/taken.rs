@@ -133,6 +133,18 @@ pub async fn take_modules(target: &Target, dir: &Path, used: &[String]) -> Resul
     remember(dir, &modules)
 }
 
+/// The newest module that a name with its catalogue means, fetched; nothing for a name of the
+/// program's own shelf.
+///
+/// # Errors
+/// As for an app that says so.
+pub(crate) async fn fetched(target: &Target, used: &str) -> Result<Option<Taken>> {
+    if !used.contains('/') {
+        return Ok(None);
+    }
+    one(target, &known(target)?, None, used).await
+}
+
 /// What one name means; nothing if it is of the shelf in the program, or of nobody.
 async fn one(
     target: &Target,

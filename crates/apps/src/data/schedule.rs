@@ -16,6 +16,10 @@ const FILE: &str = "schedule.json";
 /// One writer at a time: what was ended does not come back with the note that a backup was made.
 static WRITING: Mutex<()> = Mutex::new(());
 
+/// Schedules that have a name instead of five fields.
+const NAMED: [&str; 7] =
+    ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
+
 /// When an app is backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,8 +78,18 @@ pub fn schedules(target: &Target) -> Result<Vec<(String, Schedule)>> {
 /// Sets or ends the schedule of an app.
 ///
 /// # Errors
-/// Its file cannot be written.
+/// It is none that cron could have, or its file cannot be written.
 pub fn set_schedule(target: &Target, app: &str, schedule: Option<&Schedule>) -> Result<()> {
+    if let Some(Schedule { every, .. }) = schedule
+        && every.split_whitespace().count() != 5
+        && !NAMED.contains(&every.as_str())
+    {
+        return Err(Error::Data {
+            code: "schedule/form",
+            message: format!("{every:?} is no schedule"),
+            hint: Some("minute hour day month weekday, in UTC, such as 0 3 * * *".into()),
+        });
+    }
     let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     write(target, app, schedule)
 }

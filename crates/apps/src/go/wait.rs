@@ -75,8 +75,7 @@ impl Run<'_, '_> {
             Err(Waited::TooLong(waiting)) => waiting,
         };
         let world = &self.observer.world;
-        let mut lines = failure::lines_of_unready(self.target, self.app(), world).await;
-        lines.extend(self.target.little_space());
+        let lines = failure::lines_of_unready(self.target, self.app(), world).await;
         Err(Error::Timeout { seconds: self.seconds, waiting, lines })
     }
 }

@@ -11,14 +11,12 @@ use serde_json::json;
 use super::fetch::{self, Parts, Trusted};
 use super::send::{APP, Parcel};
 use super::{files, signing_key};
-use crate::bundle::{self, Gathered, Label, Modules, Taken};
+use crate::bundle::{self, Gathered, Label, Own, Taken};
 use crate::event::{Event, Events};
 use crate::progress::Clock;
 use crate::report::GoReport;
 use crate::{Error, Result, TakeOptions, Target, borrowed, load};
 
-/// What stands for the app's own files among all of them.
-const OWN: &str = "app/";
 /// The longest tag that a registry takes.
 const MOST_TAG: usize = 128;
 
@@ -69,31 +67,24 @@ pub async fn publish_app(
     let clock = Clock::start();
     let key = options.key.as_deref().map(signing_key).transpose()?;
     let signed = key.is_some();
+    let to = place(&options.to)?;
     if options.dry_run {
         let loaded = load::load_some(target, dir, None, None).await?;
         let blocks = loaded.graph.builds().into_iter().map(|build| (build.block, String::new()));
         let images: BTreeMap<String, String> = blocks.collect();
-        let to = place(&options.to, images.keys())?;
+        roomy(&to, images.keys())?;
         let (app, files) = (loaded.graph.app.clone(), loaded.beside.len() + 1);
         let (name, seconds) = (to.to_string(), clock.seconds());
         let (digest, packages) = (None, 0);
-        return Ok(AppPublishReport {
-            app,
-            name,
-            digest,
-            images,
-            files,
-            packages,
-            signed,
-            seconds,
-        });
+        let report =
+            AppPublishReport { app, name, digest, images, files, packages, signed, seconds };
+        return Ok(report);
     }
-    place(&options.to, [].iter())?;
     let Gathered { loaded, label, found, hold: _hold } =
         bundle::gather(target, dir, &clock, events).await?;
-    let to = place(&options.to, label.images.keys())?;
+    roomy(&to, label.images.keys())?;
     let unfit = |source| Error::File { what: "pack the app's files".into(), source };
-    let own: BTreeMap<String, files::Entry> = bundle::documents(&loaded, &label, &found)
+    let own: files::Files = bundle::documents(&loaded, &label, &found)
         .into_iter()
         .map(|(name, bytes)| (name, (false, bytes)))
         .collect();
@@ -123,25 +114,25 @@ pub async fn publish_app(
 }
 
 /// The place it is published at; somebody has to say which version it is.
-fn place<'a>(to: &str, blocks: impl Iterator<Item = &'a String>) -> Result<Reference> {
-    let wrong = |message: String| Error::Data {
-        code: "app/place",
-        message,
-        hint: Some("such as registry.example.org/team/shop:1.2".into()),
-    };
-    let name = Reference::parse(to).map_err(|error| wrong(error.to_string()))?;
-    if name.digest.is_some() {
-        return Err(wrong(format!("{to} is a digest, and an app is published under a tag")));
-    }
-    let Some(tag) = &name.tag else {
-        return Err(wrong(format!("{to} has no tag, which says what version of the app it is")));
-    };
-    // Each image has a tag of its own, so that a registry does not sweep it away.
-    let longest = blocks.map(String::len).max().unwrap_or_default();
-    if tag.len() + 1 + longest > MOST_TAG {
-        return Err(wrong(format!("the tag {tag} is too long: the images' tags begin with it")));
+fn place(to: &str) -> Result<Reference> {
+    let name = APP.place(to)?;
+    if name.tag.is_none() {
+        let message = format!("{to} has no tag, which says what version of the app it is");
+        return Err(APP.misplaced(message));
     }
     Ok(name)
+}
+
+/// Refuses a tag that leaves no room for those of the images: each has one of its own, so that a
+/// registry does not sweep it away.
+fn roomy<'a>(to: &Reference, blocks: impl Iterator<Item = &'a String>) -> Result<()> {
+    let tag = to.tag.as_deref().unwrap_or_default();
+    let longest = blocks.map(String::len).max().unwrap_or_default();
+    if tag.len() + 1 + longest > MOST_TAG {
+        let message = format!("the tag {tag} is too long: the images' tags begin with it");
+        return Err(APP.misplaced(message));
+    }
+    Ok(())
 }
 
 /// Which published app is opened.
@@ -156,9 +147,9 @@ pub struct Opening {
 /// A published app whose signature, label and files were checked; its images are still where it is.
 pub struct PublishedApp {
     label: Label,
-    files: BTreeMap<String, String>,
-    modules: Modules,
+    own: Own,
     images: Vec<String>,
+    /// Its repository; images are asked for by digest there.
     from: String,
 }
 
@@ -192,20 +183,22 @@ impl PublishedApp {
             }
             let what = format!("fetch the image of {block}");
             let here = |source| Error::Image { what: what.clone(), source };
-            if target.images.find(digest).map_err(here)?.is_none() {
-                let (repository, _) = self.from.split_once('@').unwrap_or((&self.from, ""));
-                let name = format!("{repository}@{digest}");
-                let pulled = borrowed::pull(target, block, &name, events).await?;
-                pulled.map_err(|error| super::refused(what.clone(), &error))?;
+            let image = match target.images.find(digest).map_err(here)? {
+                Some(image) => image,
+                None => {
+                    let name = format!("{}@{digest}", self.from);
+                    let pulled = borrowed::pull(target, block, &name, events).await?;
+                    pulled.map_err(|error| super::refused(what.clone(), &error))?
+                }
+            };
+            if image.digest != *digest {
+                return Err(unfit(format!("the image of {block} is not the one it says")));
             }
-            let image = target.images.find(digest).map_err(here)?;
-            let image = image
-                .ok_or_else(|| unfit(format!("the image of {block} is not the one it says")))?;
             for name in bundle::names(&self.label.app, block, digest) {
                 target.images.tag(&image, &name).map_err(here)?;
             }
         }
-        let taken = Taken { label: self.label, files: self.files, modules: self.modules, hold };
+        let taken = Taken { label: self.label, own: self.own, hold };
         bundle::settle(target, taken, options, &clock, events).await
     }
 }
@@ -224,40 +217,26 @@ pub async fn open_app(
     opening: &Opening,
     events: Events<'_>,
 ) -> Result<PublishedApp> {
-    let Trusted { repository, name, whole, digest } =
+    let Trusted { repository, name, whole, .. } =
         fetch::trusted(target, &APP, &opening.from, &opening.keys, events).await?;
     let Parts { face, archive, images } = fetch::parts(&repository, &APP, &whole, &name).await?;
     let label: Label =
         serde_json::from_slice(&face).map_err(|_| unfit(fetch::none(&APP, &name)))?;
     let refused = |reason: String| unfit(format!("{name} is not used: {reason}"));
     bundle::check(&label).map_err(refused)?;
-    let (files, modules) = own_files(&archive).map_err(refused)?;
-    Ok(PublishedApp {
-        label,
-        files,
-        modules,
-        images,
-        from: format!("{}@{digest}", repository.name()),
-    })
+    let own = own_files(&archive).map_err(refused)?;
+    Ok(PublishedApp { label, own, images, from: repository.name().to_string() })
 }
 
-/// The app's own files of an archive, and the modules of catalogues that it uses; the folders of those
-/// it uses from the shelf are for people to read.
-fn own_files(archive: &[u8]) -> std::result::Result<(BTreeMap<String, String>, Modules), String> {
-    let (mut own, mut modules) = (BTreeMap::new(), Modules::new());
-    let mut left = bundle::MOST_APP_BYTES;
+/// What of an archive is the app's own; the folders of modules of the shelf are for people to read.
+fn own_files(archive: &[u8]) -> std::result::Result<Own, String> {
+    let mut own = Own::default();
     for (path, (_, bytes)) in files::unpack(archive).map_err(|error| error.to_string())? {
-        let path = path.to_string_lossy().into_owned();
-        if path == bundle::MODULES {
-            modules = bundle::used(&bytes)?;
+        if Own::has(&path) {
+            own.put(&path, bytes)?;
         }
-        let Some(inside) = path.strip_prefix(OWN) else { continue };
-        let text = String::from_utf8(bytes).map_err(|_| format!("{path} is no text"))?;
-        let rest = left.checked_sub(text.len() as u64).filter(|_| bundle::plain(inside));
-        left = rest.ok_or_else(|| format!("{path} is no file of an app"))?;
-        own.insert(inside.to_owned(), text);
     }
-    Ok((own, modules))
+    Ok(own)
 }
 
 #[cfg(test)]
@@ -267,7 +246,10 @@ mod tests {
     #[test]
     fn an_app_goes_to_a_tag_that_leaves_room_for_its_images() {
         let blocks = ["web".to_owned(), "a-long-name".to_owned()];
-        let to = |text: &str| place(text, blocks.iter()).map(|name| name.to_string());
+        let to = |text: &str| {
+            let name = place(text)?;
+            roomy(&name, blocks.iter()).map(|()| name.to_string())
+        };
         assert_eq!(to("r.example.org/team/shop:1.2").unwrap(), "r.example.org/team/shop:1.2");
         let digest = format!("r.example.org/shop@sha256:{}", "0".repeat(64));
         for wrong in ["r.example.org/team/shop", &digest, "No Such:1"] {
@@ -285,10 +267,11 @@ mod tests {
             own_files(&files::archive(&all.collect()).unwrap())
         };
         let found = pack(&[("app/app.toml", b"x"), ("app/db/init.sql", b"y"), ("modules/a", b"z")]);
-        let (found, modules) = found.unwrap();
-        assert!(modules.is_empty());
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["app.toml", "db/init.sql"]);
-        assert!(pack(&[("app/app.toml", b"\xff\xfe")]).unwrap_err().contains("no text"));
+        let found = found.unwrap();
+        assert!(found.modules.is_empty());
+        assert_eq!(found.files.keys().collect::<Vec<_>>(), ["app.toml", "db/init.sql"]);
+        let said = pack(&[("app/app.toml", b"\xff\xfe")]).err().unwrap();
+        assert!(said.contains("no text"), "{said}");
         assert!(own_files(b"no archive").is_err());
         let module = |folder: &str| {
             format!(
@@ -296,10 +279,10 @@ mod tests {
                 "image":null,"hash":"h","text":"",{folder}"x":0}}}}"#
             )
         };
-        let (_, modules) = pack(&[(bundle::MODULES, module("").as_bytes())]).unwrap();
+        let Own { modules, .. } = pack(&[(bundle::MODULES, module("").as_bytes())]).unwrap();
         assert_eq!(modules["redis"].name(), "team/redis");
         let elsewhere = module(r#""folder":"/etc","#);
-        let said = pack(&[(bundle::MODULES, elsewhere.as_bytes())]).unwrap_err();
+        let said = pack(&[(bundle::MODULES, elsewhere.as_bytes())]).err().unwrap();
         assert!(said.contains("names a folder for redis"), "{said}");
     }
 }

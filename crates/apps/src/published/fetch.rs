@@ -134,7 +134,7 @@ pub(crate) struct Opened {
     /// Its `module.toml`.
     pub(crate) text: String,
     /// Its folder.
-    pub(crate) files: std::collections::BTreeMap<PathBuf, files::Entry>,
+    pub(crate) files: files::Files,
     /// Its image by digest, if it carries one.
     pub(crate) image: Option<String>,
 }
@@ -152,7 +152,7 @@ pub(crate) async fn open(
     let Parts { face, archive, images } = parts(repository, &MODULE, whole, name).await?;
     let files =
         files::unpack(&archive).map_err(|error| unfit(format!("{name} is not used: {error}")))?;
-    let own = files.get(Path::new("module.toml")).map(|(_, bytes)| bytes.as_slice());
+    let own = files.get("module.toml").map(|(_, bytes)| bytes.as_slice());
     let text = String::from_utf8(face).ok().filter(|text| own == Some(text.as_bytes()));
     let text = text.ok_or_else(|| unfit(none(&MODULE, name)))?;
     let image = images.first().map(|digest| format!("{}@{digest}", repository.name()));
@@ -217,16 +217,12 @@ pub(super) async fn parts(
 ///
 /// # Errors
 /// It cannot be written.
-pub(crate) fn keep(
-    to: &Path,
-    found: &std::collections::BTreeMap<PathBuf, files::Entry>,
-) -> Result<()> {
+pub(crate) fn keep(to: &Path, found: &files::Files) -> Result<()> {
     let fails = |source| Error::Write { path: to.to_owned(), source };
     let beside = to.parent().unwrap_or(Path::new("."));
     let staged = tempfile::Builder::new().prefix(".shelf-module-").tempdir_in(beside);
     let staged = staged.map_err(fails)?;
     let folder = staged.path().join("module");
-    fs::create_dir(&folder).map_err(fails)?;
     files::write(&folder, found).map_err(fails)?;
     fs::rename(&folder, to).map_err(fails)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -30,12 +30,14 @@ pub(super) struct Folder {
 /// A file: whether it can be run, and its bytes.
 pub(crate) type Entry = (bool, Vec<u8>);
 
+/// Files by their paths in the folder.
+pub(crate) type Files = BTreeMap<String, Entry>;
+
 /// Packs a folder of plain files; links lead elsewhere and are refused.
 pub(super) fn pack(dir: &Path) -> Result<Folder> {
     let fails =
         |source| Error::File { what: format!("read the module in {}", dir.display()), source };
-    let mut files = BTreeMap::new();
-    collect(dir, "", &mut files, &mut MOST_BYTES.clone()).map_err(fails)?;
+    let files = files_of(dir).map_err(fails)?;
     let archive = archive(&files).map_err(fails)?;
     let face = files.get("module.toml").map(|(_, bytes)| bytes.clone()).unwrap_or_default();
     Ok(Folder { face, archive, count: files.len() })
@@ -45,7 +47,7 @@ pub(super) fn pack(dir: &Path) -> Result<Folder> {
 ///
 /// # Errors
 /// A name is none that an archive can have.
-pub(super) fn archive(files: &BTreeMap<String, Entry>) -> std::io::Result<Vec<u8>> {
+pub(super) fn archive(files: &Files) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
     for (name, (runs, bytes)) in files {
         let mut header = tar::Header::new_gnu();
@@ -58,12 +60,7 @@ pub(super) fn archive(files: &BTreeMap<String, Entry>) -> std::io::Result<Vec<u8
     tar.into_inner().and_then(GzEncoder::finish)
 }
 
-fn collect(
-    dir: &Path,
-    inside: &str,
-    files: &mut BTreeMap<String, Entry>,
-    left: &mut u64,
-) -> std::io::Result<()> {
+fn collect(dir: &Path, inside: &str, files: &mut Files, left: &mut u64) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let kind = entry.file_type()?;
@@ -91,26 +88,14 @@ fn collect(
     Ok(())
 }
 
-/// Copies a folder into a new one: what [`pack`] would take of it, as [`write`] would give it back.
-///
-/// # Errors
-/// The folder has links or too much in it, or the new one is there already.
-pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut files = BTreeMap::new();
-    collect(from, "", &mut files, &mut MOST_BYTES.clone())?;
-    let files = files.into_iter().map(|(name, entry)| (PathBuf::from(name), entry)).collect();
-    fs::create_dir(to)?;
-    write(to, &files)
-}
-
-/// The files of a folder, by their paths in it: what [`copy`] would copy.
+/// The files of a folder: what [`pack`] takes of it.
 ///
 /// # Errors
 /// The folder has links or too much in it.
-pub(crate) fn files_of(dir: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn files_of(dir: &Path) -> std::io::Result<Files> {
     let mut files = BTreeMap::new();
     collect(dir, "", &mut files, &mut MOST_BYTES.clone())?;
-    Ok(files.into_iter().map(|(name, (_, bytes))| (name, bytes)).collect())
+    Ok(files)
 }
 
 fn wrong(text: String) -> std::io::Error {
@@ -118,7 +103,7 @@ fn wrong(text: String) -> std::io::Error {
 }
 
 /// Reads an archive: plain files with names that stay inside, within the limits, each once.
-pub(super) fn unpack(archive: &[u8]) -> std::io::Result<BTreeMap<PathBuf, Entry>> {
+pub(super) fn unpack(archive: &[u8]) -> std::io::Result<Files> {
     let mut files = BTreeMap::new();
     // Headers count too: an archive of empty files is as long as its names.
     let most = MOST_BYTES + (MOST_FILES as u64) * 4096;
@@ -127,6 +112,9 @@ pub(super) fn unpack(archive: &[u8]) -> std::io::Result<BTreeMap<PathBuf, Entry>
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         let shown = path.display().to_string();
+        let Some(name) = path.to_str().map(str::to_owned) else {
+            return Err(wrong(format!("{shown} is no text")));
+        };
         if entry.header().entry_type() != tar::EntryType::Regular {
             return Err(wrong(format!("{shown} is no plain file")));
         }
@@ -144,15 +132,19 @@ pub(super) fn unpack(archive: &[u8]) -> std::io::Result<BTreeMap<PathBuf, Entry>
         if bytes.len() as u64 != size {
             return Err(wrong(format!("it has more than {MOST_BYTES} bytes, or is cut off")));
         }
-        if files.insert(path, (runs, bytes)).is_some() {
+        if files.insert(name, (runs, bytes)).is_some() {
             return Err(wrong(format!("{shown} is there twice")));
         }
     }
     Ok(files)
 }
 
-/// Writes what was unpacked into a new folder.
-pub(super) fn write(to: &Path, files: &BTreeMap<PathBuf, Entry>) -> std::io::Result<()> {
+/// Writes files into a new folder.
+///
+/// # Errors
+/// It is there already, or cannot be written.
+pub(crate) fn write(to: &Path, files: &Files) -> std::io::Result<()> {
+    fs::create_dir(to)?;
     for (name, (runs, bytes)) in files {
         let path = to.join(name);
         if let Some(parent) = path.parent() {
@@ -198,10 +190,11 @@ mod tests {
         assert_eq!(one.archive, two.archive);
         let files = unpack(&one.archive).unwrap();
         assert_eq!(files.len(), one.count);
-        assert_eq!(files[Path::new("module.toml")].1, one.face);
+        assert_eq!(files["module.toml"].1, one.face);
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), &files).unwrap();
-        assert_eq!(pack(dir.path()).unwrap().archive, one.archive);
+        let to = dir.path().join("again");
+        write(&to, &files).unwrap();
+        assert_eq!(pack(&to).unwrap().archive, one.archive);
     }
 
     #[test]
@@ -209,6 +202,7 @@ mod tests {
         let stock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modules/redis");
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("copy");
+        let copy = |from: &Path, to: &Path| files_of(from).and_then(|files| write(to, &files));
         copy(&stock, &to).unwrap();
         assert_eq!(pack(&to).unwrap().archive, pack(&stock).unwrap().archive);
         let again = copy(&stock, &to).unwrap_err();

@@ -21,6 +21,8 @@ pub(crate) struct Kind {
     pub(super) verb: &'static str,
     /// The code of what is wrong with one that comes in.
     pub(super) code: &'static str,
+    /// The code of what is wrong with the place that one is to go to, and such a place.
+    pub(super) place: (&'static str, &'static str),
     /// Type of its index and of the manifest in it.
     pub(super) artifact: &'static str,
     /// Type of what stands where an image has its configuration.
@@ -33,6 +35,7 @@ pub(crate) const MODULE: Kind = Kind {
     noun: "module",
     verb: "shelf module publish",
     code: "module/fetch",
+    place: ("module/place", "registry.example.org/team/redis"),
     artifact: "application/vnd.shelf.module.v1",
     face: "application/vnd.shelf.module.face.v1+toml",
     files: "application/vnd.shelf.module.files.v1.tar+gzip",
@@ -42,10 +45,31 @@ pub(super) const APP: Kind = Kind {
     noun: "app",
     verb: "shelf publish",
     code: "app/fetch",
+    place: ("app/place", "registry.example.org/team/shop:1.2"),
     artifact: "application/vnd.shelf.app.v1",
     face: "application/vnd.shelf.app.label.v1+json",
     files: "application/vnd.shelf.app.files.v1.tar+gzip",
 };
+
+impl Kind {
+    /// The place that one is to go to.
+    ///
+    /// # Errors
+    /// It is no name at a registry, or a digest.
+    pub(super) fn place(&self, to: &str) -> Result<Reference> {
+        let name = Reference::parse(to).map_err(|error| self.misplaced(error.to_string()))?;
+        if name.digest.is_some() {
+            let message = format!("{to} is a digest, and a tag is what one is published under");
+            return Err(self.misplaced(message));
+        }
+        Ok(name)
+    }
+
+    pub(super) fn misplaced(&self, message: String) -> Error {
+        let (code, such) = self.place;
+        Error::Data { code, message, hint: Some(format!("such as {such}")) }
+    }
+}
 
 /// A thing on its way.
 pub(super) struct Parcel {

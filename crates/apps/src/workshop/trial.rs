@@ -53,7 +53,8 @@ pub async fn trial(
     let text = app_text(&app, &module, &shelf)?;
     let scratch = Scratch::new(target, &app).map_err(wrong)?;
     // What is tried is what would be published.
-    published::copy(dir, &scratch.path.join(MODULE)).map_err(wrong)?;
+    let files = published::files_of(dir).map_err(wrong)?;
+    published::write(&scratch.path.join(MODULE), &files).map_err(wrong)?;
     fs::create_dir(scratch.path.join(CONSUMER)).map_err(wrong)?;
     let dockerfile = "FROM debian:12\nCMD [\"sleep\", \"infinity\"]\n";
     fs::write(scratch.path.join(CONSUMER).join("Dockerfile"), dockerfile).map_err(wrong)?;

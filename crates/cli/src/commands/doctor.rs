@@ -1,17 +1,22 @@
 //! `shelf doctor`: check this machine and say what to fix.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use http::Method;
 use serde_json::json;
 
 use super::{Outcome, say};
 use crate::error::Code;
 use crate::machine;
-use crate::settings::Global;
+use crate::settings::{DATA_DIR, Global};
 
 /// Checks what `shelf serve` needs of this machine; exit code 1 if something is missing.
-pub(crate) fn doctor(global: &Global) -> Outcome {
-    let checks = machine::checks();
+pub(crate) async fn doctor(global: &Global) -> Outcome {
+    // A server that runs knows where its data is.
+    let server = global.client().json(Method::GET, "/v1/version", None).await;
+    let dir = server.ok().and_then(|server| server["data_dir"].as_str().map(PathBuf::from));
+    let checks = machine::checks(&dir.unwrap_or_else(|| DATA_DIR.into()));
     if global.json {
         let rows: Vec<_> = checks
             .iter()

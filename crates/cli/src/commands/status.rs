@@ -63,6 +63,9 @@ fn draw(report: &StatusReport) -> String {
     let mut text = table::draw(&heading, &rows);
     let place = report.url.as_deref().unwrap_or("no address: no process has a path");
     text.push_str(&format!("{}: {}   {place}\n", report.app, word(&json!(report.state))));
+    for warning in &report.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
     text
 }
 

@@ -153,6 +153,7 @@ pub(crate) fn export(global: &Global, options: &Export) -> Outcome {
     let to = options.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{word}")));
     let asked = ExportOptions {
         kind,
+        target: global.on.clone(),
         to,
         registry: options.registry.clone(),
         tag: options.tag.clone(),
