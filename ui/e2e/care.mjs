@@ -2,7 +2,7 @@
 // database, a tag that moves on, a new login for a wire, a backup and its way back.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { makeApp, must } from "./api.mjs";
@@ -145,9 +145,9 @@ async function care(server, browser, image) {
 
   await page.getByRole("button", { name: "Go", exact: true }).press("Enter");
   await done(page, "is live");
-  const answer = (word) =>
+  const answer = (word, of = app) =>
     eventually(30, `the page says ${word}`, async () => {
-      const { status, text } = await server.page(app);
+      const { status, text } = await server.page(of);
       assert.equal(status, 200, text);
       assert.ok(text.startsWith(`${word} for `), text);
       return text;
@@ -184,6 +184,27 @@ async function care(server, browser, image) {
   await press(page.getByRole("button", { name: "Back up now" }));
   assert.match(await done(page, "is backed up"), /Kept as .*db /s);
   const kept = page.getByRole("list", { name: "Backups that are kept" });
+
+  // By themselves, every day; what was set is read back, and ended.
+  await press(page.getByRole("button", { name: "Schedule…" }));
+  const schedule = page.getByRole("dialog", { name: "Scheduled backups" });
+  await schedule.getByLabel("How often").selectOption("daily");
+  await schedule.getByLabel("At (UTC)").fill("04:30");
+  await schedule.getByLabel("How many are kept").fill("0");
+  await schedule.getByText("A number from 1 to 1000.").waitFor();
+  await schedule.getByLabel("How many are kept").fill("3");
+  assert.deepEqual(await broken(page), []);
+  await look(page, "schedule");
+  await press(schedule.getByRole("button", { name: "Save" }));
+  await page.getByText("By themselves at 30 4 * * * (UTC), the last 3 are kept.").waitFor();
+  const asked = server.shelf(["-a", app, "backup", "schedule"]);
+  assert.match(asked, /30 4 \* \* \* \(UTC\), the last 3 are kept/);
+  await press(page.getByRole("button", { name: "Schedule…" }));
+  assert.equal(await schedule.getByLabel("At (UTC)").inputValue(), "04:30");
+  await schedule.getByLabel("How often").selectOption("never");
+  await press(schedule.getByRole("button", { name: "Save" }));
+  await page.getByText(/^Made by hand, and by the server itself/).waitFor();
+
   await press(kept.getByRole("button", { name: "Restore…" }).first());
   const restore = page.getByRole("dialog", { name: /^Restore the backup/ });
   await restore.getByRole("radio", { name: /^This app/ }).check();
@@ -195,7 +216,56 @@ async function care(server, browser, image) {
   await press(replace);
   assert.match(await done(page, "is restored"), /cared has db /);
   await look(page, "backups");
+
+  // One that is not wanted any more is deleted, once it was asked.
+  const all = await kept.getByRole("listitem").count();
+  await press(kept.getByRole("button", { name: "Delete this backup" }).last());
+  const deletion = page.getByRole("dialog", { name: /^Delete the backup/ });
+  assert.deepEqual(await broken(page), []);
+  await look(page, "delete");
+  await press(deletion.getByRole("button", { name: "Delete it" }));
+  await eventually(10, "one backup less", async () =>
+    assert.equal(await kept.getByRole("listitem").count(), all - 1),
+  );
   await answer("two");
+
+  // A second app with a copy of the data lives beside this one.
+  await press(page.getByRole("button", { name: "Copy the app…" }));
+  const copying = page.getByRole("dialog", { name: `Copy ${app}` });
+  await copying.getByLabel("Name of the new app").fill("twin");
+  assert.deepEqual(await broken(page), []);
+  await look(page, "copy");
+  await press(copying.getByRole("button", { name: "Copy it" }));
+  assert.match(await done(page, "is copied"), /twin has db /);
+  await answer("two", "twin");
+  await must(page, "POST", "/v1/apps/twin/destroy", { data: "twin" });
+
+  // The newer version is tried on a copy of the data, and then made.
+  await page.goto(`${server.origin}/apps/${app}?block=db`);
+  await page.getByRole("tab", { name: "Danger" }).click();
+  const upgrade = page.getByRole("region", { name: "Upgrade" });
+  await press(upgrade.getByRole("button", { name: "Rehearse" }));
+  assert.match(await done(page, "was tried"), /15\.1\.0 to 17\.1\.0 went well.*That was a rehearsal/s);
+  await look(page, "rehearsed");
+  await press(upgrade.getByRole("button", { name: "Upgrade" }));
+  await page.getByText(/It runs now; what was before is kept as/).waitFor({ timeout: GO });
+  await says('use = "postgres@17"');
+  await answer("two");
+
+  // The last rung: what costs less is said before the module is copied.
+  await page.goto(`${server.origin}/apps/${app}?block=db`);
+  await page.getByRole("tab", { name: "Danger" }).click();
+  await press(page.getByRole("button", { name: "What it would cost" }));
+  const fork = page.getByRole("region", { name: "Make the module yours" });
+  await fork.getByText("shelf set db NAME=VALUE").waitFor();
+  await fork.getByText(/is not upgraded here any more/).waitFor();
+  assert.ok(!existsSync(join(file, "../db")), "asking what it costs has copied it");
+  assert.deepEqual(await broken(page), []);
+  await look(page, "fork");
+  await press(fork.getByRole("button", { name: "Copy the module" }));
+  await says('[db]\nmodule = "./db"');
+  assert.ok(existsSync(join(file, "../db/module.toml")), "the copy is there");
+  await fork.waitFor({ state: "hidden" });
   clean(one);
   await must(page, "POST", `/v1/apps/${app}/destroy`, { data: app });
   await eventually(60, "it is gone", async () => {

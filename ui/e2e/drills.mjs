@@ -85,8 +85,7 @@ export async function inBadWeather(server, browser) {
     await serves(server, app, "third edition");
     assert.deepEqual(await runs(), ["hello 1/1"]);
   });
-  // That the page says so too is not promised yet: it may miss the end of a Go that is over before its
-  // stream is back.
+  await panel(page, "done").waitFor({ timeout: GO });
   for (const one of [ada, bob]) {
     clean(one);
     await one.context.close();

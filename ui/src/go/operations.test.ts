@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { OperationMessage } from "../api/types";
-import { receiveOperation, reloadOperations, useOperations } from "./operations";
+import { receiveOperation, reloadOperations, startGo, useOperations } from "./operations";
 
 const message = (rest: Partial<OperationMessage>): OperationMessage => ({
   id: "7",
@@ -43,6 +43,16 @@ describe("operations", () => {
     hear(line("a"), 5);
     hear(line("late"), 4);
     expect(output()).toEqual(["a"]);
+  });
+  it("one that ended before its own answer came is shown, and the one before it is not", async () => {
+    hear(message({ id: "6", began: true }), 1);
+    hear(message({ id: "6", result: {} }), 2);
+    hear(message({ began: true }), 3);
+    hear(message({ result: { url: "http://a/" } }), 4);
+    answer(200, { operation: 7 });
+    await startGo("shop");
+    const { byId } = useOperations.getState();
+    expect([byId["6"]?.dismissed, byId["7"]?.dismissed]).toEqual([true, false]);
   });
   it("the end of one that ended while nobody listened is fetched", async () => {
     hear(message({ began: true }), 1);

@@ -209,7 +209,9 @@ export async function startVerb(
   useOperations.setState((state) => {
     const byId = { ...state.byId };
     for (const one of Object.values(byId)) {
-      if (one.app === app && !one.running) byId[one.id] = { ...one, dismissed: true };
+      // A Go that finds nothing to do may have ended before its own answer is here: its end stays.
+      const earlier = one.id !== id && one.app === app && !one.running;
+      if (earlier) byId[one.id] = { ...one, dismissed: true };
     }
     byId[id] ??= begun({ id, verb: verb === "undo-go" ? "undo" : verb, app, by: "" });
     return { byId };

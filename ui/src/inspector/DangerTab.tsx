@@ -1,4 +1,4 @@
-// What is hard to take back, each with what it leaves alone: versions, rename, remove.
+// What is hard to take back, each with what it leaves alone: versions, a copy, rename, remove.
 import { useState } from "react";
 import type { Block, BlockStatus, Catalogue, Model } from "../api/types";
 import { duplicate, removeBlocks, restart } from "../canvas/verbs";
@@ -6,6 +6,7 @@ import { Button } from "../parts/Button";
 import { useCanvas } from "../state/canvas";
 import { edit } from "../state/edits";
 import { compareVersions } from "../state/fit";
+import { ForkSection } from "./ForkSection";
 import { UpgradeSection } from "./UpgradeSection";
 
 export function DangerTab({
@@ -60,6 +61,9 @@ export function DangerTab({
       )}
       {status && block.from.kind === "module" && (
         <UpgradeSection key={block.name} app={app} block={block.name} />
+      )}
+      {block.from.kind === "module" && !block.from.path && (
+        <ForkSection key={`fork/${block.name}`} app={app} block={block.name} />
       )}
       <section className="inset stack">
         <h3>Name</h3>

@@ -1,12 +1,12 @@
 // The backups of an app: made here, put back here or into an app of their own, and a copy of what runs.
 // One that is sealed with a key is restored by the command line, which alone takes keys.
 import { useQuery } from "@tanstack/react-query";
-import { Archive, CopyPlus } from "lucide-react";
+import { Archive, CalendarClock, CopyPlus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { queries } from "../api/queries";
 import type { Backup } from "../api/types";
 import { startVerb, useOperation } from "../go/operations";
-import { Button } from "../parts/Button";
+import { Button, IconButton } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
@@ -15,6 +15,7 @@ import { useLive } from "../state/live";
 import { isName } from "../state/names";
 import { useNow } from "../system/useNow";
 import { ago, bytes, when } from "../system/words";
+import { DeleteBackup, ScheduleDialog } from "./KeepBackups";
 
 const LABELS: Record<string, string> = {
   backup: "made by hand",
@@ -36,6 +37,8 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
   const [all, setAll] = useState(false);
   const [restoring, setRestoring] = useState<Backup | null>(null);
   const [copying, setCopying] = useState(false);
+  const [scheduling, setScheduling] = useState(false);
+  const [deleting, setDeleting] = useState<Backup | null>(null);
   const busy = operation?.running === true || !connected;
   const list = [...(data?.backups ?? [])].sort((a, b) => b.at.localeCompare(a.at));
   if (!runs && list.length === 0) return null;
@@ -62,6 +65,13 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
             onClick={() => setCopying(true)}
           >
             Copy the app…
+          </Button>
+          <Button
+            icon={<CalendarClock size={15} aria-hidden="true" />}
+            disabled={!connected || (!runs && !data?.schedule)}
+            onClick={() => setScheduling(true)}
+          >
+            Schedule…
           </Button>
           <Button
             icon={<Archive size={15} aria-hidden="true" />}
@@ -98,13 +108,18 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
               </time>
               <small className="muted">{bytes(one.size_bytes)}</small>
             </div>
-            {one.sealed ? (
-              <Badge>sealed: shelf restore --key-file</Badge>
-            ) : (
-              <Button small disabled={busy} onClick={() => setRestoring(one)}>
-                Restore…
-              </Button>
-            )}
+            <div className="row">
+              {one.sealed ? (
+                <Badge>sealed: shelf restore --key-file</Badge>
+              ) : (
+                <Button small disabled={busy} onClick={() => setRestoring(one)}>
+                  Restore…
+                </Button>
+              )}
+              <IconButton label="Delete this backup" disabled={busy} onClick={() => setDeleting(one)}>
+                <Trash2 size={14} aria-hidden="true" />
+              </IconButton>
+            </div>
           </li>
         ))}
       </ol>
@@ -112,6 +127,10 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
         <Button small onClick={() => setAll(true)}>{`All ${list.length} backups`}</Button>
       )}
       {restoring && <Restore app={app} backup={restoring} onClose={() => setRestoring(null)} />}
+      {scheduling && (
+        <ScheduleDialog app={app} schedule={data?.schedule ?? null} onClose={() => setScheduling(false)} />
+      )}
+      {deleting && <DeleteBackup app={app} backup={deleting} onClose={() => setDeleting(null)} />}
       {copying && <Copy app={app} onClose={() => setCopying(false)} />}
     </section>
   );
