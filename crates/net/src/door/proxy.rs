@@ -2,7 +2,7 @@
 //! A request that could not be delivered goes to the next copy; one that may
 //! have been acted upon is never sent twice.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
-use super::backends::{InFlight, Target};
+use super::backends::{Backend, InFlight, Target};
 use super::headers;
 use super::page::{Trouble, page};
 use super::pool::{Answer, Body, Lease, Pool};
@@ -73,6 +73,28 @@ impl Proxy {
         self.table.borrow().find(host, path).cloned()
     }
 
+    /// The copy to ask next, counted as asked; the target becomes the newest one.
+    ///
+    /// The table is looked at again once the copy counts this request: whoever
+    /// drains a copy changes the table first and waits for the count then, so
+    /// either they wait for us or we see their table.
+    fn enter(
+        &self,
+        target: &mut Arc<Target>,
+        place: (&str, &str),
+        tried: &[SocketAddrV4],
+    ) -> Option<(Arc<Backend>, InFlight)> {
+        loop {
+            let entered = target.pick(tried).map(|backend| (Arc::clone(backend), backend.enter()));
+            // A route that is gone keeps the request it took.
+            let newest = self.find(place.0, place.1).unwrap_or_else(|| Arc::clone(target));
+            if Arc::ptr_eq(&newest, target) {
+                return entered;
+            }
+            *target = newest;
+        }
+    }
+
     async fn deliver(
         &self,
         mut parts: request::Parts,
@@ -94,12 +116,10 @@ impl Proxy {
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 target.counts.retries.fetch_add(1, Ordering::Relaxed);
-                // The copies may have changed since; a route that is gone keeps
-                // the request it took.
-                target = self.find(&host, &path).unwrap_or(target);
             }
-            let Some(backend) = target.pick(&tried).cloned() else { break };
-            let in_flight = backend.enter();
+            let Some((backend, in_flight)) = self.enter(&mut target, (&host, &path), &tried) else {
+                break;
+            };
             let lease = if keep {
                 self.pool.lease(backend.address).await
             } else {
