@@ -10,10 +10,10 @@ import { clean, person } from "./browser.mjs";
 import { broken } from "./looks.mjs";
 import { eventually, freePort } from "./server.mjs";
 
-const GO = 400_000;
+const GO = Number(process.env.GO ?? 400_000);
 
 /** A registry of this machine; `end` ends it. */
-async function registry(server) {
+export async function registry(server) {
   const port = await freePort();
   const folder = join(server.folder, "registry");
   mkdirSync(folder, { recursive: true });
@@ -69,13 +69,13 @@ const look = async (page, name) => {
 };
 
 /** Presses a button once it can be pressed: while the page's stream opens, verbs are disabled. */
-async function press(button) {
+export async function press(button) {
   await eventually(20, "the button can be pressed", async () => assert.ok(await button.isEnabled()));
   await button.press("Enter");
 }
 
 /** Waits until the verb that was just begun has ended well; what its card says. */
-async function done(page, title) {
+export async function done(page, title) {
   const panel = page.locator('.go-panel[data-state="done"]', { hasText: title });
   const failed = page.locator('.go-panel[data-state="failed"]');
   await panel.or(failed).first().waitFor({ timeout: GO });

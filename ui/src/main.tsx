@@ -3,10 +3,11 @@
 import { QueryClientProvider, useQuery } from "@tanstack/react-query";
 import { StrictMode, Suspense, useEffect } from "react";
 import { createRoot } from "react-dom/client";
-import { Redirect, Route, Switch, useRoute } from "wouter";
+import { Redirect, Route, Router, Switch, useRoute } from "wouter";
 import type { Refusal } from "./api/client";
 import { client, queries } from "./api/queries";
 import { openSession } from "./api/session";
+import { base } from "./api/target";
 import "./tokens.css";
 import "./base.css";
 import { Boundary } from "./parts/Boundary";
@@ -14,6 +15,7 @@ import { Empty, Loading, Problem } from "./parts/Empty";
 import { FrameHeader } from "./parts/Frame";
 import { Live } from "./parts/Live";
 import { lazily } from "./parts/lazily";
+import { Protected } from "./parts/Protected";
 import { TipProvider } from "./parts/Tip";
 import { patterns } from "./routes";
 import { learnInterfaces } from "./state/interfaces";
@@ -123,7 +125,10 @@ if (root) {
       <StrictMode>
         <QueryClientProvider client={client}>
           <TipProvider>
-            <Frame />
+            <Router base={base}>
+              <Frame />
+              <Protected />
+            </Router>
           </TipProvider>
         </QueryClientProvider>
       </StrictMode>,

@@ -1,4 +1,7 @@
-// Every address of the UI, built in one place, so that a link cannot be mistyped. Where next: main.tsx.
+// Every address of the UI, built in one place, so that a link cannot be mistyped. They count from the
+// target that the page shows (api/target.ts). Where next: main.tsx.
+import { navigate as goTo } from "wouter/use-browser-location";
+import { base } from "./api/target";
 
 const app = (name: string) => `/apps/${encodeURIComponent(name)}`;
 
@@ -11,6 +14,11 @@ export const to = {
   catalogue: (module?: string) => (module ? `/shelf?module=${encodeURIComponent(module)}` : "/shelf"),
   system: () => "/system",
 };
+
+/** Goes to one of them, where no router is at hand. */
+export function navigate(address: string): void {
+  goTo(base + address);
+}
 
 /** Patterns of the same addresses, for the router. */
 export const patterns = {

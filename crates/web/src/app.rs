@@ -51,7 +51,10 @@ fn line(door: &Door, status: &StatusReport, dir: Option<PathBuf>) -> Value {
     let mut line = json!(status);
     let count = |of: fn(&apps::BlockStatus) -> u32| status.blocks.iter().map(of).sum::<u32>();
     line["name"] = status.app.clone().into();
-    line["target"] = door.about["node"].clone();
+    line["target"] = match &door.target.cluster {
+        Some(_) => door.target.name().into(),
+        None => door.about["node"].clone(),
+    };
     line["ready"] = count(|block| block.ready).into();
     line["wanted"] = count(|block| block.wanted).into();
     line["changes"] = dir.as_deref().map_or(0, crate::edits::changes_of).into();

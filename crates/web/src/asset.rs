@@ -54,11 +54,15 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     page(stored("index.html"))
 }
 
-/// Addresses that the canvas's script knows.
+/// Addresses that the canvas's script knows, also as those of a target.
 fn is_page(path: &str) -> bool {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    match parts.as_slice() {
-        [""] | ["open" | "shelf" | "system"] => true,
+    let parts = match parts.as_slice() {
+        ["on", target, page @ ..] if !target.is_empty() => page,
+        page => page,
+    };
+    match parts {
+        [] | [""] | ["open" | "shelf" | "system"] => true,
         ["apps", app] => !app.is_empty(),
         ["apps", app, page] => !app.is_empty() && ["file", "plan", "releases"].contains(page),
         _ => false,
@@ -167,9 +171,10 @@ mod tests {
             ["/", "/open", "/apps/shop", "/apps/shop/", "/apps/shop/file", "/shelf", "/system"]
         {
             assert!(is_page(page), "{page}");
+            assert!(is_page(&format!("/on/prod{page}")), "{page} of a target");
         }
         for other in
-            ["/apps", "/apps/a/b", "/apps/a/file/x", "/etc/passwd", "/x", "/../etc", "/apps//file"]
+            ["/apps", "/apps/a/b", "/apps/a/file/x", "/etc/passwd", "/x", "/../etc", "/apps//file", "/on"]
         {
             assert!(!is_page(other), "{other}");
         }

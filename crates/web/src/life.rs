@@ -99,9 +99,6 @@ pub(crate) async fn operation(State(door): State<Door>, Path(id): Path<u64>) -> 
 pub(crate) struct ChangesRequest {
     #[serde(default)]
     changes: Option<Vec<String>>,
-    /// The app's name, typed by a person where that is asked for.
-    #[serde(default)]
-    confirm: Option<String>,
 }
 
 /// What a go would do, and who made which change.
@@ -126,10 +123,6 @@ pub(crate) async fn go(
     Path(app): Path<String>,
     Json(request): Json<ChangesRequest>,
 ) -> Result<Response, Refusal> {
-    if request.confirm.as_ref().is_some_and(|name| *name != app) {
-        let message = format!("to go with {app}, give its name");
-        return Err(Refusal::unfit("go/confirm", message));
-    }
     let dir = door.registry.dir(&app)?;
     let (text, changes) = edits::chosen(&dir, &caller, request.changes).await?;
     let target = door.target.clone();

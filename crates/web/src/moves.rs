@@ -1,11 +1,11 @@
-//! `POST /v1/verbs/move`: an app from the target of the request to another. Where next:
-//! `apps::move_app`.
+//! An app from the target of the request to another: `POST /v1/verbs/move` for the command line,
+//! `POST /v1/apps/{app}/move` for the canvas. Where next: `apps::move_app`.
 
 use std::path::PathBuf;
 
 use apps::MoveOptions;
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::Door;
 use crate::answer::Refusal;
 use crate::person::Caller;
+use crate::life::begin;
 use crate::verbs::{lines, report};
 
 #[derive(Deserialize)]
@@ -52,4 +53,37 @@ pub(crate) async fn move_app(
     lines(&door, "move", &request.app, &caller, move |events| async move {
         apps::move_app(&from, &to, &app, &options, &mut report(events)).await
     })
+}
+
+/// What the canvas says of a move; the folder is the one that the server knows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CarryRequest {
+    to: String,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    undo: bool,
+}
+
+/// Moves an app, and answers with the operation's number.
+pub(crate) async fn carry(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<CarryRequest>,
+) -> Result<Response, Refusal> {
+    let from = door.target.clone();
+    let to = door.elsewhere.other(&door, &request.to, &headers).await?;
+    let options = MoveOptions {
+        dir: door.registry.dir(&app).ok(),
+        dry_run: request.dry_run,
+        undo: request.undo,
+        by: caller.person.name.clone(),
+    };
+    let name = app.clone();
+    Ok(begin(&door, "move", &app, &caller, move |said| async move {
+        apps::move_app(&from, &to, &name, &options, &mut report(said)).await
+    }))
 }

@@ -5,7 +5,7 @@
 //! the machine, or ends the server, is on the socket only.
 
 use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post, put};
@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::answer::Refusal;
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
+use crate::targets::Away;
 use crate::{
     Door, Error, app, asset, care, catalogues, code, data, edits, git, guard, import, inside,
     kubernetes, life, modules, moves, stream, targets, terminal, upgrade, verbs,
@@ -77,12 +78,16 @@ fn table() -> Router<Door> {
         .route("/v1/operations/{id}", get(life::operation))
         .route("/v1/operations/{id}/cancel", post(cancel))
         .route("/v1/stream", get(stream::stream))
+        .route("/v1/apps/{app}/move", post(moves::carry))
+        .route("/v1/targets", get(targets::list))
+        .route("/v1/targets/{name}/check", post(targets::check))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
 }
 
 /// The socket's routes; its peers are the owner.
 pub(crate) fn socket(door: &Door) -> Router {
-    let away = middleware::from_fn_with_state(door.clone(), targets::away);
+    let away = Away { door: door.clone(), routes: at, by_use: true };
+    let away = middleware::from_fn_with_state(away, targets::away);
     at(door).merge(targets::router(door)).layer(away)
 }
 
@@ -129,10 +134,14 @@ pub(crate) fn at(door: &Door) -> Router {
 
 /// The canvas's routes, guarded.
 pub(crate) fn canvas(door: &Door) -> Router {
+    let there = |there: &Door| table().with_state(there.clone());
+    let away = Away { door: door.clone(), routes: there, by_use: false };
     let inside = table()
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", delete(end_session))
         .route("/v1/session", delete(leave))
+        .layer(middleware::from_fn_with_state(away, targets::away))
+        // Outside of all: nobody reaches a target without a session.
         .layer(middleware::from_fn_with_state(door.clone(), guard::session));
     let outside = Router::new()
         .route("/v1/session", post(enter))
@@ -161,14 +170,24 @@ async fn version(State(door): State<Door>) -> Response {
     Json(&*door.about).into_response()
 }
 
-async fn me(State(door): State<Door>, Extension(caller): Extension<Caller>) -> Response {
-    Json(json!({
-        "person": caller.person,
-        "version": env!("CARGO_PKG_VERSION"),
-        "target": { "name": door.about["node"].as_str().unwrap_or("this machine"),
-            "url": door.target.http.to_string() },
-    }))
-    .into_response()
+/// Who asks, and at which target: said without asking the target, which may not answer.
+async fn me(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let target = match targets::named(&headers, &uri).filter(|name| name != apps::HERE) {
+        Some(name) => {
+            let kept = door.elsewhere.settings(&name)?;
+            json!({ "name": name, "url": kept.address, "protected": kept.protected, "away": true })
+        }
+        None => json!({ "name": door.about["node"].as_str().unwrap_or("this machine"),
+            "url": door.target.http.to_string(), "protected": false, "away": false }),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(Json(json!({ "person": caller.person, "version": version, "target": target }))
+        .into_response())
 }
 
 async fn cancel(

@@ -115,6 +115,9 @@ impl Hub {
 pub(crate) struct StreamQuery {
     #[serde(default)]
     app: Option<String>,
+    /// Read on the way here (`targets.rs`).
+    #[serde(default, rename = "target")]
+    _target: Option<String>,
 }
 
 /// The stream of one page.

@@ -1,8 +1,9 @@
-//! Targets: those a server knows, and every other request of the socket at one of them.
+//! Targets: those a server knows, and every other request at one of them, through either door.
 //!
-//! A request with the header `shelf-target` is answered as if the server's apps ran there. Each
-//! target has operations and a stream of its own, so that nothing of it is told as news of this
-//! machine. Where next: `apps`' `targets.rs`.
+//! A request with the header `shelf-target` is answered as if the server's apps ran there; an
+//! event stream and a terminal, which a page opens without headers, say `target=` in their query.
+//! Each target has operations and a stream of its own, so that nothing of it is told as news of
+//! this machine. Where next: `apps`' `targets.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apps::{HERE, Target, TargetSettings, Targets};
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -23,8 +24,9 @@ use tower::ServiceExt;
 
 use crate::answer::Refusal;
 use crate::operations::Operations;
+use crate::person::Caller;
 use crate::stream::Hub;
-use crate::{Door, kubernetes, routes};
+use crate::{Door, kubernetes};
 
 /// Names the target of a request.
 const TARGET: &str = "shelf-target";
@@ -52,6 +54,11 @@ impl Elsewhere {
         Self { targets, here, doors: Mutex::default() }
     }
 
+    /// What is kept of a target, without asking it anything.
+    pub(crate) fn settings(&self, name: &str) -> Result<TargetSettings, apps::Error> {
+        self.targets.get(name)
+    }
+
     /// A target as another verb than its own meets it. A protected one must be `confirmed`.
     pub(crate) async fn other(
         &self,
@@ -71,16 +78,19 @@ impl Elsewhere {
     /// The door to a target, asked anew what it can do if that was long ago.
     pub(crate) async fn door(&self, here: &Door, name: &str) -> Result<Door, apps::Error> {
         let settings = self.targets.get(name)?;
-        let known = self.doors.lock().await.get(name).and_then(|known| {
-            let same = known.settings == settings;
-            same.then(|| (known.door.clone(), known.at.elapsed() < FRESH))
-        });
-        if let Some((door, true)) = known {
-            return Ok(door);
+        if let Some(known) = self.doors.lock().await.get(name)
+            && known.settings == settings
+            && known.at.elapsed() < FRESH
+        {
+            return Ok(known.door.clone());
         }
         let target = apps::reach(&here.target, settings.clone()).await?;
+        // Looked at once more after the asking: of two requests that came together both go on at
+        // the same door, or one would never hear what the other's verb says.
+        let mut doors = self.doors.lock().await;
+        let known = doors.get(name).filter(|known| known.settings.server == settings.server);
         let door = match known {
-            Some((door, _)) => Door { target, ..door },
+            Some(known) => Door { target, ..known.door.clone() },
             None => {
                 let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
                 let hub = Arc::new(Hub::new(now * 1000));
@@ -96,27 +106,36 @@ impl Elsewhere {
             }
         };
         let reached = Reached { at: Instant::now(), settings, door: door.clone() };
-        self.doors.lock().await.insert(name.to_owned(), reached);
+        doors.insert(name.to_owned(), reached);
         Ok(door)
     }
 }
 
-/// Routes of targets themselves.
+/// Changing targets, and what opens them: for the socket alone.
 pub(crate) fn router(door: &Door) -> Router {
     Router::new()
-        .route("/v1/targets", get(list))
         .route("/v1/targets/{name}", put(keep).delete(forget))
         .route("/v1/targets/{name}/use", post(use_))
-        .route("/v1/targets/{name}/check", post(check))
         .route("/v1/targets/{name}/kubeconfig", get(opens))
         .with_state(door.clone())
 }
 
+/// One of the two doors as it sends requests to targets.
+#[derive(Clone)]
+pub(crate) struct Away {
+    pub(crate) door: Door,
+    /// Its routes at a target.
+    pub(crate) routes: fn(&Door) -> Router,
+    /// Whether a request that names no target means the one that is used. A page says in its
+    /// address which one it shows.
+    pub(crate) by_use: bool,
+}
+
 /// What is said on apps goes to the target that is meant.
-pub(crate) async fn away(State(door): State<Door>, request: Request, next: Next) -> Response {
-    match target_of(&door, &request) {
+pub(crate) async fn away(State(away): State<Away>, request: Request, next: Next) -> Response {
+    match target_of(&away, &request) {
         Ok(name) if name == HERE => next.run(request).await,
-        Ok(name) => match send(&door, &name, request).await {
+        Ok(name) => match send(&away, &name, request).await {
             Ok(mut answer) => {
                 if let Ok(value) = HeaderValue::from_str(&name) {
                     answer.headers_mut().insert(TARGET, value);
@@ -129,29 +148,40 @@ pub(crate) async fn away(State(door): State<Door>, request: Request, next: Next)
     }
 }
 
+/// The target that a request names, in its header or in its query.
+pub(crate) fn named(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        target: Option<String>,
+    }
+    let said = headers.get(TARGET).and_then(|name| name.to_str().ok()).map(str::to_owned);
+    said.or_else(|| Query::<Named>::try_from_uri(uri).ok()?.0.target)
+}
+
 /// The target that a request means; this machine for what is not said on apps.
-fn target_of(door: &Door, request: &Request) -> Result<String, apps::Error> {
+fn target_of(away: &Away, request: &Request) -> Result<String, apps::Error> {
     let path = request.uri().path();
-    let said = request.headers().get(TARGET).and_then(|name| name.to_str().ok());
     let on_apps = ["/v1/apps", "/v1/verbs/", "/v1/namespaces/", kubernetes::LEAD]
         .iter()
         .any(|lead| path.starts_with(lead))
         && path != "/v1/verbs/build";
-    match said {
-        Some(name) if on_apps || path.starts_with("/v1/operations") => Ok(name.to_owned()),
-        None if on_apps => door.elsewhere.targets.used(),
+    let follows = path.starts_with("/v1/operations") || path == "/v1/stream";
+    match named(request.headers(), request.uri()) {
+        Some(name) if on_apps || follows => Ok(name),
+        None if on_apps && away.by_use => away.door.elsewhere.targets.used(),
         _ => Ok(HERE.to_owned()),
     }
 }
 
-async fn send(door: &Door, name: &str, request: Request) -> Result<Response, apps::Error> {
-    let there = door.elsewhere.door(door, name).await?;
+async fn send(away: &Away, name: &str, request: Request) -> Result<Response, apps::Error> {
+    let there = away.door.elsewhere.door(&away.door, name).await?;
     let settings = there.target.cluster.as_ref().map(|cluster| &cluster.settings);
     let protected = settings.is_some_and(|settings| settings.protected);
     if protected && changes(&request) && !confirms(request.headers(), name) {
         return Err(unconfirmed(name));
     }
-    // What the first table of routes found in the path must not be found once more.
+    // What the first table of routes found in the path must not be found once more; who asks, and
+    // the connection of one who wants it whole, stay.
     let (mut parts, body) = request.into_parts();
     let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let mut request = Request::new(body);
@@ -161,7 +191,10 @@ async fn send(door: &Door, name: &str, request: Request) -> Result<Response, app
     if let Some(upgrade) = upgrade {
         request.extensions_mut().insert(upgrade);
     }
-    match routes::at(&there).oneshot(request).await {
+    if let Some(caller) = parts.extensions.remove::<Caller>() {
+        request.extensions_mut().insert(caller);
+    }
+    match (away.routes)(&there).oneshot(request).await {
         Ok(answer) => Ok(answer),
         Err(never) => match never {},
     }
@@ -183,15 +216,18 @@ fn unconfirmed(name: &str) -> apps::Error {
 
 /// Whether a request changes something on its target.
 fn changes(request: &Request) -> bool {
-    let looks =
-        ["/plan", "/check", "/backup", "/cancel", "/edits", "/presence", "/layout", "/file"];
+    // The app's file is no target's: what changes it alone changes nothing there.
+    let looks = [
+        "/plan", "/check", "/backup", "/cancel", "/edits", "/presence", "/layout", "/file", "/undo",
+        "/redo", "/fork", "/v1/apps",
+    ];
     // A program or a terminal in a copy can do anything to it.
     let reaches = request.headers().contains_key(header::UPGRADE);
     (request.method() != Method::GET || reaches)
         && !looks.iter().any(|end| request.uri().path().ends_with(end))
 }
 
-async fn list(State(door): State<Door>) -> Result<Response, Refusal> {
+pub(crate) async fn list(State(door): State<Door>) -> Result<Response, Refusal> {
     Ok(Json(json!({ "targets": door.elsewhere.targets.list()? })).into_response())
 }
 
@@ -262,7 +298,10 @@ async fn use_(State(door): State<Door>, Path(name): Path<String>) -> Result<Resp
     Ok(Json(json!({ "used": name })).into_response())
 }
 
-async fn check(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
+pub(crate) async fn check(
+    State(door): State<Door>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
     if name == door.target.name() {
         return Ok(Json(apps::check_here(&door.target).await?).into_response());
     }

@@ -48,6 +48,9 @@ struct Said {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TerminalQuery {
     pod: Option<String>,
+    /// Read on the way here (`targets.rs`).
+    #[serde(default, rename = "target")]
+    _target: Option<String>,
     #[serde(default = "rows")]
     rows: u16,
     #[serde(default = "cols")]

@@ -1,5 +1,6 @@
 // Talks HTTP to the server. A call never throws: it answers `{ ok, value }` or `{ ok: false, error }`.
 // Queries want a throw, so `wanted` turns the one into the other. Where next: queries.ts, stream.ts.
+import { targetHeaders } from "./target";
 import type { Diagnostic, ErrorBody } from "./types";
 
 /** What the server, or the way to it, answered instead of a value. */
@@ -35,19 +36,52 @@ function isErrorBody(value: unknown): value is { error: ErrorBody } {
   return typeof error === "object" && error !== null && typeof error.message === "string";
 }
 
+/** Asks the person for the name of a protected target; null: they think better of it. */
+type Asker = (why: string) => Promise<string | null>;
+let asker: Asker | null = null;
+
+/** Who asks when a target is protected: the page's one dialog for it. */
+export function askedBy(ask: Asker | null): void {
+  asker = ask;
+}
+
 export async function call<T>(
   method: Method,
   path: string,
   body?: unknown,
   signal?: AbortSignal,
 ): Promise<Answer<T>> {
+  const confirmed: string[] = [];
+  for (;;) {
+    const answer = await send<T>(method, path, body, confirmed, signal);
+    if (answer.ok || answer.error.code !== "target/protected" || asker === null) return answer;
+    // A move may change two protected targets: each is asked for.
+    const name = await asker(answer.error.message);
+    if (name === null) {
+      const { status, code } = answer.error;
+      return { ok: false, error: new Refusal(status, { code, message: "you did not name the target" }) };
+    }
+    confirmed.push(name);
+  }
+}
+
+async function send<T>(
+  method: Method,
+  path: string,
+  body: unknown,
+  confirmed: readonly string[],
+  signal?: AbortSignal,
+): Promise<Answer<T>> {
+  const headers: Record<string, string> = { ...targetHeaders };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (confirmed.length > 0) headers["shelf-confirm"] = confirmed.join(",");
   let response: Response;
   try {
     response = await fetch(path, {
       method,
       signal,
       credentials: "same-origin",
-      headers: body === undefined ? undefined : { "content-type": "application/json" },
+      headers,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (cause) {

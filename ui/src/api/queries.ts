@@ -18,6 +18,7 @@ import type {
   Release,
   StatusReport,
   SystemReport,
+  TargetRow,
   UndoPlan,
   Upgrades,
 } from "./types";
@@ -51,6 +52,7 @@ export const keys = {
   backups: (app: string) => ["app", app, "backups"] as const,
   upgrades: (app: string) => ["app", app, "upgrades"] as const,
   sessions: ["sessions"] as const,
+  targets: ["targets"] as const,
   metrics: (app: string) => ["app", app, "metrics"] as const,
   events: (app: string) => ["app", app, "events"] as const,
   plan: (app: string, changes: readonly string[] | "all") => ["app", app, "plan", changes] as const,
@@ -156,6 +158,12 @@ export const queries = {
       queryKey: keys.sessions,
       queryFn: ({ signal }) =>
         wanted(get<{ sessions: BrowserSession[] }>("/v1/sessions", signal)).then((it) => it.sessions),
+    }),
+  targets: () =>
+    queryOptions({
+      queryKey: keys.targets,
+      queryFn: ({ signal }) =>
+        wanted(get<{ targets: TargetRow[] }>("/v1/targets", signal)).then((it) => it.targets),
     }),
   metrics: (app: string) =>
     queryOptions({

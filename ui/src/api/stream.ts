@@ -1,5 +1,6 @@
 // The event stream of the server, kept alive: reconnects with growing pauses, and knows how old what
 // it last heard is, so that every status can say its age. Where next: src/state/live.ts (who listens).
+import { withTarget } from "./target";
 import type { StreamEvent } from "./types";
 
 const KINDS = ["model", "status", "operation", "layout", "people", "ping"] as const;
@@ -53,8 +54,8 @@ export function openStream(
   };
   function connect() {
     if (closed) return;
-    const query = app === null ? "" : `?app=${encodeURIComponent(app)}`;
-    const it = new EventSource(`/v1/stream${query}`);
+    const query = withTarget(new URLSearchParams(app === null ? {} : { app })).toString();
+    const it = new EventSource(query === "" ? "/v1/stream" : `/v1/stream?${query}`);
     source = it;
     it.onopen = heard;
     it.onerror = () => {

@@ -44,8 +44,18 @@ export interface ErrorBody {
 export interface Me {
   person: { name: string; initials: string };
   version: string;
-  target: { name: string; url?: string; protected?: boolean };
+  target: { name: string; url?: string | null; protected: boolean; away: boolean };
   token_for_ws?: string;
+}
+
+/** A place where apps run: this machine (`local`), or a cluster that a kubeconfig leads to. */
+export interface TargetRow {
+  name: string;
+  server: string | null;
+  registry: string | null;
+  address: string | null;
+  protected: boolean;
+  used: boolean;
 }
 
 export interface AppRow {

@@ -51,7 +51,8 @@ export function AppActions({ app, me }: { app: string; me: Me }) {
         : null;
   const url = status?.url ?? model.url;
   const go = async () => {
-    if (me.target.protected) {
+    // What changes on a protected target is seen first.
+    if (me.target.protected && at !== to.plan(app)) {
       navigate(to.plan(app));
       return;
     }

@@ -1,4 +1,5 @@
 // Verbs on what runs that are asked for on the canvas: a new login for a wire, and links to share.
+import { base } from "../api/target";
 import type { StatusReport, Wire } from "../api/types";
 import { startVerb } from "../go/operations";
 import { toast } from "../parts/Live";
@@ -27,7 +28,7 @@ export function noRotation(wire: Tie, status: StatusReport | undefined): string 
 export function share(app: string, what: { block: string } | { wire: string }): void {
   const path =
     "block" in what ? to.canvas(app, what.block) : `${to.canvas(app)}?wire=${encodeURIComponent(what.wire)}`;
-  void navigator.clipboard?.writeText(location.origin + path).then(
+  void navigator.clipboard?.writeText(location.origin + base + path).then(
     () => toast("Link copied: it opens here, for whoever may see this server"),
     () => toast("The browser did not allow copying", { tone: "bad" }),
   );

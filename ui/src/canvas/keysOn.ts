@@ -1,12 +1,11 @@
 // Listens for keys and does what the table says. Single letters act only while the canvas has the
 // focus; a few keys act everywhere. Where next: keys.ts (the table).
 import { useEffect } from "react";
-import { navigate } from "wouter/use-browser-location";
 import type { Model, Positions } from "../api/types";
 import { useDrawers } from "../drawers/state";
 import { isSingle, KEYS, type Key, type KeyId, keyOf } from "../keys";
 import { announce } from "../parts/Live";
-import { to } from "../routes";
+import { navigate, to } from "../routes";
 import { useCanvas } from "../state/canvas";
 import { modelOf, move, redo, undo } from "../state/edits";
 import { useTheme } from "../state/theme";

@@ -28,6 +28,12 @@ const TITLES: Record<string, [running: string, done: string]> = {
   undo: ["Taking back the last Go", "is as it was before the last Go"],
 };
 
+function titles({ verb, result }: Operation): [running: string, done: string] {
+  if (verb === "move" && result?.dry_run === true) return ["Looking", "can move"];
+  if (verb === "move" && result?.undone === true) return ["Looking", "is where it was"];
+  return TITLES[verb] ?? [verb, "is done"];
+}
+
 export interface GoPanelProps {
   app: string;
   place?: "canvas" | "page";
@@ -59,7 +65,7 @@ function stateOf(operation: Operation): string {
 }
 
 function titleOf(operation: Operation): string {
-  const [running, done] = TITLES[operation.verb] ?? [operation.verb, "is done"];
+  const [running, done] = titles(operation);
   return operation.running ? `${running}: ${operation.app}` : `${operation.app} ${done}`;
 }
 
@@ -213,7 +219,8 @@ interface GoResult {
 
 function Done({ operation }: { operation: Operation }) {
   const result = (operation.result ?? {}) as GoResult;
-  const url = result.url ?? operation.progress.done?.url ?? null;
+  const looked = operation.result?.dry_run === true;
+  const url = looked ? null : (result.url ?? operation.progress.done?.url ?? null);
   const took = result.seconds ?? operation.progress.done?.seconds ?? null;
   const address = useRef<HTMLButtonElement>(null);
   const [copied, setCopied] = useState(false);

@@ -7,6 +7,7 @@ export const CARE: Record<string, [running: string, done: string]> = {
   backup: ["Backing up", "is backed up"],
   restore: ["Restoring", "is restored"],
   copy: ["Copying", "is copied"],
+  move: ["Moving", "has moved"],
   upgrade: ["Trying the newer version", "was tried with the newer version"],
 };
 
@@ -32,6 +33,31 @@ const leftOut = (all: unknown): string[] =>
     (it) => `Without ${it.block}: ${it.reason}.`,
   );
 
+interface Moved {
+  from: string;
+  to: string;
+  dry_run: boolean;
+  undone: boolean;
+  parts: Part[];
+  kept: string | null;
+  still_seconds: number;
+}
+
+/** What became of a move, or would: where it lives, with what, and for how long nobody could write. */
+function moveLines(result: Record<string, unknown>): string[] {
+  const { from, to, dry_run, undone, parts: held, kept, still_seconds } = result as unknown as Moved;
+  if (undone) return [`The move to ${to} is taken back: it lives on ${from} as before.`];
+  const blocks = held.map(([block]) => block);
+  if (dry_run)
+    return [
+      `It can go from ${from} to ${to}, ${blocks.length > 0 ? `with the data of ${list(blocks)}` : "and holds no data"}. Nothing was changed.`,
+    ];
+  return [
+    `It lives on ${to} now; nobody could write for ${seconds(still_seconds)}. ${blocks.length > 0 ? `It has ${parts(held)}.` : ""}`.trim(),
+    `On ${from} it is stopped, with its data${kept ? ` and the backup ${kept}` : ""}, until it is removed there.`,
+  ];
+}
+
 /** Sentences about the result of a verb; none for a verb that is told elsewhere. */
 export function careLines(verb: string, result: Record<string, unknown> | null): string[] {
   if (result === null) return [];
@@ -46,6 +72,7 @@ export function careLines(verb: string, result: Record<string, unknown> | null):
     ];
   if (verb === "restore" || verb === "copy")
     return [`${result.app} has ${parts(result.parts)}.`, ...leftOut(result.left_out)];
+  if (verb === "move") return moveLines(result);
   if (verb !== "upgrade") return [];
   const tried = result.rehearsal as Rehearsal | undefined;
   if (!tried) return [];

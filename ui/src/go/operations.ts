@@ -193,6 +193,7 @@ export type Verb =
   | "backup"
   | "restore"
   | "copy"
+  | "move"
   | "upgrade";
 
 export type Started = { ok: true; id: string } | { ok: false; error: Refusal };
@@ -219,11 +220,9 @@ export async function startVerb(
   return { ok: true, id };
 }
 
-export function startGo(app: string, body: { changes?: string[]; confirm?: string } = {}): Promise<Started> {
-  const sent: Record<string, unknown> = {};
-  if (body.changes !== undefined) sent.changes = body.changes;
-  if (body.confirm !== undefined) sent.confirm = body.confirm;
-  return startVerb(app, "go", sent);
+/** Goes with all changes of the file, or with those that are named. */
+export function startGo(app: string, changes?: string[]): Promise<Started> {
+  return startVerb(app, "go", changes === undefined ? {} : { changes });
 }
 
 /** Ends a verb where it waits. */

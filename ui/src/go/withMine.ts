@@ -11,5 +11,5 @@ export async function goWithMine(app: string): Promise<Started | null> {
   if (!(await settled(app))) return null;
   // Other people's changes are theirs to release: they go along only where the plan has their tick.
   const changes = chosen(modelOf(app)?.changes ?? []);
-  return startGo(app, changes === undefined ? {} : { changes });
+  return startGo(app, changes);
 }

@@ -2,7 +2,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Box, Keyboard, Play, SlidersHorizontal, SunMoon } from "lucide-react";
 import { useMemo } from "react";
-import { navigate } from "wouter/use-browser-location";
 import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { addModule } from "../canvas/add";
@@ -12,7 +11,7 @@ import { blockEntries } from "../canvas/verbs";
 import { useDrawers } from "../drawers/state";
 import { shortcutOf } from "../keys";
 import { type Choice, Picker } from "../parts/Picker";
-import { to } from "../routes";
+import { navigate, to } from "../routes";
 import { newest } from "../shelf/Shelf";
 import { useCanvas } from "../state/canvas";
 import { redo, undo } from "../state/edits";

@@ -7,6 +7,7 @@ import { to } from "../routes";
 import { type Theme, useTheme } from "../state/theme";
 import { IconButton } from "./Button";
 import { type Entries, Menu } from "./Menu";
+import { TargetMenu } from "./TargetMenu";
 
 function NavLink({ href, children }: { href: string; children: string }) {
   const [at] = useLocation();
@@ -82,6 +83,7 @@ export function FrameHeader({ app, me }: { app: string | null; me: Me | undefine
           </nav>
         </>
       )}
+      {me && <TargetMenu />}
       <span className="grow" />
       {app !== null && me && <AppActions app={app} me={me} />}
       <AppearanceMenu />

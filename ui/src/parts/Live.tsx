@@ -3,6 +3,7 @@
 import { CircleAlert, CircleCheck, X } from "lucide-react";
 import { useEffect, useState } from "react";
 import { create } from "zustand";
+import { onTarget } from "../api/target";
 import { Button, IconButton } from "./Button";
 
 export interface Toast {
@@ -72,7 +73,7 @@ export function Live() {
             )}
             <div>
               <p>{it.text}</p>
-              {it.command && <code>{it.command}</code>}
+              {it.command && <code>{onTarget(it.command)}</code>}
             </div>
             {it.action && (
               <Button

@@ -14,7 +14,6 @@ import {
   ScrollText,
 } from "lucide-react";
 import { type ReactNode, Suspense, useEffect, useRef, useState } from "react";
-import { navigate } from "wouter/use-browser-location";
 import { queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { CanvasView } from "../canvas/CanvasView";
@@ -29,7 +28,7 @@ import { announce, toast } from "../parts/Live";
 import { lazily } from "../parts/lazily";
 import { type Entries, Menu } from "../parts/Menu";
 import { Status } from "../parts/Status";
-import { to } from "../routes";
+import { navigate, to } from "../routes";
 import { Shelf } from "../shelf/Shelf";
 import { useCanvas } from "../state/canvas";
 import { wordOf } from "../state/status";

@@ -10,11 +10,9 @@ import type { Diagnostic, Edited, PlanReport } from "../api/types";
 import { GoPanel } from "../go/GoPanel";
 import { startGo, useOperation } from "../go/operations";
 import { Button } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
 import { Empty, Loading, Problem } from "../parts/Empty";
 import { announce, toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
-import { TextField } from "../parts/TextField";
 import { to } from "../routes";
 import { inOrder, useEdits } from "../state/edits";
 import { useLive } from "../state/live";
@@ -38,7 +36,6 @@ export function PlanPage({ app }: { app: string }) {
   const model = useQuery(queries.model(app));
   const me = useQuery(queries.me());
   const [ticks, setTicks] = useState<Ticks>(new Map());
-  const [asking, setAsking] = useState(false);
   const [starting, setStarting] = useState(false);
   const operation = useOperation(app);
   const connected = useLive((state) => state.connected);
@@ -69,19 +66,17 @@ export function PlanPage({ app }: { app: string }) {
           ? "the plan is being made"
           : null;
 
-  const send = async (confirm?: string) => {
+  const send = async () => {
     setStarting(true);
-    const started = await startGo(app, { changes: ids, confirm });
+    const started = await startGo(app, ids);
     setStarting(false);
-    setAsking(false);
     if (!started.ok) toast(`Go was refused: ${started.error.message}`, { tone: "bad" });
     else window.scrollTo({ top: 0 });
   };
   const press = () => {
     if (why !== null) announce(`Go waits: ${why}`);
     if (why !== null || starting) return;
-    if (guarded) setAsking(true);
-    else void send();
+    void send();
   };
   const pressed = useRef(press);
   pressed.current = press;
@@ -127,7 +122,7 @@ export function PlanPage({ app }: { app: string }) {
             <p id="plan-why" className="muted">
               {why ??
                 (guarded
-                  ? `${me.data?.target.name} is protected: it asks for the app's name`
+                  ? `${me.data?.target.name} is protected: its name is asked for`
                   : nothing
                     ? "nothing to change; it only makes sure that all is up"
                     : `on ${me.data?.target.name ?? "this machine"}`)}
@@ -181,14 +176,6 @@ export function PlanPage({ app }: { app: string }) {
           </div>
         )}
       </div>
-      <Confirm
-        app={app}
-        target={me.data?.target.name ?? ""}
-        open={asking}
-        busy={starting}
-        onClose={() => setAsking(false)}
-        onGo={send}
-      />
     </div>
   );
 }
@@ -485,45 +472,5 @@ export function DiagnosticLine({ app, diagnostic }: { app: string; diagnostic: D
         </p>
       ))}
     </li>
-  );
-}
-
-function Confirm(props: {
-  app: string;
-  target: string;
-  open: boolean;
-  busy: boolean;
-  onClose(): void;
-  onGo(confirm: string): void;
-}) {
-  const [typed, setTyped] = useState("");
-  const right = typed.trim() === props.app;
-  return (
-    <Dialog
-      open={props.open}
-      onClose={props.onClose}
-      title={`Go on ${props.target}`}
-      actions={
-        <>
-          <Button onClick={props.onClose}>Not now</Button>
-          <Button weight="primary" disabled={!right || props.busy} onClick={() => props.onGo(typed.trim())}>
-            Go
-          </Button>
-        </>
-      }
-    >
-      <p>
-        <strong>{props.target}</strong> is protected. Type the app's name, <code>{props.app}</code>, to go.
-      </p>
-      <TextField
-        label="Name of the app"
-        autoComplete="off"
-        value={typed}
-        onChange={setTyped}
-        onKeyDown={(event) => {
-          if (event.key === "Enter" && right) props.onGo(typed.trim());
-        }}
-      />
-    </Dialog>
   );
 }

@@ -1,7 +1,7 @@
 // The backups of an app: made here, put back here or into an app of their own, and a copy of what runs.
 // One that is sealed with a key is restored by the command line, which alone takes keys.
 import { useQuery } from "@tanstack/react-query";
-import { Archive, CalendarClock, CopyPlus, Trash2 } from "lucide-react";
+import { Archive, ArrowRightLeft, CalendarClock, CopyPlus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { queries } from "../api/queries";
 import type { Backup } from "../api/types";
@@ -16,6 +16,7 @@ import { isName } from "../state/names";
 import { useNow } from "../system/useNow";
 import { ago, bytes, when } from "../system/words";
 import { DeleteBackup, ScheduleDialog } from "./KeepBackups";
+import { MoveDialog } from "./MoveDialog";
 
 const LABELS: Record<string, string> = {
   backup: "made by hand",
@@ -37,6 +38,8 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
   const [all, setAll] = useState(false);
   const [restoring, setRestoring] = useState<Backup | null>(null);
   const [copying, setCopying] = useState(false);
+  const [moving, setMoving] = useState(false);
+  const targets = useQuery(queries.targets()).data ?? [];
   const [scheduling, setScheduling] = useState(false);
   const [deleting, setDeleting] = useState<Backup | null>(null);
   const busy = operation?.running === true || !connected;
@@ -59,6 +62,15 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
           </p>
         </div>
         <div className="row">
+          {targets.length > 1 && (
+            <Button
+              icon={<ArrowRightLeft size={15} aria-hidden="true" />}
+              disabled={busy || !runs}
+              onClick={() => setMoving(true)}
+            >
+              Move…
+            </Button>
+          )}
           <Button
             icon={<CopyPlus size={15} aria-hidden="true" />}
             disabled={busy || !runs}
@@ -131,6 +143,7 @@ export function Backups({ app, runs }: { app: string; runs: boolean }) {
         <ScheduleDialog app={app} schedule={data?.schedule ?? null} onClose={() => setScheduling(false)} />
       )}
       {deleting && <DeleteBackup app={app} backup={deleting} onClose={() => setDeleting(null)} />}
+      {moving && <MoveDialog app={app} targets={targets} onClose={() => setMoving(false)} />}
       {copying && <Copy app={app} onClose={() => setCopying(false)} />}
     </section>
   );

@@ -13,7 +13,6 @@ import { Dialog } from "../parts/Dialog";
 import { Empty, Loading, Problem } from "../parts/Empty";
 import { toast } from "../parts/Live";
 import { Badge } from "../parts/Status";
-import { TextField } from "../parts/TextField";
 import { to } from "../routes";
 import { useLive } from "../state/live";
 import { useNow } from "../system/useNow";
@@ -193,36 +192,25 @@ function Compare({
 }
 
 function Back({ app, release, onClose }: { app: string; release: Release | null; onClose(): void }) {
-  const me = useQuery(queries.me());
-  const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const now = useNow(10_000);
-  const guarded = me.data?.target.protected === true;
-  const ready = !guarded || typed.trim() === app;
-  const close = () => {
-    setTyped("");
-    onClose();
-  };
   return (
     <Dialog
       open={release !== null}
-      onClose={close}
+      onClose={onClose}
       title={`Go back to ${release?.release ?? ""}`}
       actions={
         <>
-          <Button onClick={close}>Not now</Button>
+          <Button onClick={onClose}>Not now</Button>
           <Button
             weight="primary"
-            disabled={!ready || busy}
+            disabled={busy}
             onClick={async () => {
               if (release === null) return;
               setBusy(true);
-              const body = guarded
-                ? { release: release.release, confirm: typed.trim() }
-                : { release: release.release };
-              const started = await startVerb(app, "rollback", body);
+              const started = await startVerb(app, "rollback", { release: release.release });
               setBusy(false);
-              if (started.ok) close();
+              if (started.ok) onClose();
               else toast(`Not gone back: ${started.error.message}`, { tone: "bad" });
             }}
           >
@@ -240,18 +228,6 @@ function Back({ app, release, onClose }: { app: string; release: Release | null;
           <strong>Data stays as it is now.</strong> If a step changed the database since, the older code meets
           the newer data.
         </p>
-        {guarded && (
-          <TextField
-            label={
-              <>
-                Type {app}, because {me.data?.target.name} is protected
-              </>
-            }
-            autoComplete="off"
-            value={typed}
-            onChange={setTyped}
-          />
-        )}
       </div>
     </Dialog>
   );

@@ -15,21 +15,17 @@ import { ago, bytes, when } from "../system/words";
 
 export function UndoGo({ app, onClose }: { app: string; onClose(): void }) {
   const plan = useQuery(queries.undoGo(app));
-  const me = useQuery(queries.me()).data;
   const [data, setData] = useState(false);
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const now = useNow(10_000);
   const it = plan.data;
-  // Rows that were written since are lost: that is said with the app's name, on any target.
-  const guarded = data || me?.target.protected === true;
-  const ready = it !== undefined && (!guarded || typed.trim() === app);
+  // Rows that were written since are lost: that is said with the app's name.
+  const ready = it !== undefined && (!data || typed.trim() === app);
   const undo = async () => {
     if (!it) return;
     setBusy(true);
-    const body: Record<string, unknown> = { data, expect: it.running.release };
-    if (me?.target.protected) body.confirm = typed.trim();
-    const started = await startVerb(app, "undo-go", body);
+    const started = await startVerb(app, "undo-go", { data, expect: it.running.release });
     setBusy(false);
     if (started.ok) {
       toast("The last Go is being taken back", { command: `shelf undo --go${data ? " --data" : ""}` });
@@ -107,13 +103,9 @@ export function UndoGo({ app, onClose }: { app: string; onClose(): void }) {
               ))}
             </ul>
           )}
-          {guarded && (
+          {data && (
             <TextField
-              label={
-                data
-                  ? `Type ${app}, because what was written since is replaced`
-                  : `Type ${app}, because ${me?.target.name ?? "the target"} is protected`
-              }
+              label={`Type ${app}, because what was written since is replaced`}
               autoComplete="off"
               value={typed}
               onChange={setTyped}

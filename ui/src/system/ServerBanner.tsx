@@ -2,12 +2,17 @@
 // Nothing is taken away; statuses age, and Go says why it waits. Where next: staleness.ts.
 import { CloudOff } from "lucide-react";
 import { useEffect, useRef } from "react";
+import { target } from "../api/target";
 import { Button } from "../parts/Button";
 import { announce } from "../parts/Live";
 import { retryNow, useLive } from "../state/live";
 import "./system.css";
 import { useNow } from "./useNow";
 import { seconds } from "./words";
+
+/** Who does not answer: behind a target stands the server, which asks it for us. */
+const WHO = target ?? "The server";
+const WHY = target ? `Can it be reached? shelf target check ${target}` : "Is shelf serve up?";
 
 /** A hiccup shorter than this is not worth a word. */
 const QUIET_MS = 1_500;
@@ -26,8 +31,8 @@ export function ServerBanner() {
 
   const was = useRef(false);
   useEffect(() => {
-    if (shown && !was.current) announce("The server cannot be reached. What you see may be out of date.");
-    if (!shown && was.current && connected) announce("The server is back.");
+    if (shown && !was.current) announce(`${WHO} cannot be reached. What you see may be out of date.`);
+    if (!shown && was.current && connected) announce(`${WHO} is back.`);
     was.current = shown;
   }, [shown, connected]);
 
@@ -37,10 +42,10 @@ export function ServerBanner() {
     <section className="server-banner" aria-label="Connection">
       <CloudOff size={16} aria-hidden="true" />
       <p>
-        <strong>The server cannot be reached.</strong>{" "}
+        <strong>{WHO} cannot be reached.</strong>{" "}
         {heardAt > 0 && <>Last word {seconds(Math.floor((now - heardAt) / 1000))} ago; </>}
         {left > 0 ? `next try in ${left} s.` : "trying now …"}{" "}
-        <span className="muted">What runs keeps running. Is shelf serve up?</span>
+        <span className="muted">What runs keeps running. {WHY}</span>
       </p>
       <Button small onClick={retryNow}>
         Try now

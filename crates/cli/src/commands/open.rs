@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use http::Method;
 use serde_json::json;
 
+use super::target::elsewhere;
 use super::{Outcome, say};
 use crate::arguments::Open;
 use crate::settings::{Global, person};
@@ -13,7 +14,14 @@ use crate::settings::{Global, person};
 pub(crate) async fn open(global: &Global, options: &Open) -> Outcome {
     let name = options.name.clone().unwrap_or_else(person);
     let client = global.client();
-    let value = client.json(Method::POST, "/v1/sessions", Some(&json!({ "name": name }))).await?;
+    let asked = json!({ "name": name });
+    let mut value = client.json(Method::POST, "/v1/sessions", Some(&asked)).await?;
+    // The same pages, of another target.
+    if let Some(target) = elsewhere(global).await?
+        && let Some(url) = value["url"].as_str()
+    {
+        value["url"] = url.replacen("/open#", &format!("/on/{target}/open#"), 1).into();
+    }
     if global.json {
         say(&json!({"schema": "shelf/open/1", "result": value}).to_string())?;
     } else {

@@ -2,6 +2,7 @@
  * Reads a log from the server as it is written, and goes on where it was after a break. Lines
  * are handed over in batches, so that a flood costs the page one update per batch.
  */
+import { targetHeaders } from "../../api/target";
 import { waitBefore } from "../../system/staleness";
 import type { LogLine } from "./ring";
 
@@ -137,7 +138,7 @@ export async function follow(wish: Wish, listener: Listener, signal: AbortSignal
     let why = "the connection ended";
     try {
       const since = resumed ? once.newest() : wish.since;
-      const answer = await fetch(address(wish, since), { signal });
+      const answer = await fetch(address(wish, since), { signal, headers: targetHeaders });
       if (!answer.ok || answer.body === null) {
         why = await refusal(answer);
         if (answer.status === 404 || answer.status === 422) {

@@ -1,5 +1,6 @@
 // The wire between a terminal on the page and a shell in a copy: bytes both ways, and a few words of
 // JSON for size and end. Knows nothing of xterm. Where next: TerminalPane.tsx.
+import { withTarget } from "../../api/target";
 import { waitBefore } from "../../system/staleness";
 
 export interface Size {
@@ -26,7 +27,7 @@ export function terminalAddress(
   pod: string | null,
   size: Size,
 ): string {
-  const query = new URLSearchParams({ rows: String(size.rows), cols: String(size.cols) });
+  const query = withTarget(new URLSearchParams({ rows: String(size.rows), cols: String(size.cols) }));
   if (pod !== null) query.set("pod", pod);
   const path = `/v1/apps/${encodeURIComponent(app)}/blocks/${encodeURIComponent(block)}/terminal`;
   return `${origin.replace(/^http/, "ws")}${path}?${query.toString()}`;
