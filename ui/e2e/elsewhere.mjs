@@ -2,6 +2,7 @@
 // one, what it says and shows there, and a move back to this machine. The target is a second server with
 // a registry between the two. Where next: ../src/api/target.ts.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { ask, makeApp, must, write } from "./api.mjs";
 import { clean, person } from "./browser.mjs";
@@ -105,6 +106,28 @@ async function roams(server, there, browser) {
   await page.goto(`${server.origin}/on/far/`);
   await page.getByRole("link", { name: APP, exact: true }).waitFor();
   await look(page, "apps");
+  // What it becomes elsewhere, with the address of there.
+  await page.getByRole("button", { name: `More for ${APP}` }).click();
+  await page.getByRole("menuitem", { name: "Export" }).click();
+  const exporting = page.getByRole("dialog", { name: `Export ${APP}` });
+  await exporting.getByLabel("What it becomes").selectOption("helm");
+  await exporting.getByLabel("Where its images are fetched from").fill("registry.example.org/apps");
+  await exporting.getByText("registry.example.org/apps/hello:latest").first().waitFor();
+  await exporting
+    .getByText("shelf --on far -a roamer export helm --registry registry.example.org/apps")
+    .waitFor();
+  assert.deepEqual(await broken(page), []);
+  await look(page, "export");
+  const coming = page.waitForEvent("download");
+  await exporting.getByRole("link", { name: "Download" }).click();
+  const archive = join(server.folder, "roamer-helm.tar.gz");
+  const download = await coming;
+  assert.equal(download.suggestedFilename(), "roamer-helm.tar.gz");
+  await download.saveAs(archive);
+  const chart = execFileSync("tar", ["-xzOf", archive, "roamer-helm/values.yaml"], { encoding: "utf8" });
+  assert.ok(chart.includes("registry.example.org/apps/hello"), chart);
+  await exporting.getByRole("button", { name: "Close", exact: true }).last().click();
+
   const refused = await ask(page, "POST", `/v1/apps/${APP}/stop?target=far`, {});
   assert.equal(refused.body.error.code, "target/protected", JSON.stringify(refused));
   const unknown = await ask(page, "GET", "/v1/apps?target=nowhere");
@@ -118,13 +141,15 @@ async function roams(server, there, browser) {
   assert.deepEqual(await broken(page), []);
   await look(page, "move");
   await moving.getByRole("button", { name: "Look first" }).click();
-  await named(page);
-  assert.match(await done(page, "can move"), /from far to local, and holds no data. Nothing was changed/);
+  assert.match(
+    await done(page, "can move"),
+    /from far to this machine, and holds no data. Nothing was changed/,
+  );
   assert.deepEqual(await there.page(APP), words);
   await press(page.getByRole("button", { name: "Move…" }));
   await moving.getByRole("button", { name: "Move it" }).click();
   await named(page);
-  assert.match(await done(page, "has moved"), /It lives on local now/);
+  assert.match(await done(page, "has moved"), /It lives on this machine now/);
   await look(page, "moved");
   await eventually(20, "it is here", async () => assert.deepEqual(await server.page(APP), words));
   assert.notEqual((await there.page(APP)).status, 200);

@@ -22,6 +22,7 @@ import { learnInterfaces } from "./state/interfaces";
 import { listen } from "./state/live";
 import { startTheme } from "./state/theme";
 import { ServerBanner } from "./system/ServerBanner";
+import { Warnings } from "./system/Warnings";
 
 const AppsPage = lazily(() => import("./apps/AppsPage").then((it) => ({ default: it.AppsPage })));
 const CanvasPage = lazily(() => import("./canvas/CanvasPage").then((it) => ({ default: it.CanvasPage })));
@@ -101,6 +102,7 @@ function Frame() {
       </a>
       <FrameHeader app={app} me={me.data} />
       <ServerBanner />
+      {app !== null && me.isSuccess && <Warnings app={app} />}
       <main id="main" tabIndex={-1}>
         {me.data ? (
           <Boundary>

@@ -7,13 +7,16 @@ use std::path::{Component, Path, PathBuf};
 
 use composer::Facts;
 use composer::graph::From;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, catalogues, load, stock};
 
 /// What an app becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ExportKind {
     /// Objects for `kubectl` and kustomize.
     Yaml,
@@ -21,6 +24,17 @@ pub enum ExportKind {
     Helm,
     /// A file for Docker Compose.
     Compose,
+}
+
+impl ExportKind {
+    /// As the command line says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Yaml => "yaml",
+            Self::Helm => "helm",
+            Self::Compose => "compose",
+        }
+    }
 }
 
 /// How an app is exported.
@@ -66,6 +80,29 @@ pub struct ExportReport {
 /// # Errors
 /// The app is wrong, files are in the way, or they cannot be written.
 pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
+    export_into(dir, options, &options.to)
+}
+
+/// The same as one `.tar.gz`, to be unpacked in the app's folder: `options.to` is the name of the
+/// folder in it, inside the app's.
+///
+/// # Errors
+/// The app is wrong, or a file cannot be written on the way.
+pub fn export_archive(dir: &Path, options: &ExportOptions) -> Result<Vec<u8>> {
+    let failed = |source| Error::Write { path: options.to.clone(), source };
+    let scratch = tempfile::tempdir().map_err(failed)?;
+    let name = options.to.clone();
+    let options = ExportOptions { to: dir.join(&name), dry_run: false, ..options.clone() };
+    export_into(dir, &options, scratch.path())?;
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    // Whose files they were here, and when they were written, is nobody's business there.
+    tar.mode(tar::HeaderMode::Deterministic);
+    tar.append_dir_all(&name, scratch.path()).map_err(failed)?;
+    tar.into_inner().and_then(GzEncoder::finish).map_err(failed)
+}
+
+/// Files that name folders from `options.to`, written at another place.
+fn export_into(dir: &Path, options: &ExportOptions, place: &Path) -> Result<ExportReport> {
     let loaded = load::load_for(options.target.as_deref(), dir)?;
     let app = loaded.graph.app.clone();
     let prefix = options.registry.clone().unwrap_or_else(|| match options.kind {
@@ -139,12 +176,12 @@ pub fn export(dir: &Path, options: &ExportOptions) -> Result<ExportReport> {
         files.extend(modules.iter().map(|(_, folder)| format!("{folder}/")));
     }
     if !options.dry_run {
-        room(&options.to, options.force)?;
+        room(place, options.force)?;
         for (path, text, program) in &made.files {
-            put(&options.to.join(path), text, *program)?;
+            put(&place.join(path), text, *program)?;
         }
         for (module, folder) in modules.iter().filter(|_| compose) {
-            let to = options.to.join(folder);
+            let to = place.join(folder);
             let failed = |source| Error::Write { path: to.clone(), source };
             stock::write_context(module, &to).map_err(failed)?;
         }

@@ -101,7 +101,7 @@ pub use error::{Error, ErrorReport, diagnostics_value};
 pub use event::{BlockState, Event, Events, WireState};
 pub use examples::examples;
 pub use explain::{Explained, explain_object};
-pub use export::{ExportKind, ExportOptions, ExportReport, export};
+pub use export::{ExportKind, ExportOptions, ExportReport, export, export_archive};
 pub use follow::{draft, follow};
 pub use fork::{ForkReport, Lower, Yours, fork, yours};
 pub use given::give;

@@ -4,9 +4,12 @@
 //! `docs/formats/verbs.md` says. Where next: `app.rs`, which refuses most.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+
+/// The longest sentence of a refusal that is not ours.
+const MOST_WORDS: usize = 16 * 1024;
 
 /// A refusal with its status.
 #[derive(Debug)]
@@ -51,6 +54,18 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.status, Json(json!({ "error": self.error }))).into_response()
     }
+}
+
+/// What a route's own reading of a request refuses (a body that is no JSON, a number that is none,
+/// too many bytes), in the shape of all refusals instead of plain text.
+pub(crate) async fn shaped(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let status = response.status();
+    if !status.is_client_error() || !kind.is_some_and(|kind| kind.starts_with(b"text/plain")) {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), MOST_WORDS).await.unwrap_or_default();
+    Refusal::new(status, "request/unfit", String::from_utf8_lossy(&text)).into_response()
 }
 
 impl From<apps::Error> for Refusal {

@@ -173,9 +173,16 @@ mod tests {
             assert!(is_page(page), "{page}");
             assert!(is_page(&format!("/on/prod{page}")), "{page} of a target");
         }
-        for other in
-            ["/apps", "/apps/a/b", "/apps/a/file/x", "/etc/passwd", "/x", "/../etc", "/apps//file", "/on"]
-        {
+        for other in [
+            "/apps",
+            "/apps/a/b",
+            "/apps/a/file/x",
+            "/etc/passwd",
+            "/x",
+            "/../etc",
+            "/apps//file",
+            "/on",
+        ] {
             assert!(!is_page(other), "{other}");
         }
     }

@@ -18,6 +18,7 @@ mod code;
 mod data;
 mod edits;
 mod error;
+mod export;
 mod git;
 mod guard;
 mod import;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use apps::MoveOptions;
+use apps::{MoveOptions, Target};
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use crate::Door;
 use crate::answer::Refusal;
-use crate::person::Caller;
 use crate::life::begin;
+use crate::person::Caller;
+use crate::targets::may_change;
 use crate::verbs::{lines, report};
 
 #[derive(Deserialize)]
@@ -31,6 +32,21 @@ pub(crate) struct MoveRequest {
     undo: bool,
 }
 
+/// Where it goes from and to. Both change, unless it is only looked at.
+async fn ends(
+    door: &Door,
+    to: &str,
+    dry_run: bool,
+    headers: &HeaderMap,
+) -> Result<(Target, Target), apps::Error> {
+    let ends = (door.target.clone(), door.elsewhere.other(door, to).await?);
+    if !dry_run {
+        may_change(&ends.0, headers)?;
+        may_change(&ends.1, headers)?;
+    }
+    Ok(ends)
+}
+
 /// Moves an app.
 pub(crate) async fn move_app(
     State(door): State<Door>,
@@ -38,9 +54,8 @@ pub(crate) async fn move_app(
     headers: HeaderMap,
     Json(request): Json<MoveRequest>,
 ) -> Response {
-    let from = door.target.clone();
-    let to = match door.elsewhere.other(&door, &request.to, &headers).await {
-        Ok(to) => to,
+    let (from, to) = match ends(&door, &request.to, request.dry_run, &headers).await {
+        Ok(ends) => ends,
         Err(error) => return Refusal::from(error).into_response(),
     };
     let options = MoveOptions {
@@ -74,8 +89,7 @@ pub(crate) async fn carry(
     headers: HeaderMap,
     Json(request): Json<CarryRequest>,
 ) -> Result<Response, Refusal> {
-    let from = door.target.clone();
-    let to = door.elsewhere.other(&door, &request.to, &headers).await?;
+    let (from, to) = ends(&door, &request.to, request.dry_run, &headers).await?;
     let options = MoveOptions {
         dir: door.registry.dir(&app).ok(),
         dry_run: request.dry_run,

@@ -13,13 +13,13 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::answer::Refusal;
+use crate::answer::{Refusal, shaped};
 use crate::person::{Caller, Person};
 use crate::session::{LIFE_SECONDS, Refused};
 use crate::targets::Away;
 use crate::{
-    Door, Error, app, asset, care, catalogues, code, data, edits, git, guard, import, inside,
-    kubernetes, life, modules, moves, stream, targets, terminal, upgrade, verbs,
+    Door, Error, app, asset, care, catalogues, code, data, edits, export, git, guard, import,
+    inside, kubernetes, life, modules, moves, stream, targets, terminal, upgrade, verbs,
 };
 
 /// A request's body; the largest is an app file with its JSON around it.
@@ -79,9 +79,11 @@ fn table() -> Router<Door> {
         .route("/v1/operations/{id}/cancel", post(cancel))
         .route("/v1/stream", get(stream::stream))
         .route("/v1/apps/{app}/move", post(moves::carry))
+        .route("/v1/apps/{app}/export", get(export::fetched).post(export::said))
         .route("/v1/targets", get(targets::list))
         .route("/v1/targets/{name}/check", post(targets::check))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(middleware::map_response(shaped))
 }
 
 /// The socket's routes; its peers are the owner.

@@ -59,18 +59,10 @@ impl Elsewhere {
         self.targets.get(name)
     }
 
-    /// A target as another verb than its own meets it. A protected one must be `confirmed`.
-    pub(crate) async fn other(
-        &self,
-        door: &Door,
-        name: &str,
-        headers: &HeaderMap,
-    ) -> Result<Target, apps::Error> {
+    /// A target as another verb than its own meets it.
+    pub(crate) async fn other(&self, door: &Door, name: &str) -> Result<Target, apps::Error> {
         if name == HERE {
             return Ok(self.here.clone());
-        }
-        if self.targets.get(name)?.protected && !confirms(headers, name) {
-            return Err(unconfirmed(name));
         }
         Ok(self.door(door, name).await?.target)
     }
@@ -175,10 +167,8 @@ fn target_of(away: &Away, request: &Request) -> Result<String, apps::Error> {
 
 async fn send(away: &Away, name: &str, request: Request) -> Result<Response, apps::Error> {
     let there = away.door.elsewhere.door(&away.door, name).await?;
-    let settings = there.target.cluster.as_ref().map(|cluster| &cluster.settings);
-    let protected = settings.is_some_and(|settings| settings.protected);
-    if protected && changes(&request) && !confirms(request.headers(), name) {
-        return Err(unconfirmed(name));
+    if changes(&request) {
+        may_change(&there.target, request.headers())?;
     }
     // What the first table of routes found in the path must not be found once more; who asks, and
     // the connection of one who wants it whole, stay.
@@ -200,6 +190,15 @@ async fn send(away: &Away, name: &str, request: Request) -> Result<Response, app
     }
 }
 
+/// Refuses a change of a protected target that the request does not name once more.
+pub(crate) fn may_change(target: &Target, headers: &HeaderMap) -> Result<(), apps::Error> {
+    let settings = target.cluster.as_ref().map(|cluster| &cluster.settings);
+    match settings.filter(|one| one.protected && !confirms(headers, &one.name)) {
+        Some(settings) => Err(unconfirmed(&settings.name)),
+        None => Ok(()),
+    }
+}
+
 /// Whether a request names a protected target once more; a move names both with a comma.
 fn confirms(headers: &HeaderMap, name: &str) -> bool {
     let said = headers.get(CONFIRM).and_then(|said| said.to_str().ok()).unwrap_or_default();
@@ -218,8 +217,21 @@ fn unconfirmed(name: &str) -> apps::Error {
 fn changes(request: &Request) -> bool {
     // The app's file is no target's: what changes it alone changes nothing there.
     let looks = [
-        "/plan", "/check", "/backup", "/cancel", "/edits", "/presence", "/layout", "/file", "/undo",
-        "/redo", "/fork", "/v1/apps",
+        "/plan",
+        "/check",
+        "/backup",
+        "/cancel",
+        "/edits",
+        "/presence",
+        "/layout",
+        "/file",
+        "/undo",
+        "/redo",
+        "/fork",
+        "/export",
+        "/v1/apps",
+        // It looks for itself: a look before the move changes nothing.
+        "/move",
     ];
     // A program or a terminal in a copy can do anything to it.
     let reaches = request.headers().contains_key(header::UPGRADE);

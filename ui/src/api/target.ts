@@ -12,6 +12,9 @@ export function targetIn(path: string): { base: string; target: string | null } 
   return { base: found[0], target: found[1] };
 }
 
+/** A target as people call it. */
+export const targetWord = (name: string) => (name === HERE ? "this machine" : name);
+
 /** The leading part of every address of this page, and the target; null: this machine. */
 export const { base, target } = targetIn(globalThis.location?.pathname ?? "");
 

@@ -48,6 +48,14 @@ export interface Me {
   token_for_ws?: string;
 }
 
+/** An app as files for somewhere else, before they are fetched. */
+export interface ExportReport {
+  files: string[];
+  /** Images that must be there, with what each is built from. */
+  images: [image: string, from: string][];
+  notes: string[];
+}
+
 /** A place where apps run: this machine (`local`), or a cluster that a kubeconfig leads to. */
 export interface TargetRow {
   name: string;
@@ -454,6 +462,8 @@ export interface StatusReport {
   release: string | null;
   released_at: string | null;
   blocks: BlockStatus[];
+  /** What could go wrong next, such as a disk that is nearly full. */
+  warnings?: string[];
 }
 
 export interface LogLine {

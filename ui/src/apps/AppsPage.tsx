@@ -25,6 +25,7 @@ import "./apps.css";
 import { NewApp, type NewKind } from "./NewApp";
 import { Sparkline } from "./Sparkline";
 
+const ExportDialog = lazily(() => import("./ExportDialog").then((it) => ({ default: it.ExportDialog })));
 const ComposeDialog = lazily(() => import("./ComposeDialog").then((it) => ({ default: it.ComposeDialog })));
 
 export function AppsPage() {
@@ -32,6 +33,7 @@ export function AppsPage() {
   const [making, setMaking] = useState<NewKind | null>(null);
   const [composing, setComposing] = useState(false);
   const [removing, setRemoving] = useState<string | null>(null);
+  const [exporting, setExporting] = useState<string | null>(null);
   if (apps.error && !apps.data) {
     return (
       <Problem error={apps.error} what="The apps could not be listed" retry={() => void apps.refetch()} />
@@ -71,7 +73,7 @@ export function AppsPage() {
                 </Button>
               </div>
             </header>
-            <Rows rows={rows} onRemove={setRemoving} />
+            <Rows rows={rows} onRemove={setRemoving} onExport={setExporting} />
             {!rows.some((row) => row.name === "shop") && (
               <p className="apps-hint muted">
                 Want to see a whole one?{" "}
@@ -86,6 +88,7 @@ export function AppsPage() {
       </div>
       <NewApp kind={making} taken={(rows ?? []).map((row) => row.name)} onClose={() => setMaking(null)} />
       <Suspense fallback={null}>
+        {exporting !== null && <ExportDialog app={exporting} onClose={() => setExporting(null)} />}
         {composing && (
           <ComposeDialog taken={(rows ?? []).map((row) => row.name)} onClose={() => setComposing(false)} />
         )}
@@ -104,7 +107,12 @@ function summary(rows: readonly AppRow[]): string {
   return [count(rows.length, "app"), ...parts].join(" · ");
 }
 
-function Rows({ rows, onRemove }: { rows: readonly AppRow[]; onRemove(app: string): void }) {
+interface RowVerbs {
+  onRemove(app: string): void;
+  onExport(app: string): void;
+}
+
+function Rows({ rows, ...verbs }: { rows: readonly AppRow[] } & RowVerbs) {
   const now = useNow(5_000);
   const heardAt = useLive((state) => state.heardAt);
   const connected = useLive((state) => state.connected);
@@ -151,7 +159,7 @@ function Rows({ rows, onRemove }: { rows: readonly AppRow[]; onRemove(app: strin
             )}
           </div>
           <Sparkline app={row.name} />
-          <Menu label={`More for ${row.name}`} entries={entriesOf(row, onRemove)}>
+          <Menu label={`More for ${row.name}`} entries={entriesOf(row, verbs)}>
             <IconButton label={`More for ${row.name}`}>
               <MoreHorizontal size={17} aria-hidden="true" />
             </IconButton>
@@ -167,7 +175,7 @@ function ratio(row: AppRow): string | null {
   return `${row.ready}/${row.wanted}`;
 }
 
-function entriesOf(row: AppRow, onRemove: (app: string) => void): Entries {
+function entriesOf(row: AppRow, { onRemove, onExport }: RowVerbs): Entries {
   const stopped = wordOf(row.state) === "stopped";
   const runs = row.released_at ? null : "it has never run";
   const verb = async (name: "stop" | "start") => {
@@ -181,6 +189,11 @@ function entriesOf(row: AppRow, onRemove: (app: string) => void): Entries {
   return [
     { label: "Open the canvas", run: () => navigate(to.canvas(row.name)) },
     { label: "Releases", run: () => navigate(to.releases(row.name)) },
+    {
+      label: "Export …",
+      unless: row.dir ? null : "its folder is not on this machine",
+      run: () => onExport(row.name),
+    },
     "line",
     stopped
       ? { label: "Start", unless: runs, run: () => void verb("start") }

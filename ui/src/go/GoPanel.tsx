@@ -298,7 +298,7 @@ function Done({ operation }: { operation: Operation }) {
       {Array.isArray(result.kept) && result.kept.length > 0 && (
         <p className="go-note">Kept: {list(result.kept)}.</p>
       )}
-      {typeof result.kept === "string" && (
+      {typeof result.kept === "string" && operation.verb !== "move" && (
         <p className="go-note">
           What was replaced is kept as the backup <code>{result.kept}</code>.
         </p>

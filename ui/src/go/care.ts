@@ -1,5 +1,6 @@
 // What came of a verb that keeps an app well, in a sentence or two: a new login, a backup, a restore, a
 // copy, an upgrade or its rehearsal. Pure. Where next: GoPanel.tsx.
+import { targetWord } from "../api/target";
 import { bytes, list, seconds } from "../system/words";
 
 export const CARE: Record<string, [running: string, done: string]> = {
@@ -45,7 +46,8 @@ interface Moved {
 
 /** What became of a move, or would: where it lives, with what, and for how long nobody could write. */
 function moveLines(result: Record<string, unknown>): string[] {
-  const { from, to, dry_run, undone, parts: held, kept, still_seconds } = result as unknown as Moved;
+  const { dry_run, undone, parts: held, kept, still_seconds, ...ends } = result as unknown as Moved;
+  const [from, to] = [targetWord(ends.from), targetWord(ends.to)];
   if (undone) return [`The move to ${to} is taken back: it lives on ${from} as before.`];
   const blocks = held.map(([block]) => block);
   if (dry_run)

@@ -3,12 +3,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Server, ShieldAlert } from "lucide-react";
 import { queries } from "../api/queries";
-import { HERE, pageAt, target } from "../api/target";
+import { HERE, pageAt, target, targetWord } from "../api/target";
 import { Button } from "./Button";
 import { type Entries, Menu } from "./Menu";
-
-/** A target as people call it. */
-export const targetWord = (name: string) => (name === HERE ? "this machine" : name);
 
 export function TargetMenu() {
   const { data } = useQuery(queries.targets());

@@ -25,6 +25,7 @@ const LABELS: Record<string, string> = {
   "before-go": "before a Go",
   "before-restore": "before a restore",
   copy: "for a copy",
+  move: "for a move",
 };
 
 /** So many are listed before "all" is asked for. */

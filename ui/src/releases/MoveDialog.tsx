@@ -1,13 +1,12 @@
 // An app with its data to another target: looked at first, then done. Where next: ../go/care.ts, which
 // says what came of it.
 import { useState } from "react";
-import { HERE, target } from "../api/target";
+import { HERE, target, targetWord } from "../api/target";
 import type { TargetRow } from "../api/types";
 import { startVerb } from "../go/operations";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { toast } from "../parts/Live";
-import { targetWord } from "../parts/TargetMenu";
 
 interface Props {
   app: string;

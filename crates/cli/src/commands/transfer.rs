@@ -145,12 +145,13 @@ fn report(
 pub(crate) fn export(global: &Global, options: &Export) -> Outcome {
     let folder = app::folder(global)?;
     let name = apps::app_name(&folder).map_err(|error| app::failure(&error))?;
-    let (kind, word) = match options.kind {
-        Kind::Yaml => (ExportKind::Yaml, "yaml"),
-        Kind::Helm => (ExportKind::Helm, "helm"),
-        Kind::Compose => (ExportKind::Compose, "compose"),
+    let kind = match options.kind {
+        Kind::Yaml => ExportKind::Yaml,
+        Kind::Helm => ExportKind::Helm,
+        Kind::Compose => ExportKind::Compose,
     };
-    let to = options.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{word}")));
+    let named = || PathBuf::from(format!("{name}-{}", kind.word()));
+    let to = options.output.clone().unwrap_or_else(named);
     let asked = ExportOptions {
         kind,
         target: global.on.clone(),
