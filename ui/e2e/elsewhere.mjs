@@ -113,9 +113,7 @@ async function roams(server, there, browser) {
   await exporting.getByLabel("What it becomes").selectOption("helm");
   await exporting.getByLabel("Where its images are fetched from").fill("registry.example.org/apps");
   await exporting.getByText("registry.example.org/apps/hello:latest").first().waitFor();
-  await exporting
-    .getByText("shelf --on far -a roamer export helm --registry registry.example.org/apps")
-    .waitFor();
+  await exporting.getByText("shelf --on far export helm --registry registry.example.org/apps").waitFor();
   assert.deepEqual(await broken(page), []);
   await look(page, "export");
   const coming = page.waitForEvent("download");

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeApp, must } from "./api.mjs";
 import { clean, person } from "./browser.mjs";
+import { broken } from "./looks.mjs";
 import { eventually } from "./server.mjs";
 
 export async function decided(server, browser) {
@@ -33,6 +34,7 @@ export async function decided(server, browser) {
   writeFileSync(file, readFileSync(file, "utf8").replace("640Mi", "768Mi"));
   const question = page.getByRole("alert", { name: "Two changes of one field" });
   await question.getByText("768Mi").waitFor();
+  assert.deepEqual(await broken(page), []);
   assert.match(readFileSync(file, "utf8"), /768Mi/, "the file keeps theirs until the person says so");
   await question.getByRole("button", { name: "See both" }).press("Enter");
   await page.getByRole("button", { name: /^Keep mine, 640Mi/ }).press("Enter");
@@ -74,6 +76,37 @@ export async function decided(server, browser) {
   await says(file, 'DATABASE_URL = "{db.url}"');
   await page.getByRole("button", { name: "Take 3 lines" }).waitFor({ state: "detached" });
   assert.doesNotMatch(readFileSync(file, "utf8"), /hunter/);
+
+  // The file the standard way, from the palette: what it says stays, and its comments.
+  const tidy = () => server.shelf(["fmt", "--check"], join(file, ".."));
+  writeFileSync(file, `${readFileSync(file, "utf8").replaceAll(" = ", "  =   ")}# by hand\n`);
+  assert.throws(tidy, /is not written the standard way/);
+  await page.locator("[data-block-button=db]").focus();
+  await page.keyboard.press("Control+k");
+  const anything = page.getByRole("dialog", { name: "Do anything" });
+  await anything.getByRole("combobox").fill("Format app.toml");
+  await page.keyboard.press("Enter");
+  await eventually(10, "the file is tidy", tidy);
+  assert.match(readFileSync(file, "utf8"), /SESSION_SECRET +=.*\n# by hand/);
+
+  // A key for git push is shown once, opens, and ends.
+  await page.goto(server.origin);
+  await page.getByRole("button", { name: `More for ${app}` }).click();
+  await page.getByRole("menuitem", { name: "git push" }).click();
+  const pushing = page.getByRole("dialog", { name: `git push to ${app}` });
+  await pushing.getByRole("button", { name: "Make a key" }).click();
+  await pushing.getByText(`git remote add shelf ${server.origin}/git/${app}`).waitFor();
+  assert.deepEqual(await broken(page), []);
+  const password = await pushing.locator("dd").last().innerText();
+  const opens = () => {
+    const key = Buffer.from(`shelf:${password}`).toString("base64");
+    const refs = `${server.origin}/git/${app}/info/refs?service=git-receive-pack`;
+    return fetch(refs, { headers: { authorization: `Basic ${key}` } }).then((it) => it.status);
+  };
+  assert.equal(await opens(), 200);
+  await pushing.getByRole("button", { name: "End all keys" }).click();
+  await page.getByText(`No key opens ${app} any more; 1 ended`).first().waitFor();
+  assert.equal(await opens(), 401);
   clean(ada);
   await ada.context.close();
 }

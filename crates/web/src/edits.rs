@@ -144,6 +144,19 @@ pub(crate) async fn write(
     .await
 }
 
+/// Writes the app file the standard way; says so if it is that already.
+pub(crate) async fn format(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Parts(app): Parts<String>,
+) -> Result<Response, Refusal> {
+    let dir = door.registry.dir(&app)?;
+    let Some(tidy) = blocking(move || apps::formatted(&dir)).await? else {
+        return Ok(Json(json!({ "summary": null })).into_response());
+    };
+    changed(&door, &caller, &app, move |dir, by| apps::write_text(dir, &tidy, None, by)).await
+}
+
 /// Does a change, tells everyone, and answers with the drawing it led to.
 async fn changed(
     door: &Door,

@@ -51,10 +51,11 @@ fn folder(door: &Door, app: &str) -> Result<PathBuf, Refusal> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyRequest {
     /// The branch that goes live [default: what it is, or `main`].
+    #[serde(default)]
     branch: Option<String>,
 }
 
-/// `POST /v1/apps/{app}/git` (socket): a new key for pushes, shown this once.
+/// `POST /v1/apps/{app}/git`: a new key for pushes, shown this once.
 pub(crate) async fn make_key(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
@@ -83,7 +84,7 @@ pub(crate) async fn make_key(
     }
 }
 
-/// `DELETE /v1/apps/{app}/git` (socket): no key opens any more.
+/// `DELETE /v1/apps/{app}/git`: no key opens any more.
 pub(crate) async fn end_keys(State(door): State<Door>, Path(app): Path<String>) -> Response {
     match folder(&door, &app).and_then(|folder| keys::end(&folder)) {
         Ok(count) => Json(json!({ "ended": count })).into_response(),

@@ -228,6 +228,7 @@ fn changes(request: &Request) -> bool {
         "/undo",
         "/redo",
         "/fork",
+        "/fmt",
         "/export",
         "/v1/apps",
         // It looks for itself: a look before the move changes nothing.

@@ -26,6 +26,7 @@ import { NewApp, type NewKind } from "./NewApp";
 import { Sparkline } from "./Sparkline";
 
 const ExportDialog = lazily(() => import("./ExportDialog").then((it) => ({ default: it.ExportDialog })));
+const GitDialog = lazily(() => import("./GitDialog").then((it) => ({ default: it.GitDialog })));
 const ComposeDialog = lazily(() => import("./ComposeDialog").then((it) => ({ default: it.ComposeDialog })));
 
 export function AppsPage() {
@@ -34,6 +35,7 @@ export function AppsPage() {
   const [composing, setComposing] = useState(false);
   const [removing, setRemoving] = useState<string | null>(null);
   const [exporting, setExporting] = useState<string | null>(null);
+  const [pushing, setPushing] = useState<string | null>(null);
   if (apps.error && !apps.data) {
     return (
       <Problem error={apps.error} what="The apps could not be listed" retry={() => void apps.refetch()} />
@@ -73,7 +75,7 @@ export function AppsPage() {
                 </Button>
               </div>
             </header>
-            <Rows rows={rows} onRemove={setRemoving} onExport={setExporting} />
+            <Rows rows={rows} onRemove={setRemoving} onExport={setExporting} onPush={setPushing} />
             {!rows.some((row) => row.name === "shop") && (
               <p className="apps-hint muted">
                 Want to see a whole one?{" "}
@@ -88,6 +90,7 @@ export function AppsPage() {
       </div>
       <NewApp kind={making} taken={(rows ?? []).map((row) => row.name)} onClose={() => setMaking(null)} />
       <Suspense fallback={null}>
+        {pushing !== null && <GitDialog app={pushing} onClose={() => setPushing(null)} />}
         {exporting !== null && <ExportDialog app={exporting} onClose={() => setExporting(null)} />}
         {composing && (
           <ComposeDialog taken={(rows ?? []).map((row) => row.name)} onClose={() => setComposing(false)} />
@@ -110,6 +113,7 @@ function summary(rows: readonly AppRow[]): string {
 interface RowVerbs {
   onRemove(app: string): void;
   onExport(app: string): void;
+  onPush(app: string): void;
 }
 
 function Rows({ rows, ...verbs }: { rows: readonly AppRow[] } & RowVerbs) {
@@ -175,7 +179,7 @@ function ratio(row: AppRow): string | null {
   return `${row.ready}/${row.wanted}`;
 }
 
-function entriesOf(row: AppRow, { onRemove, onExport }: RowVerbs): Entries {
+function entriesOf(row: AppRow, { onRemove, onExport, onPush }: RowVerbs): Entries {
   const stopped = wordOf(row.state) === "stopped";
   const runs = row.released_at ? null : "it has never run";
   const verb = async (name: "stop" | "start") => {
@@ -189,6 +193,11 @@ function entriesOf(row: AppRow, { onRemove, onExport }: RowVerbs): Entries {
   return [
     { label: "Open the canvas", run: () => navigate(to.canvas(row.name)) },
     { label: "Releases", run: () => navigate(to.releases(row.name)) },
+    {
+      label: "git push …",
+      unless: row.dir ? null : "its folder is not on this machine",
+      run: () => onPush(row.name),
+    },
     {
       label: "Export …",
       unless: row.dir ? null : "its folder is not on this machine",

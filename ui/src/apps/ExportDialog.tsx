@@ -33,7 +33,7 @@ export function ExportDialog({ app, onClose }: { app: string; onClose(): void })
     queryFn: () => wanted(post<ExportReport>(appPath(app, "/export"), wish)),
   });
   const options = Object.entries(wish).slice(1);
-  const command = `shelf -a ${app} export ${[kind, ...options.map(([name, value]) => `--${name} ${value}`)].join(" ")}`;
+  const command = `shelf export ${[kind, ...options.map(([name, value]) => `--${name} ${value}`)].join(" ")}`;
   return (
     <Dialog
       open

@@ -2,7 +2,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Box, Keyboard, Play, SlidersHorizontal, SunMoon } from "lucide-react";
 import { useMemo } from "react";
-import { queries } from "../api/queries";
+import { appPath, post } from "../api/client";
+import { client, keys, queries } from "../api/queries";
 import type { Model } from "../api/types";
 import { addModule } from "../canvas/add";
 import { GroupIcon } from "../canvas/icons";
@@ -10,12 +11,23 @@ import { tidyUp } from "../canvas/keysOn";
 import { blockEntries } from "../canvas/verbs";
 import { useDrawers } from "../drawers/state";
 import { shortcutOf } from "../keys";
+import { toast } from "../parts/Live";
 import { type Choice, Picker } from "../parts/Picker";
 import { navigate, to } from "../routes";
 import { newest } from "../shelf/Shelf";
 import { useCanvas } from "../state/canvas";
-import { redo, undo } from "../state/edits";
+import { redo, sentences, undo } from "../state/edits";
 import { useTheme } from "../state/theme";
+
+/** The file the standard way; its comments stay, and undo brings it back. */
+async function format(app: string): Promise<void> {
+  const answer = await post<{ summary: string | null }>(appPath(app, "/fmt"));
+  if (!answer.ok) return toast(`Not formatted: ${sentences(answer.error).join(" ")}`, { tone: "bad" });
+  toast(answer.value.summary ?? "app.toml is written the standard way already", {
+    command: "shelf fmt",
+  });
+  for (const key of [keys.model(app), keys.file(app)]) void client.invalidateQueries({ queryKey: key });
+}
 
 export function Palette({ app, model }: { app: string; model: Model }) {
   const { data: catalogue } = useQuery(queries.catalogue());
@@ -83,6 +95,12 @@ export function Palette({ app, model }: { app: string; model: Model }) {
         group: "App",
         shortcut: shortcutOf("tidy"),
         pick: () => void tidyUp(app),
+      },
+      {
+        id: "fmt",
+        label: "Format app.toml",
+        group: "App",
+        pick: () => void format(app),
       },
       {
         id: "group",

@@ -27,6 +27,7 @@ const CORE: Record<string, { hue: Hue; letter: string; dash?: string }> = {
   http: { hue: "slate", letter: "H", dash: "2 4" },
   tcp: { hue: "slate", letter: "T", dash: "6 3 1 3" },
   files: { hue: "teal", letter: "F" },
+  nfs: { hue: "teal", letter: "N", dash: "8 2 2 2" },
   oidc: { hue: "purple", letter: "O", dash: "6 3" },
   otlp: { hue: "purple", letter: "L", dash: "1 3" },
 };
