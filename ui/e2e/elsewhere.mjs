@@ -90,6 +90,7 @@ async function roams(server, there, browser) {
   await page.getByRole("tab", { name: "Metrics" }).click();
   await page.getByText(/come from the engine of this machine/).waitFor();
   await page.getByRole("tab", { name: "Terminal" }).click();
+  await page.locator(".drawers-block select").first().selectOption("hello");
   await page.getByText(`shelf --on far -a ${APP} shell hello`).waitFor();
   assert.deepEqual(await broken(page), []);
   await look(page, "drawers");

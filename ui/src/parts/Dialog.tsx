@@ -30,8 +30,13 @@ export function Dialog({ open, onClose, title, children, actions, wide, classNam
       dialog.querySelector<HTMLElement>("footer button:last-of-type")
     )?.focus();
     return () => {
+      // Who took the focus since, such as the block that was just added, keeps it: closing, the
+      // browser would give it back to what had it before.
+      const at = document.activeElement;
+      const taken = at !== null && at !== document.body && !dialog.contains(at);
       dialog.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      const back = taken ? at : before;
+      if (back instanceof HTMLElement && back.isConnected) back.focus();
     };
   }, [open]);
   if (!open) return null;
