@@ -153,6 +153,27 @@ async function roams(server, there, browser) {
   await eventually(20, "it is here", async () => assert.deepEqual(await server.page(APP), words));
   assert.notEqual((await there.page(APP)).status, 200);
 
+  // One file of it, which is a program; the rest of it is not wanted here.
+  await page.goto(server.origin);
+  await page.getByRole("button", { name: `More for ${APP}` }).click();
+  await page.getByRole("menuitem", { name: "Export" }).click();
+  await exporting.getByLabel("What it becomes").selectOption("pack");
+  await exporting.getByRole("button", { name: "Pack it" }).click();
+  await page.waitForURL(`${server.origin}/apps/${APP}/releases`);
+  assert.match(await done(page, "is packed"), /roamer\.app, .* with 1 image and a list of \d+ packages/);
+  assert.deepEqual(await broken(page), []);
+  await look(page, "packed");
+  const pack = await page.getByRole("link", { name: "Download" }).getAttribute("href");
+  const first = await page.evaluate(async (path) => {
+    const stop = new AbortController();
+    const answer = await fetch(path, { signal: stop.signal });
+    const { value } = await answer.body.getReader().read();
+    stop.abort();
+    return { size: Number(answer.headers.get("content-length")), head: [...value.slice(0, 4)] };
+  }, pack);
+  assert.deepEqual(first.head, [0x7f, 0x45, 0x4c, 0x46]);
+  assert.ok(first.size > 50e6, String(first.size));
+
   // Nothing of it stays behind.
   clean(one);
   server.shelf(["--on", "far", "--confirm", "far", "-a", APP, "destroy", "--yes", "--delete-data", APP]);

@@ -15,6 +15,10 @@ export const settled = (page) =>
       document.querySelector("h1, h2, [role=treeitem], [data-block-button]") &&
       ![...document.querySelectorAll(".loading, [aria-busy=true]")].some((it) => it.checkVisibility()) &&
       [...document.images].every((it) => it.complete) &&
+      // An editor counts from when it can be typed into: before, its text is no way to scroll it.
+      [...document.querySelectorAll(".editor-host")].every((it) =>
+        (it.shadowRoot ?? it).querySelector(".cm-content")?.checkVisibility(),
+      ) &&
       !document
         .getAnimations()
         .some((it) => it.playState === "running" && it.effect.getTiming().iterations === 1),

@@ -228,9 +228,13 @@ fn write_file(
     to: &Path,
 ) -> Result<u64> {
     let fails = |source| Error::Write { path: to.to_owned(), source };
+    // Made anew: the folder may have come from others, and a link in it would be followed.
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fails(error)),
+        _ => {}
+    }
     let mut options = fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o755).open(to).map_err(fails)?;
+    let mut file = options.write(true).create_new(true).mode(0o755).open(to).map_err(fails)?;
     let start = program(&mut file).map_err(fails)?;
     let writer = std::io::BufWriter::with_capacity(256 << 10, &mut file);
     let mut writer = archive(store, loaded, label, inside, writer)?;

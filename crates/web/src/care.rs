@@ -1,18 +1,20 @@
 //! What keeps an app well, as the canvas says it: a new login for a wire, backups made and restored,
-//! a copy, a newer version. A key that seals a backup never comes from a page: the command line
+//! a copy, a newer version, one file to take away. A key that seals a backup never comes from a page: the command line
 //! gives it. Where next: `life.rs` (how a verb begins), `data.rs` (the same for the command line).
+
+use std::path::PathBuf;
 
 use apps::{BackupOptions, From, RestoreOptions, UpgradeOptions};
 use axum::Json;
 use axum::extract::{Extension, Path, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::Door;
 use crate::answer::Refusal;
 use crate::life::begin;
 use crate::person::Caller;
-use crate::verbs;
+use crate::{Door, data, verbs};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +48,38 @@ pub(crate) async fn backup(
         let options = BackupOptions::default();
         apps::backup(&target, &name, &options, &mut verbs::report(said)).await
     })
+}
+
+/// The app and its images as one file in the app's folder, as `shelf pack` writes it.
+pub(crate) async fn pack(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Path(app): Path<String>,
+) -> Result<Response, Refusal> {
+    let dir = door.registry.dir(&app)?;
+    let (target, to) = (door.target.clone(), packed(&dir, &app));
+    Ok(begin(&door, "pack", &app, &caller, move |said| async move {
+        apps::pack(&target, &dir, &to, &mut verbs::report(said)).await
+    }))
+}
+
+/// The file that was packed last.
+pub(crate) async fn fetch_pack(
+    State(door): State<Door>,
+    Path(app): Path<String>,
+) -> Result<Response, Refusal> {
+    let path = packed(&door.registry.dir(&app)?, &app);
+    let mut answer = data::sent(&path).await;
+    if answer.status() == StatusCode::OK
+        && let Ok(name) = format!("attachment; filename=\"{app}.app\"").parse()
+    {
+        answer.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(answer)
+}
+
+fn packed(dir: &std::path::Path, app: &str) -> PathBuf {
+    dir.join(format!("{app}.app"))
 }
 
 #[derive(Debug, Deserialize)]

@@ -81,6 +81,7 @@ fn table() -> Router<Door> {
         .route("/v1/operations/{id}/cancel", post(cancel))
         .route("/v1/stream", get(stream::stream))
         .route("/v1/apps/{app}/move", post(moves::carry))
+        .route("/v1/apps/{app}/pack", get(care::fetch_pack).post(care::pack))
         .route("/v1/apps/{app}/export", get(export::fetched).post(export::said))
         .route("/v1/targets", get(targets::list))
         .route("/v1/targets/{name}/check", post(targets::check))

@@ -230,6 +230,7 @@ fn changes(request: &Request) -> bool {
         "/fork",
         "/fmt",
         "/export",
+        "/pack",
         "/v1/apps",
         // It looks for itself: a look before the move changes nothing.
         "/move",

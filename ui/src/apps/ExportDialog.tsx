@@ -7,16 +7,20 @@ import { appPath, post, wanted } from "../api/client";
 import { keys } from "../api/queries";
 import { onTarget, withTarget } from "../api/target";
 import type { ExportReport } from "../api/types";
+import { startVerb } from "../go/operations";
 import { Button } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
+import { toast } from "../parts/Live";
 import { TextField } from "../parts/TextField";
+import { navigate, to } from "../routes";
 import { list } from "../system/words";
 
 const KINDS = [
   ["yaml", "Kubernetes objects, for kubectl and kustomize"],
   ["helm", "A chart, for Helm"],
   ["compose", "A file for Docker Compose"],
+  ["pack", "One file with its images, which runs without a network"],
 ] as const;
 
 export function ExportDialog({ app, onClose }: { app: string; onClose(): void }) {
@@ -26,14 +30,28 @@ export function ExportDialog({ app, onClose }: { app: string; onClose(): void })
   const wish: Record<string, string> = { kind };
   if (registry.trim() !== "" && kind !== "compose") wish.registry = registry.trim();
   if (url.trim() !== "") wish.url = url.trim();
+  const packs = kind === "pack";
+  const pack = async () => {
+    const started = await startVerb(app, "pack");
+    if (!started.ok) {
+      toast(`${app} was not packed: ${started.error.message}`, { tone: "bad" });
+      return;
+    }
+    toast(`${app} is being packed`, { command: "shelf pack" });
+    onClose();
+    navigate(to.releases(app));
+  };
   const { data, error } = useQuery({
+    enabled: !packs,
     queryKey: [...keys.model(app), "export", wish],
     placeholderData: keepPreviousData,
     retry: false,
     queryFn: () => wanted(post<ExportReport>(appPath(app, "/export"), wish)),
   });
   const options = Object.entries(wish).slice(1);
-  const command = `shelf export ${[kind, ...options.map(([name, value]) => `--${name} ${value}`)].join(" ")}`;
+  const command = packs
+    ? "shelf pack"
+    : `shelf export ${[kind, ...options.map(([name, value]) => `--${name} ${value}`)].join(" ")}`;
   return (
     <Dialog
       open
@@ -43,7 +61,12 @@ export function ExportDialog({ app, onClose }: { app: string; onClose(): void })
       actions={
         <>
           <Button onClick={onClose}>Close</Button>
-          {data && !error && (
+          {packs && (
+            <Button weight="primary" onClick={() => void pack()}>
+              Pack it
+            </Button>
+          )}
+          {!packs && data && !error && (
             <a
               className="button primary"
               href={`${appPath(app, "/export")}?${withTarget(new URLSearchParams(wish))}`}
@@ -68,7 +91,7 @@ export function ExportDialog({ app, onClose }: { app: string; onClose(): void })
             </select>
           )}
         </Field>
-        {kind !== "compose" && (
+        {!packs && kind !== "compose" && (
           <TextField
             label="Where its images are fetched from"
             placeholder="registry.example.org/apps"
@@ -76,13 +99,20 @@ export function ExportDialog({ app, onClose }: { app: string; onClose(): void })
             onChange={setRegistry}
           />
         )}
-        <TextField
-          label="Its address there"
-          placeholder="https://shop.example.org"
-          value={url}
-          onChange={setUrl}
-        />
-        {error ? (
+        {!packs && (
+          <TextField
+            label="Its address there"
+            placeholder="https://shop.example.org"
+            value={url}
+            onChange={setUrl}
+          />
+        )}
+        {packs ? (
+          <p>
+            The app, its images and this program, written into the app's folder and fetched from there. Data
+            and secrets stay here.
+          </p>
+        ) : error ? (
           <p className="field-errors" role="alert">
             {error.message}
           </p>

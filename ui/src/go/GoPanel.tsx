@@ -3,7 +3,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Check, ChevronDown, ChevronUp, Copy, ExternalLink, Square, X } from "lucide-react";
 import { Suspense, useEffect, useRef, useState } from "react";
+import { appPath } from "../api/client";
 import { queries } from "../api/queries";
+import { withTarget } from "../api/target";
 import { Button, IconButton } from "../parts/Button";
 import { announce, toast } from "../parts/Live";
 import { lazily } from "../parts/lazily";
@@ -308,6 +310,13 @@ function Done({ operation }: { operation: Operation }) {
           {line}
         </p>
       ))}
+      {operation.verb === "pack" && (
+        <p className="go-next">
+          <a href={`${appPath(operation.app, "/pack")}?${withTarget(new URLSearchParams())}`} download>
+            Download
+          </a>
+        </p>
+      )}
       {operation.verb === "go" && (
         <p className="go-next">
           Changed your code? <code>shelf push</code> sends it and goes.

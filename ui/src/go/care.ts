@@ -1,7 +1,7 @@
 // What came of a verb that keeps an app well, in a sentence or two: a new login, a backup, a restore, a
 // copy, an upgrade or its rehearsal. Pure. Where next: GoPanel.tsx.
 import { targetWord } from "../api/target";
-import { bytes, list, seconds } from "../system/words";
+import { bytes, count, list, seconds } from "../system/words";
 
 export const CARE: Record<string, [running: string, done: string]> = {
   rotate: ["Making a new login", "has a new login for a wire"],
@@ -9,6 +9,7 @@ export const CARE: Record<string, [running: string, done: string]> = {
   restore: ["Restoring", "is restored"],
   copy: ["Copying", "is copied"],
   move: ["Moving", "has moved"],
+  pack: ["Packing", "is packed"],
   upgrade: ["Trying the newer version", "was tried with the newer version"],
 };
 
@@ -75,6 +76,13 @@ export function careLines(verb: string, result: Record<string, unknown> | null):
   if (verb === "restore" || verb === "copy")
     return [`${result.app} has ${parts(result.parts)}.`, ...leftOut(result.left_out)];
   if (verb === "move") return moveLines(result);
+  if (verb === "pack") {
+    const images = Object.keys((result.images as Record<string, string> | undefined) ?? {}).length;
+    return [
+      `${result.path}, ${bytes(Number(result.size_bytes))} with ${count(images, "image")} and a list of ${result.packages} packages.`,
+      "Run it on any Linux machine of this kind, also without a network: the app comes to life there.",
+    ];
+  }
   if (verb !== "upgrade") return [];
   const tried = result.rehearsal as Rehearsal | undefined;
   if (!tried) return [];

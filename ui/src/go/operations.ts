@@ -194,6 +194,7 @@ export type Verb =
   | "restore"
   | "copy"
   | "move"
+  | "pack"
   | "upgrade";
 
 export type Started = { ok: true; id: string } | { ok: false; error: Refusal };
