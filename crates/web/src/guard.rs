@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use crate::Door;
 use crate::answer::Refusal;
 use crate::person::Caller;
+use crate::session::Admitted;
 
 /// What pages may load. `nonce` is that of the page's own style elements.
 pub(crate) fn content_policy(nonce: &str) -> String {
@@ -147,7 +148,17 @@ pub(crate) async fn session(
 ) -> Response {
     let cookie = cookie(request.headers(), &door.cookie_name());
     match cookie.and_then(|cookie| door.sessions.who(&cookie)) {
-        Some((person, session)) => {
+        Some(admitted) if !admitted.fresh && wants_fresh(request.method(), request.uri()) => {
+            Refusal::new(
+                StatusCode::FORBIDDEN,
+                "session/old",
+                "this browser was let in more than 12 hours ago; for shells, secrets, keys and the \
+                 end of data it wants a newer link:  shelf open",
+            )
+            .into_response()
+        }
+        Some(admitted) => {
+            let Admitted { person, name: session, .. } = admitted;
             request.extensions_mut().insert(Caller { person, session });
             next.run(request).await
         }
@@ -158,6 +169,22 @@ pub(crate) async fn session(
         )
         .hint("get a link:  shelf open")
         .into_response(),
+    }
+}
+
+/// What a browser that was left open for a day may not do without its owner being there: reach into
+/// a copy, set a secret, make a key, delete or replace data.
+pub(crate) fn wants_fresh(method: &Method, uri: &Uri) -> bool {
+    let path = uri.path();
+    let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
+    if !path.starts_with("/v1/apps/") {
+        return false;
+    }
+    match *method {
+        Method::GET => ends(&["/terminal"]),
+        Method::POST => ends(&["/secrets", "/git", "/destroy", "/restore"]),
+        Method::DELETE => path.contains("/backups/"),
+        _ => false,
     }
 }
 
@@ -181,6 +208,31 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         checked(&method.parse().unwrap(), &Uri::from_static("/v1/apps"), &headers)
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_wants_a_fresh_session() {
+        let wants = |method: &str, path: &'static str| {
+            wants_fresh(&method.parse().unwrap(), &Uri::from_static(path))
+        };
+        for (method, path) in [
+            ("GET", "/v1/apps/shop/blocks/web/terminal?rows=2"),
+            ("POST", "/v1/apps/shop/secrets"),
+            ("POST", "/v1/apps/shop/git"),
+            ("POST", "/v1/apps/shop/destroy?target=prod"),
+            ("POST", "/v1/apps/shop/restore"),
+            ("DELETE", "/v1/apps/shop/backups/20261123T213548Z-move"),
+        ] {
+            assert!(wants(method, path), "{method} {path}");
+        }
+        for (method, path) in [
+            ("GET", "/v1/apps/shop/secrets"),
+            ("POST", "/v1/apps/shop/go"),
+            ("DELETE", "/v1/apps/shop/git"),
+            ("DELETE", "/v1/session"),
+        ] {
+            assert!(!wants(method, path), "{method} {path}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ const MOST_TOKENS: usize = 32;
 const IDLE_SECONDS: i64 = 7 * 24 * 3600;
 /// A session ends after so long in any case.
 pub(crate) const LIFE_SECONDS: i64 = 30 * 24 * 3600;
+/// So long after it was let in, a browser may do what [`crate::guard::wants_fresh`] names.
+const FRESH_SECONDS: i64 = 12 * 3600;
 /// How long a token waits for its use.
 const TOKEN_SECONDS: i64 = 24 * 3600;
 /// Use is written down no more often than this.
@@ -57,6 +59,16 @@ struct Session {
     person: Person,
     made_at: i64,
     used_at: i64,
+}
+
+/// Whose session a cookie belongs to.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) person: Person,
+    /// A name of the session that is no secret.
+    pub(crate) name: String,
+    /// Whether it was opened not long ago.
+    pub(crate) fresh: bool,
 }
 
 /// Why a token opened nothing.
@@ -133,12 +145,12 @@ impl Sessions {
         Ok(Ok(cookie))
     }
 
-    /// Whose session a cookie belongs to, and a name for the session that is no secret.
-    pub(crate) fn who(&self, cookie: &str) -> Option<(Person, String)> {
+    /// Whose session a cookie belongs to.
+    pub(crate) fn who(&self, cookie: &str) -> Option<Admitted> {
         let mut inside = self.inside();
         let (hash, now) = (hash(cookie), now());
         let session = inside.sessions.get_mut(&hash).filter(|session| session.lives(now))?;
-        let person = session.person.clone();
+        let (person, fresh) = (session.person.clone(), session.is_fresh(now));
         if now - session.used_at > USE_SECONDS {
             session.used_at = now;
             // The session lives on in memory; after a restart it is a little older than it was.
@@ -146,7 +158,7 @@ impl Sessions {
                 tracing::warn!(%error, "the use of a session was not written down");
             }
         }
-        Some((person, name_of(&hash)))
+        Some(Admitted { person, name: name_of(&hash), fresh })
     }
 
     /// The sessions that live: a name that is no secret, whose, when made and last used (RFC 3339).
@@ -192,6 +204,10 @@ impl Session {
     fn lives(&self, now: i64) -> bool {
         now - self.used_at < IDLE_SECONDS && now - self.made_at < LIFE_SECONDS
     }
+
+    fn is_fresh(&self, now: i64) -> bool {
+        now - self.made_at < FRESH_SECONDS
+    }
 }
 
 fn now() -> i64 {
@@ -232,7 +248,7 @@ mod tests {
         let token = sessions.invite(person()).unwrap();
         let cookie = sessions.redeem(&token).unwrap().unwrap();
         assert_eq!(sessions.redeem(&token).unwrap(), Err(Refused::Unknown), "used twice");
-        assert_eq!(sessions.who(&cookie).unwrap().0, person());
+        assert_eq!(sessions.who(&cookie).unwrap().person, person());
         assert!(sessions.who(&token).is_none(), "a token is no cookie");
 
         let text = fs::read_to_string(dir.path().join("sessions.json")).unwrap();
@@ -242,7 +258,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
 
         let again = Sessions::open(dir.path()).unwrap();
-        assert_eq!(again.who(&cookie).unwrap().0, person());
+        assert_eq!(again.who(&cookie).unwrap().person, person());
         again.end(&cookie).unwrap();
         assert!(again.who(&cookie).is_none());
         assert!(again.list().is_empty());
@@ -259,7 +275,7 @@ mod tests {
         };
         let (one, other) = (open(), open());
         assert_eq!(sessions.list().len(), 2);
-        let name = sessions.who(&one).unwrap().1;
+        let name = sessions.who(&one).unwrap().name;
         assert!(sessions.list().iter().any(|session| session.0 == name));
         assert!(sessions.end_named(&name).unwrap());
         assert!(!sessions.end_named(&name).unwrap() && !sessions.end_named("").unwrap());
@@ -296,7 +312,8 @@ mod tests {
             made_at: now - made,
             used_at: now - ago,
         };
-        assert!(used(0, 0).lives(now));
+        assert!(used(0, 0).lives(now) && used(0, 0).is_fresh(now));
+        assert!(used(0, FRESH_SECONDS).lives(now) && !used(0, FRESH_SECONDS).is_fresh(now));
         assert!(!used(IDLE_SECONDS, IDLE_SECONDS).lives(now));
         assert!(!used(0, LIFE_SECONDS).lives(now), "also one that is used every day");
         for _ in 0..MOST_TOKENS + 5 {

@@ -153,6 +153,7 @@ function Words(props: { state: TerminalState; block: string; pod: string | null;
   const where = props.pod ?? props.block;
   if (state.kind === "open") return <span role="status">Shell in {where}</span>;
   if (state.kind === "connecting") return <span role="status">Opening a shell in {where} …</span>;
+  if (state.kind === "refused") return <span role="status">{state.why}</span>;
   const text =
     state.kind === "ended"
       ? `The shell ended${state.code === null ? "" : ` with ${state.code}`}.`

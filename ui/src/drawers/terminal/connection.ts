@@ -1,5 +1,6 @@
 // The wire between a terminal on the page and a shell in a copy: bytes both ways, and a few words of
 // JSON for size and end. Knows nothing of xterm. Where next: TerminalPane.tsx.
+import { get } from "../../api/client";
 import { withTarget } from "../../api/target";
 import { waitBefore } from "../../system/staleness";
 
@@ -12,6 +13,7 @@ export type TerminalState =
   | { kind: "connecting" }
   | { kind: "open" }
   | { kind: "ended"; code: number | null }
+  | { kind: "refused"; why: string }
   | { kind: "lost"; retryAt: number };
 
 export interface TerminalHooks {
@@ -43,6 +45,12 @@ export function readEnd(text: string): { code: number | null } | null {
   }
 }
 
+/** Why the session is too old for a shell; null if that is not the reason. */
+async function oldSession(address: string): Promise<string | null> {
+  const answer = await get(address.replace(/^ws/, "http"));
+  return !answer.ok && answer.error.code === "session/old" ? answer.error.message : null;
+}
+
 /** A shell that is opened, and opened anew when the connection breaks. */
 export class TerminalConnection {
   private socket: WebSocket | null = null;
@@ -67,10 +75,13 @@ export class TerminalConnection {
     if (this.closed) return;
     this.ended = false;
     this.hooks.state({ kind: "connecting" });
-    const socket = new WebSocket(this.address(this.size));
+    const address = this.address(this.size);
+    const socket = new WebSocket(address);
+    let opened = false;
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => {
+      opened = true;
       this.attempt = 0;
       this.hooks.state({ kind: "open" });
       this.sendSize();
@@ -86,8 +97,16 @@ export class TerminalConnection {
       this.ended = true;
       this.hooks.state({ kind: "ended", code: end.code });
     };
-    socket.onclose = () => {
-      if (socket !== this.socket || this.closed || this.ended) return;
+    socket.onclose = async () => {
+      const gone = () => socket !== this.socket || this.closed || this.ended;
+      if (gone()) return;
+      // A browser does not say why a socket was refused; the same address, read, does.
+      const why = opened ? null : await oldSession(address);
+      if (gone()) return;
+      if (why !== null) {
+        this.hooks.state({ kind: "refused", why });
+        return;
+      }
       const wait = waitBefore(this.attempt);
       this.attempt += 1;
       this.hooks.state({ kind: "lost", retryAt: Date.now() + wait });
