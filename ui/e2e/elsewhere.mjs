@@ -96,6 +96,12 @@ async function roams(server, there, browser) {
   await look(page, "drawers");
   const status = await must(page, "GET", `/v1/apps/${APP}/status`);
   assert.equal(status.state, "draft", "this machine took the other's state for its own");
+  const waiting = async (target) => {
+    const { changes } = await must(page, "GET", `/v1/apps/${APP}/model${target}`);
+    return changes.length;
+  };
+  assert.equal(await waiting("?target=far"), 0);
+  assert.equal(await waiting(""), 1, "what went out there has yet to go out here");
 
   // A link of the command line for that target leads to its pages.
   const link = server.shelf(["--on", "far", "open", "--name", "Ada Lovelace"]).trim();

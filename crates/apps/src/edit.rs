@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::path::Path;
 
 use composer::{App, Catalogue, Diagnostic, Edit};
@@ -11,6 +12,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{self, Change, Entry, HistoryEntry, Journal, Record};
+use crate::target::HERE;
 use crate::{Error, Result, layout, load};
 
 /// Who changed what no verb changed: an editor, or git.
@@ -351,16 +353,21 @@ pub fn redo(dir: &Path, by: &str) -> Result<EditReport> {
     desk.commit(record, Some(of), applied)
 }
 
-/// Every change of the app in `dir`, oldest first, those that came from outside as well.
+/// Every change of the app in `dir`, oldest first, those that came from outside as well; and
+/// whether each has yet to go out to the target `on`.
 ///
 /// # Errors
 /// The folder cannot be read or written.
-pub fn history(dir: &Path) -> Result<Vec<HistoryEntry>> {
-    Ok(Desk::open(dir)?.journal.entries().into_iter().map(shown).collect())
+pub fn history(dir: &Path, on: &str) -> Result<Vec<HistoryEntry>> {
+    let desk = Desk::open(dir)?;
+    let entries = desk.journal.entries();
+    let waiting = desk.journal.waiting(&entries, on);
+    Ok(entries.into_iter().map(|entry| shown(entry, &waiting)).collect())
 }
 
-fn shown(entry: Entry) -> HistoryEntry {
+fn shown(entry: Entry, waiting: &HashSet<String>) -> HistoryEntry {
     HistoryEntry {
+        waits: waiting.contains(&entry.change.id),
         id: entry.change.id,
         at: entry.change.at,
         by: entry.change.by,
@@ -380,46 +387,50 @@ fn shown(entry: Entry) -> HistoryEntry {
 pub fn blame(dir: &Path) -> Result<Vec<Option<HistoryEntry>>> {
     let desk = Desk::open(dir)?;
     let entries = desk.journal.entries();
-    let named = |id: String| entries.iter().find(|entry| entry.change.id == id).cloned().map(shown);
+    let waiting = desk.journal.waiting(&entries, HERE);
+    let named = |id: String| {
+        let entry = entries.iter().find(|entry| entry.change.id == id).cloned();
+        entry.map(|entry| shown(entry, &waiting))
+    };
     Ok(desk.journal.blame().into_iter().map(|id| id.and_then(named)).collect())
 }
 
-/// Notes that changes went out with a release.
+/// Notes that changes went out with a release on the target `on`.
 ///
 /// # Errors
 /// One of them is not known or does not stand alone, or the folder cannot be written.
-pub fn mark_released(dir: &Path, ids: &[String], release: &str) -> Result<()> {
+pub fn mark_released(dir: &Path, ids: &[String], release: &str, on: &str) -> Result<()> {
     let mut desk = Desk::open(dir)?;
-    let text = chosen(&desk, ids)?;
+    let text = chosen(&desk, ids, on)?;
     desk.journal.push(Record::Released {
         at: history::now(),
         ids: ids.to_vec(),
         release: release.to_owned(),
         text,
+        on: on.to_owned(),
     })
 }
 
-/// The app file as it last went out, with only the chosen changes.
+/// The app file as it last went out to the target `on`, with only the chosen changes.
 ///
 /// # Errors
 /// One of them is not known, or stands on a change that was not chosen (`edit/stale`).
-pub fn text_with(dir: &Path, ids: &[String]) -> Result<String> {
-    chosen(&Desk::open(dir)?, ids)
+pub fn text_with(dir: &Path, ids: &[String], on: &str) -> Result<String> {
+    chosen(&Desk::open(dir)?, ids, on)
 }
 
-fn chosen(desk: &Desk<'_>, ids: &[String]) -> Result<String> {
+fn chosen(desk: &Desk<'_>, ids: &[String], on: &str) -> Result<String> {
     let entries = desk.journal.entries();
     if let Some(unknown) = ids.iter().find(|id| !entries.iter().any(|e| e.change.id == **id)) {
         return Err(Error::Stale { what: format!("there is no change {unknown} in the history") });
     }
-    let mut open = entries.iter().filter(|entry| entry.released.is_none() && !entry.undone);
-    if open.all(|entry| ids.contains(&entry.change.id)) {
+    let waiting = desk.journal.waiting(&entries, on);
+    if waiting.iter().all(|id| ids.contains(id)) {
         return Ok(desk.text.clone());
     }
-    let mut text = desk.journal.base().unwrap_or(&desk.text).to_owned();
-    let wanted = |entry: &&Entry| {
-        entry.released.is_none() && !entry.undone && ids.contains(&entry.change.id)
-    };
+    let mut text = desk.journal.base(on).unwrap_or(&desk.text).to_owned();
+    let wanted =
+        |entry: &&Entry| waiting.contains(&entry.change.id) && ids.contains(&entry.change.id);
     for entry in entries.iter().filter(wanted) {
         text = match desk.apply(&text, &entry.change.edits) {
             Ok(applied) => applied.text,

@@ -3,6 +3,7 @@
 //! a crash loses nothing and a torn last line is a record that was never made. Each record holds
 //! the text it led to. Format: `docs/formats/history.md`. Where next: `edit.rs`, the verbs.
 
+use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use composer::Edit;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::target::HERE;
 use crate::{Error, Result, load};
 
 /// Beyond this size the older half is forgotten.
@@ -32,8 +34,10 @@ pub struct HistoryEntry {
     pub command: String,
     /// Whether it was taken back.
     pub undone: bool,
-    /// The release it went out with.
+    /// The release it went out with, on whichever target that was.
     pub released: Option<String>,
+    /// Whether it has yet to go out to the target that was asked about.
+    pub waits: bool,
 }
 
 /// A line of the journal.
@@ -49,7 +53,15 @@ pub(crate) enum Record {
     /// The change `of` was made again; its inverse is a new one.
     Redo { at: String, by: String, of: String, inverse: Vec<Edit>, text: String },
     /// Changes went out. `text` is what was released, not what the file holds.
-    Released { at: String, ids: Vec<String>, release: String, text: String },
+    Released {
+        at: String,
+        ids: Vec<String>,
+        release: String,
+        text: String,
+        /// The target.
+        #[serde(default = "here", skip_serializing_if = "is_here")]
+        on: String,
+    },
 }
 
 /// A change as recorded.
@@ -201,9 +213,26 @@ impl Journal {
         self.records.iter().rev().find_map(Record::text)
     }
 
-    /// The text of the last release, or where history begins.
-    pub(crate) fn base(&self) -> Option<&str> {
-        released_text(&self.records)
+    /// The text of the last release on a target, or where history begins.
+    pub(crate) fn base<'a>(&'a self, on: &'a str) -> Option<&'a str> {
+        let last = gone_out(&self.records, on).next_back().map(|(_, text)| text);
+        last.or_else(|| self.records.iter().find_map(Record::text))
+    }
+
+    /// The ids of changes that have yet to go out to a target.
+    pub(crate) fn waiting(&self, entries: &[Entry], on: &str) -> HashSet<String> {
+        let out: HashSet<&str> =
+            gone_out(&self.records, on).flat_map(|(ids, _)| ids).map(String::as_str).collect();
+        // What takes back something that never came there has nothing to do there.
+        let idle = |change: &Change| {
+            let of = change.undoes.as_ref().filter(|of| !out.contains(of.as_str()));
+            let of = of.and_then(|of| entries.iter().find(|entry| entry.change.id == *of));
+            of.is_some_and(|of| of.change.undoes.is_none())
+        };
+        let waits = |entry: &&Entry| {
+            !entry.undone && !out.contains(entry.change.id.as_str()) && !idle(&entry.change)
+        };
+        entries.iter().filter(waits).map(|entry| entry.change.id.clone()).collect()
     }
 
     /// The text with this revision, if it was ever there.
@@ -330,6 +359,30 @@ impl Journal {
 
 fn find<'a>(entries: &'a mut [Entry], id: &str) -> Option<&'a mut Entry> {
     entries.iter_mut().rev().find(|entry| entry.change.id == id)
+}
+
+/// What went out to a target, the oldest first. Until something did, what went out anywhere counts:
+/// the first go there sends the file as others have it, not all that ever happened to it.
+fn gone_out<'a>(
+    records: &'a [Record],
+    on: &'a str,
+) -> impl DoubleEndedIterator<Item = (&'a [String], &'a str)> {
+    let went = |record: &Record| matches!(record, Record::Released { on: to, .. } if to == on);
+    let first = records.iter().position(went).unwrap_or(records.len());
+    records.iter().enumerate().filter_map(move |(at, record)| match record {
+        Record::Released { ids, text, on: to, .. } if at < first || to == on => {
+            Some((ids.as_slice(), text.as_str()))
+        }
+        _ => None,
+    })
+}
+
+fn here() -> String {
+    HERE.to_owned()
+}
+
+fn is_here(on: &str) -> bool {
+    on == HERE
 }
 
 fn released_text(records: &[Record]) -> Option<&str> {

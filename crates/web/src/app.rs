@@ -57,7 +57,8 @@ fn line(door: &Door, status: &StatusReport, dir: Option<PathBuf>) -> Value {
     };
     line["ready"] = count(|block| block.ready).into();
     line["wanted"] = count(|block| block.wanted).into();
-    line["changes"] = dir.as_deref().map_or(0, crate::edits::changes_of).into();
+    line["changes"] =
+        dir.as_deref().map_or(0, |dir| crate::edits::changes_of(dir, door.target.name())).into();
     line["dir"] = json!(dir);
     line["operation"] = json!(door.operations.of(&status.app));
     line

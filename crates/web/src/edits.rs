@@ -107,8 +107,8 @@ pub(crate) async fn history(
     State(door): State<Door>,
     Parts(app): Parts<String>,
 ) -> Result<Response, Refusal> {
-    let dir = door.registry.dir(&app)?;
-    let entries = blocking(move || apps::history(&dir)).await?;
+    let (dir, on) = (door.registry.dir(&app)?, door.target.name().to_owned());
+    let entries = blocking(move || apps::history(&dir, &on)).await?;
     Ok(Json(json!({ "entries": entries })).into_response())
 }
 
@@ -179,9 +179,10 @@ async fn changed(
     .into_response())
 }
 
-/// What was changed since the last go, for `person`: the list, and what undo and redo would do.
-pub(crate) fn pending(dir: &Path, person: &str) -> Result<Pending, apps::Error> {
-    let entries = apps::history(dir)?;
+/// What was changed since the last go to the target `on`, for `person`: the list, and what undo and
+/// redo would do.
+pub(crate) fn pending(dir: &Path, on: &str, person: &str) -> Result<Pending, apps::Error> {
+    let entries = apps::history(dir, on)?;
     let change = |entry: &HistoryEntry| {
         json!({
             "id": entry.id, "by": entry.by, "initials": initials(&entry.by), "at": entry.at,
@@ -189,8 +190,7 @@ pub(crate) fn pending(dir: &Path, person: &str) -> Result<Pending, apps::Error> 
             "blocks": blocks_of(entry),
         })
     };
-    let open = |entry: &&HistoryEntry| !entry.undone && entry.released.is_none();
-    let changes = entries.iter().filter(open).map(change).collect();
+    let changes = entries.iter().filter(|entry| entry.waits).map(change).collect();
     let mut own = entries.iter().rev().filter(|entry| entry.by == person).peekable();
     let mut redo = None;
     while let Some(entry) = own.next_if(|entry| entry.undone) {
@@ -222,24 +222,25 @@ fn blocks_of(entry: &HistoryEntry) -> Vec<String> {
 }
 
 /// How many changes have not gone out; an app whose history cannot be read has none to show.
-pub(crate) fn changes_of(dir: &Path) -> usize {
+pub(crate) fn changes_of(dir: &Path, on: &str) -> usize {
     if !has_history(dir) {
         return 0;
     }
-    pending(dir, "").map(|pending| pending.changes.len()).unwrap_or(0)
+    pending(dir, on, "").map(|pending| pending.changes.len()).unwrap_or(0)
 }
 
 /// The text with only the wanted changes (`None`: the file as it is), and those changes.
 pub(crate) async fn chosen(
     dir: &Path,
+    on: &str,
     caller: &Caller,
     wanted: Option<Vec<String>>,
 ) -> Result<(Option<String>, Vec<Value>), Refusal> {
-    let (dir, person) = (dir.to_owned(), caller.person.name.clone());
+    let (dir, on, person) = (dir.to_owned(), on.to_owned(), caller.person.name.clone());
     blocking(move || {
-        let mut changes = pending(&dir, &person)?.changes;
+        let mut changes = pending(&dir, &on, &person)?.changes;
         let Some(wanted) = wanted else { return Ok((None, changes)) };
-        let text = apps::text_with(&dir, &wanted)?;
+        let text = apps::text_with(&dir, &wanted, &on)?;
         changes.retain(|change| wanted.iter().any(|id| change["id"] == id.as_str()));
         Ok((Some(text), changes))
     })
@@ -252,12 +253,12 @@ pub(crate) fn ids(changes: &[Value]) -> Vec<String> {
 }
 
 /// The changes that a go of the whole file takes along; nothing for an app without a history.
-pub(crate) async fn going_out(dir: &Path) -> Option<Vec<String>> {
+pub(crate) async fn going_out(dir: &Path, on: &str) -> Option<Vec<String>> {
     if !has_history(dir) {
         return None;
     }
-    let dir = dir.to_owned();
-    let pending = blocking(move || pending(&dir, "")).await.ok()?;
+    let (dir, on) = (dir.to_owned(), on.to_owned());
+    let pending = blocking(move || pending(&dir, &on, "")).await.ok()?;
     Some(ids(&pending.changes))
 }
 
@@ -266,9 +267,9 @@ fn has_history(dir: &Path) -> bool {
     dir.join(".shelf/history.jsonl").is_file()
 }
 
-/// Notes that changes went out.
-pub(crate) async fn released(dir: PathBuf, ids: Vec<String>, release: String) {
-    let marked = blocking(move || apps::mark_released(&dir, &ids, &release)).await;
+/// Notes that changes went out to the target `on`.
+pub(crate) async fn released(dir: PathBuf, on: String, ids: Vec<String>, release: String) {
+    let marked = blocking(move || apps::mark_released(&dir, &ids, &release, &on)).await;
     if let Err(refusal) = marked {
         // The app runs; only the list of changes is longer than it should be.
         tracing::warn!(error = refusal.message(), "changes that went out were not marked");

@@ -88,7 +88,7 @@ pub(crate) async fn objects(
 ) -> Result<Response, Refusal> {
     let dir = door.registry.dir(&app)?;
     let wanted = query.changes.map(|ids| ids.split(',').map(str::to_owned).collect());
-    let (text, _) = edits::chosen(&dir, &caller, wanted).await?;
+    let (text, _) = edits::chosen(&dir, door.target.name(), &caller, wanted).await?;
     let yaml = apps::objects(&door.target, &dir, text).await?;
     Ok(Json(json!({ "yaml": yaml })).into_response())
 }

@@ -109,7 +109,7 @@ pub(crate) async fn plan(
     Json(request): Json<ChangesRequest>,
 ) -> Result<Response, Refusal> {
     let dir = door.registry.dir(&app)?;
-    let (text, changes) = edits::chosen(&dir, &caller, request.changes).await?;
+    let (text, changes) = edits::chosen(&dir, door.target.name(), &caller, request.changes).await?;
     let plan = apps::plan_of(&door.target, &dir, text).await?;
     let mut value = json!(plan);
     value["edits"] = json!(changes);
@@ -124,14 +124,15 @@ pub(crate) async fn go(
     Json(request): Json<ChangesRequest>,
 ) -> Result<Response, Refusal> {
     let dir = door.registry.dir(&app)?;
-    let (text, changes) = edits::chosen(&dir, &caller, request.changes).await?;
+    let (text, changes) = edits::chosen(&dir, door.target.name(), &caller, request.changes).await?;
     let target = door.target.clone();
     let by = caller.person.name.clone();
     let ids: Vec<String> = edits::ids(&changes);
     Ok(begin(&door, "go", &app, &caller, move |said| async move {
         let options = GoOptions { text, by, ..GoOptions::default() };
         let report = apps::go(&target, &dir, &options, &mut verbs::report(said)).await?;
-        edits::released(dir, ids, report.release.clone()).await;
+        let on = target.name().to_owned();
+        edits::released(dir, on, ids, report.release.clone()).await;
         Ok(report)
     }))
 }

@@ -25,7 +25,8 @@ impl Door {
         let dir = self.registry.dir(app)?;
         let (models, name, by) = (self.models.clone(), app.to_owned(), person.to_owned());
         let around = self.around(&dir).await;
-        let mut model = blocking(move || models.draw(&name, &dir, &around, &by)).await?;
+        let on = self.target.name().to_owned();
+        let mut model = blocking(move || models.draw(&name, &dir, &around, (&on, &by))).await?;
         // The address is known once a go has given it.
         let url = apps::url(&self.target, app).await.ok().flatten();
         model["url"] = json!(url);
@@ -37,7 +38,9 @@ impl Door {
         let dir = self.registry.dir(app).ok()?;
         let (models, name) = (self.models.clone(), app.to_owned());
         let around = self.around(&dir).await;
-        let looked = move || Ok((edits::changes_of(&dir), models.sketch(&name, &dir, &around)?));
+        let on = self.target.name().to_owned();
+        let looked =
+            move || Ok((edits::changes_of(&dir, &on), models.sketch(&name, &dir, &around)?));
         let news = match blocking(looked).await {
             Ok((changes, model)) => news(app, &model, changes),
             Err(refusal) => json!({ "app": app, "revision": null, "valid": false,
@@ -58,7 +61,8 @@ impl Door {
     /// The revision of an app's file and how many changes wait, without drawing it.
     pub(crate) async fn text_news(&self, app: &str) -> Option<(String, usize)> {
         let dir = self.registry.dir(app).ok()?;
-        let read = move || Ok((apps::revision(&apps::text(&dir)?), edits::changes_of(&dir)));
+        let on = self.target.name().to_owned();
+        let read = move || Ok((apps::revision(&apps::text(&dir)?), edits::changes_of(&dir, &on)));
         blocking(read).await.ok()
     }
 }
@@ -74,10 +78,16 @@ fn news(app: &str, model: &Value, changes: usize) -> Value {
 }
 
 impl Models {
-    /// The drawing with what was changed since the last go, for the person `by`.
-    fn draw(&self, app: &str, dir: &Path, around: &Around, by: &str) -> Result<Value, Error> {
+    /// The drawing with what was changed since the last go to the target `on`, for the person `by`.
+    fn draw(
+        &self,
+        app: &str,
+        dir: &Path,
+        around: &Around,
+        (on, by): (&str, &str),
+    ) -> Result<Value, Error> {
         // First, for it makes the file and the history agree.
-        let pending = edits::pending(dir, by)?;
+        let pending = edits::pending(dir, on, by)?;
         let mut value = self.sketch(app, dir, around)?;
         for block in value["blocks"].as_array_mut().into_iter().flatten() {
             let names = |change: &&Value| {

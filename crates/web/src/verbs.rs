@@ -99,10 +99,11 @@ pub(crate) async fn go(
         if let Some(seconds) = request.timeout_seconds {
             options.timeout = std::time::Duration::from_secs(seconds);
         }
-        let going = edits::going_out(&request.dir).await;
+        let going = edits::going_out(&request.dir, target.name()).await;
         let done = apps::go(&target, &request.dir, &options, &mut report(events)).await?;
         if let Some(ids) = going {
-            edits::released(request.dir, ids, done.release.clone()).await;
+            let on = target.name().to_owned();
+            edits::released(request.dir, on, ids, done.release.clone()).await;
         }
         Ok(done)
     })

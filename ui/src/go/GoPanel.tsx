@@ -5,7 +5,7 @@ import { Check, ChevronDown, ChevronUp, Copy, ExternalLink, Square, X } from "lu
 import { Suspense, useEffect, useRef, useState } from "react";
 import { appPath } from "../api/client";
 import { queries } from "../api/queries";
-import { withTarget } from "../api/target";
+import { onTarget, withTarget } from "../api/target";
 import { Button, IconButton } from "../parts/Button";
 import { announce, toast } from "../parts/Live";
 import { lazily } from "../parts/lazily";
@@ -319,7 +319,7 @@ function Done({ operation }: { operation: Operation }) {
       )}
       {operation.verb === "go" && (
         <p className="go-next">
-          Changed your code? <code>shelf push</code> sends it and goes.
+          Changed your code? <code>{onTarget("shelf push")}</code> sends it and goes.
           {result.build_steps !== undefined && result.build_steps > 0 && (
             <span className="muted">
               {" "}

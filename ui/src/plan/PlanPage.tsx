@@ -6,6 +6,7 @@ import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Link } from "wouter";
 import { appPath, get, post, Refusal, wanted } from "../api/client";
 import { client, keys, queries } from "../api/queries";
+import { onTarget } from "../api/target";
 import type { Diagnostic, Edited, PlanReport } from "../api/types";
 import { GoPanel } from "../go/GoPanel";
 import { startGo, useOperation } from "../go/operations";
@@ -260,7 +261,7 @@ function Consequences({ app, plan }: { app: string; plan: PlanReport }) {
               <p key={one}>{one}</p>
             ))}
             <p>
-              Go keeps what is pinned; take it: <code>shelf go --pull</code>
+              Go keeps what is pinned; take it: <code>{onTarget("shelf go --pull")}</code>
             </p>
           </Fact>
         )}

@@ -33,7 +33,7 @@ fn text(dir: &Path) -> String {
 }
 
 fn ids(dir: &Path) -> Vec<String> {
-    history(dir).unwrap().into_iter().map(|entry| entry.id).collect()
+    history(dir, HERE).unwrap().into_iter().map(|entry| entry.id).collect()
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn two_people_undo_only_their_own() {
     assert!(matches!(redo(dir.path(), "ana"), Err(Error::NoHistory { .. })));
     edit(dir.path(), &[size("4Gi")], "ben", None).unwrap();
     assert!(matches!(redo(dir.path(), "ben"), Err(Error::NoHistory { .. })), "a new edit ends it");
-    let undone: Vec<bool> = history(dir.path()).unwrap().iter().map(|e| e.undone).collect();
+    let undone: Vec<bool> = history(dir.path(), HERE).unwrap().iter().map(|e| e.undone).collect();
     assert_eq!(undone, [false, false, false, true, false]);
 }
 
@@ -162,11 +162,11 @@ fn an_edit_that_a_crash_kept_from_the_file_is_taken_back_and_can_be_redone() {
     edit(dir.path(), &[copies(2)], "ana", None).unwrap();
     // The record is on the disk; the new file never got its name.
     fs::write(dir.path().join("app.toml"), APP).unwrap();
-    let entries = history(dir.path()).unwrap();
+    let entries = history(dir.path(), HERE).unwrap();
     assert!(entries.len() == 1 && entries[0].undone);
     redo(dir.path(), "ana").unwrap();
     assert!(text(dir.path()).contains("copies = 2"));
-    assert!(!history(dir.path()).unwrap()[0].undone);
+    assert!(!history(dir.path(), HERE).unwrap()[0].undone);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_change_from_outside_is_an_entry_like_any_other() {
     edit(dir.path(), &[copies(2)], "ana", None).unwrap();
     let new = text(dir.path()).replace("# the one", "# the only one");
     fs::write(dir.path().join("app.toml"), &new).unwrap();
-    let entries = history(dir.path()).unwrap();
+    let entries = history(dir.path(), HERE).unwrap();
     let last = entries.last().unwrap();
     assert_eq!((last.by.as_str(), last.summary.as_str()), ("file", "app.toml: 1 line changed"));
     undo(dir.path(), "ana").unwrap();
@@ -190,16 +190,44 @@ fn a_part_of_the_changes_goes_out_alone() {
     edit(dir.path(), &[size("1Gi")], "ana", None).unwrap();
     edit(dir.path(), &[copies(2)], "ben", None).unwrap();
     edit(dir.path(), &[copies(3)], "ben", None).unwrap();
-    let mine = text_with(dir.path(), &["c1".to_owned()]).unwrap();
+    let mine = text_with(dir.path(), &["c1".to_owned()], HERE).unwrap();
     assert!(mine.contains("size = \"1Gi\"") && !mine.contains("copies"));
-    assert_eq!(text_with(dir.path(), &[]).unwrap(), APP);
-    mark_released(dir.path(), &["c1".to_owned()], "r1").unwrap();
-    assert_eq!(history(dir.path()).unwrap()[0].released.as_deref(), Some("r1"));
-    assert_eq!(text_with(dir.path(), &[]).unwrap(), mine, "what is out now is the ground");
+    assert_eq!(text_with(dir.path(), &[], HERE).unwrap(), APP);
+    mark_released(dir.path(), &["c1".to_owned()], "r1", HERE).unwrap();
+    assert_eq!(history(dir.path(), HERE).unwrap()[0].released.as_deref(), Some("r1"));
+    assert_eq!(text_with(dir.path(), &[], HERE).unwrap(), mine, "what is out now is the ground");
     let all = ["c2".to_owned(), "c3".to_owned()];
-    assert_eq!(text_with(dir.path(), &all).unwrap(), text(dir.path()));
-    let error = text_with(dir.path(), &["c9".to_owned()]).unwrap_err();
+    assert_eq!(text_with(dir.path(), &all, HERE).unwrap(), text(dir.path()));
+    let error = text_with(dir.path(), &["c9".to_owned()], HERE).unwrap_err();
     assert_eq!(error.report().code, "edit/stale");
+}
+
+#[test]
+fn each_target_has_what_went_out_to_it() {
+    let dir = app();
+    let waits = |on: &str| -> Vec<String> {
+        let entries = history(dir.path(), on).unwrap();
+        entries.into_iter().filter(|entry| entry.waits).map(|entry| entry.id).collect()
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
+    edit(dir.path(), &[size("1Gi")], "ana", None).unwrap();
+    mark_released(dir.path(), &ids(&["c1"]), "r1", HERE).unwrap();
+    // Where nothing went yet, the file as it is out here is the ground.
+    edit(dir.path(), &[copies(2)], "ana", None).unwrap();
+    assert_eq!((waits(HERE), waits("far")), (ids(&["c2"]), ids(&["c2"])));
+    mark_released(dir.path(), &ids(&["c2"]), "f1", "far").unwrap();
+    assert_eq!((waits(HERE), waits("far")), (ids(&["c2"]), ids(&[])));
+    edit(dir.path(), &[size("2Gi")], "ana", None).unwrap();
+    let only = text_with(dir.path(), &ids(&["c3"]), HERE).unwrap();
+    assert!(only.contains("2Gi") && !only.contains("copies"), "{only}");
+    mark_released(dir.path(), &ids(&["c2", "c3"]), "r2", HERE).unwrap();
+    assert_eq!((waits(HERE), waits("far")), (ids(&[]), ids(&["c3"])));
+    let ground = text_with(dir.path(), &[], "far").unwrap();
+    assert!(ground.contains("1Gi") && ground.contains("copies = 2"), "{ground}");
+    // What never came there has nothing to be taken back there.
+    undo(dir.path(), "ana").unwrap();
+    assert_eq!((waits(HERE), waits("far")), (ids(&["c4"]), ids(&[])));
+    assert_eq!(text_with(dir.path(), &[], "far").unwrap(), text(dir.path()));
 }
 
 #[test]
@@ -224,16 +252,16 @@ fn each_line_knows_who_put_it_there() {
 fn what_went_out_is_undone_by_a_new_change() {
     let dir = app();
     edit(dir.path(), &[copies(2)], "ana", None).unwrap();
-    mark_released(dir.path(), &["c1".to_owned()], "r1").unwrap();
+    mark_released(dir.path(), &["c1".to_owned()], "r1", HERE).unwrap();
     undo(dir.path(), "ana").unwrap();
     assert_eq!(text(dir.path()), APP);
-    let entries = history(dir.path()).unwrap();
+    let entries = history(dir.path(), HERE).unwrap();
     assert_eq!(entries.len(), 2, "a change to go out in its turn");
     assert!(entries[0].undone && entries[1].released.is_none());
     assert_eq!(entries[1].summary, "undone: web: 2 copies");
     redo(dir.path(), "ana").unwrap();
     assert!(text(dir.path()).contains("copies = 2"));
-    assert!(!history(dir.path()).unwrap()[0].undone);
+    assert!(!history(dir.path(), HERE).unwrap()[0].undone);
     undo(dir.path(), "ana").unwrap();
     assert_eq!(text(dir.path()), APP);
 }
@@ -268,7 +296,7 @@ fn many_at_once_lose_nothing() {
             });
         }
     });
-    assert_eq!(history(dir.path()).unwrap().len(), 24);
+    assert_eq!(history(dir.path(), HERE).unwrap().len(), 24);
     assert_eq!(text(dir.path()).matches(" = \"1\"").count(), 24);
     for person in ["ben", "ana", "cem"] {
         for _ in 0..8 {
@@ -299,7 +327,7 @@ fn a_long_history_is_shortened_and_goes_on() {
     fs::write(dir.path().join("app.toml"), &text).unwrap();
     let size = fs::metadata(dir.path().join(".shelf/history.jsonl")).unwrap().len();
     assert!(size < 4_200_000, "{size}");
-    let entries = history(dir.path()).unwrap();
+    let entries = history(dir.path(), HERE).unwrap();
     assert!(entries.len() < 250 && entries.last().unwrap().id == "c500", "{}", entries.len());
     undo(dir.path(), "ana").unwrap();
     assert_eq!(self::text(dir.path()).len(), text.len() - 1);

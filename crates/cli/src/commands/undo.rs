@@ -30,15 +30,16 @@ pub(crate) fn redo(global: &Global) -> Outcome {
 
 fn list(global: &Global) -> Outcome {
     let folder = app::folder(global)?;
-    let entries = apps::history(&folder).map_err(|error| app::failure(&error))?;
+    let on = global.on.as_deref().unwrap_or(apps::HERE);
+    let entries = apps::history(&folder, on).map_err(|error| app::failure(&error))?;
     if global.json {
         say(&json!({"schema": "shelf/history/1", "result": {"entries": entries}}).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let state = |entry: &HistoryEntry| match (&entry.released, entry.undone) {
-        (_, true) => "undone".to_owned(),
-        (Some(release), _) => format!("in {release}"),
-        (None, _) => "to go".to_owned(),
+    let state = |entry: &HistoryEntry| match &entry.released {
+        _ if entry.undone => "undone".to_owned(),
+        Some(release) if !entry.waits => format!("in {release}"),
+        _ => "to go".to_owned(),
     };
     let row = |entry: &HistoryEntry| {
         vec![table::age(&entry.at), entry.by.clone(), state(entry), entry.summary.clone()]
