@@ -87,6 +87,11 @@ async function roams(server, there, browser) {
   await page.locator('[data-block-button="hello"]').focus();
   await page.keyboard.press("l");
   await page.getByText("listening on 8080").first().waitFor();
+  // What was written long ago is not of the last five minutes; this was.
+  const asked = page.waitForRequest((it) => /\/logs\?.*since=3\d\d\b/.test(it.url()));
+  await page.getByLabel("From", { exact: true }).selectOption("last 5 minutes");
+  await asked;
+  await page.getByText("listening on 8080").first().waitFor();
   await page.getByRole("tab", { name: "Metrics" }).click();
   await page.getByText(/come from the engine of this machine/).waitFor();
   await page.getByRole("tab", { name: "Terminal" }).click();

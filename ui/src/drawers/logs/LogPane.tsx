@@ -31,6 +31,13 @@ export interface LogPaneProps {
 }
 
 const FIRST = 1_000;
+/** How far back, in seconds; 0: the last so many lines, however old. */
+const BACK: readonly [seconds: number, words: string][] = [
+  [0, "newest lines"],
+  [300, "last 5 minutes"],
+  [3_600, "last hour"],
+  [86_400, "last day"],
+];
 const LEVEL_WORDS: Record<Level, string> = {
   error: "error",
   warn: "warning",
@@ -55,6 +62,7 @@ export default function LogPane(props: LogPaneProps) {
   const [regex, setRegex] = useState(false);
   const [levels, setLevels] = useState<ReadonlySet<Level>>(new Set(LEVELS));
   const [again, setAgain] = useState(0);
+  const [back, setBack] = useState(0);
   const [copied, setCopied] = useState("");
   const typed = useDeferredValue(text);
   const filter = useMemo(() => make({ text: typed, regex, levels }), [typed, regex, levels]);
@@ -65,9 +73,14 @@ export default function LogPane(props: LogPaneProps) {
       pod: props.pod,
       previous: props.previous,
       tail: props.tail ?? FIRST,
-      since: props.at === null ? null : earlier(props.at),
+      since:
+        props.at !== null
+          ? earlier(props.at)
+          : back > 0
+            ? new Date(Date.now() - back * 1000).toISOString()
+            : null,
     }),
-    [props.app, props.block, props.pod, props.previous, props.tail, props.at],
+    [props.app, props.block, props.pod, props.previous, props.tail, props.at, back],
   );
   const log = useLog(wish, filter, again);
   const { ring } = log;
@@ -117,6 +130,16 @@ export default function LogPane(props: LogPaneProps) {
             {props.blocks.map((block) => (
               <option key={block} value={block}>
                 {block}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="log-field">
+          <span className="spoken">From</span>
+          <select value={back} onChange={(event) => setBack(Number(event.target.value))}>
+            {BACK.map(([seconds, words]) => (
+              <option key={seconds} value={seconds}>
+                {words}
               </option>
             ))}
           </select>
