@@ -1,6 +1,7 @@
 //! What keeps an app well, as the canvas says it: a new login for a wire, backups made and restored,
-//! a copy, a newer version, one file to take away. A key that seals a backup never comes from a page: the command line
-//! gives it. Where next: `life.rs` (how a verb begins), `data.rs` (the same for the command line).
+//! a copy, a newer version, one file to take away. A key that seals a backup never comes from a
+//! page: the command line gives it. Where next: `life.rs` (how a verb begins), `data.rs` (the same
+//! for the command line).
 
 use std::path::PathBuf;
 
