@@ -84,7 +84,6 @@ fn table() -> Router<Door> {
         .route("/v1/apps/{app}/pack", get(care::fetch_pack).post(care::pack))
         .route("/v1/apps/{app}/export", get(export::fetched).post(export::said))
         .route("/v1/targets", get(targets::list))
-        .route("/v1/targets/{name}/check", post(targets::check))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .layer(middleware::map_response(shaped))
 }

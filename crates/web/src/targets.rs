@@ -108,6 +108,7 @@ pub(crate) fn router(door: &Door) -> Router {
     Router::new()
         .route("/v1/targets/{name}", put(keep).delete(forget))
         .route("/v1/targets/{name}/use", post(use_))
+        .route("/v1/targets/{name}/check", post(check))
         .route("/v1/targets/{name}/kubeconfig", get(opens))
         .with_state(door.clone())
 }
@@ -312,10 +313,7 @@ async fn use_(State(door): State<Door>, Path(name): Path<String>) -> Result<Resp
     Ok(Json(json!({ "used": name })).into_response())
 }
 
-pub(crate) async fn check(
-    State(door): State<Door>,
-    Path(name): Path<String>,
-) -> Result<Response, Refusal> {
+async fn check(State(door): State<Door>, Path(name): Path<String>) -> Result<Response, Refusal> {
     if name == door.target.name() {
         return Ok(Json(apps::check_here(&door.target).await?).into_response());
     }
