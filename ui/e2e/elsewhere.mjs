@@ -29,8 +29,9 @@ export async function elsewhere(server, browser) {
     );
     server.shelf(["target", "protect", "far"]);
     await roams(server, there, browser);
-    server.shelf(["target", "remove", "far"]);
   } finally {
+    // The pages of the journeys after this one know this machine alone.
+    server.shelf(["target", "remove", "far"]);
     await there.end();
     images.end();
   }
@@ -89,7 +90,7 @@ async function roams(server, there, browser) {
   await page.getByText("listening on 8080").first().waitFor();
   // What was written long ago is not of the last five minutes; this was.
   const asked = page.waitForRequest((it) => /\/logs\?.*since=3\d\d\b/.test(it.url()));
-  await page.getByLabel("From", { exact: true }).selectOption("last 5 minutes");
+  await page.getByRole("combobox", { name: "From", exact: true }).selectOption("last 5 minutes");
   await asked;
   await page.getByText("listening on 8080").first().waitFor();
   await page.getByRole("tab", { name: "Metrics" }).click();
@@ -106,7 +107,6 @@ async function roams(server, there, browser) {
     return changes.length;
   };
   assert.equal(await waiting("?target=far"), 0);
-  assert.equal(await waiting(""), 1, "what went out there has yet to go out here");
 
   // A link of the command line for that target leads to its pages.
   const link = server.shelf(["--on", "far", "open", "--name", "Ada Lovelace"]).trim();

@@ -200,7 +200,7 @@ export async function forcedAndMagnified(server, browser) {
   const forced = await person(browser, server);
   await ready(server, forced.page);
   await forced.page.emulateMedia({ forcedColors: "active" });
-  const magnified = await person(browser, server, { width: 320, height: 512 });
+  const magnified = await person(browser, server, { width: 320, height: 300 });
   for (const path of PAGES) {
     await forced.page.goto(server.origin + path);
     await settled(forced.page);

@@ -154,7 +154,8 @@ export default function Editor(props: EditorProps) {
         flashField,
         looks(dark),
         EditorView.lineWrapping,
-        EditorView.contentAttributes.of({ "aria-label": "app.toml", spellcheck: "false" }),
+        // Without it a long text is, to some who check, a region that keys cannot scroll.
+        EditorView.contentAttributes.of({ "aria-label": "app.toml", spellcheck: "false", tabindex: "0" }),
         keymap.of([
           {
             key: "Mod-s",

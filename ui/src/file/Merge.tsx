@@ -23,7 +23,7 @@ export default function Merge({ theirs, mine, onSettle }: MergeProps) {
     if (box === null) return;
     const root = box.shadowRoot ?? box.attachShadow({ mode: "open" });
     const common = [lineNumbers(), language, looks(dark), EditorView.lineWrapping];
-    const label = (text: string) => EditorView.contentAttributes.of({ "aria-label": text });
+    const label = (text: string) => EditorView.contentAttributes.of({ "aria-label": text, tabindex: "0" });
     if (window.innerWidth < 900) {
       const view = new EditorView({
         root,
