@@ -38,7 +38,7 @@ export async function person(browser, server, options = {}) {
     colorScheme: theme,
     reducedMotion,
   });
-  context.setDefaultTimeout(Number(process.env.T ?? 30_000) * PATIENCE);
+  context.setDefaultTimeout(30_000 * PATIENCE);
   const page = await context.newPage();
   const wrongs = [];
   page.on("request", (request) => {
