@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::host::root;
 
@@ -229,6 +230,27 @@ fn the_committed_canvas_is_what_its_sources_give() {
         None => vec!["ui/dist does not say what it was built from".to_owned()],
     };
     complain("ui/dist is committed with the sources it was built from: cargo x ui", &wrong);
+}
+
+/// A link into another folder, or what is built, came in with a commit once: a clean clone could
+/// not be built, while the one it was made in could.
+#[test]
+fn only_sources_are_kept() {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(root()).output();
+        let output = output.expect("git is installed");
+        assert!(output.status.success(), "git {arguments:?} failed: is this a checkout?");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let kept = git(&["ls-files", "--stage"]);
+    assert!(kept.lines().count() > 500, "found only {} files", kept.lines().count());
+    let links = kept.lines().filter(|line| line.starts_with("120000 "));
+    complain("no symbolic link is kept", &links.map(str::to_owned).collect::<Vec<_>>());
+    let ignored = git(&["ls-files", "--cached", "--ignored", "--exclude-standard"]);
+    complain(
+        "what .gitignore names is not kept",
+        &ignored.lines().map(str::to_owned).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
