@@ -2,6 +2,7 @@
 
 use crate::Api;
 use crate::call::{Accept, Form};
+use crate::metrics;
 use crate::output;
 use crate::review;
 use crate::status::Failure;
@@ -17,6 +18,22 @@ const MINOR: &str = "33";
 
 const VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// A resource that is answered when it is asked for, and never stored.
+pub(crate) struct Answered {
+    pub(crate) group: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) plural: &'static str,
+    pub(crate) singular: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) namespaced: bool,
+    pub(crate) verbs: &'static [&'static str],
+}
+
+/// All of those: questions about the caller, and measurements.
+fn answered() -> impl Iterator<Item = &'static Answered> {
+    review::ALL.iter().chain(&metrics::ALL)
+}
 
 /// Answers a discovery path; `None` when the path is about objects.
 pub(crate) fn answer(
@@ -104,8 +121,8 @@ fn api_versions() -> Value {
 fn groups() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let mut found: Vec<(&'static str, Vec<&'static str>)> = Vec::new();
     let kinds = kinds::all().iter().map(|kind| (kind.group, kind.version));
-    let reviews = review::ALL.iter().map(|review| (review.group, "v1"));
-    for (group, version) in kinds.chain(reviews).filter(|(group, _)| !group.is_empty()) {
+    let answered = answered().map(|one| (one.group, one.version));
+    for (group, version) in kinds.chain(answered).filter(|(group, _)| !group.is_empty()) {
         match found.iter_mut().find(|other| other.0 == group) {
             Some((_, versions)) if versions.contains(&version) => {}
             Some((_, versions)) => versions.push(version),
@@ -215,13 +232,13 @@ fn resources(group: &str, version: &str) -> Option<Value> {
             list.push(resource);
         }
     }
-    for review in review::ALL.iter().filter(|review| review.group == group && version == "v1") {
+    for one in answered().filter(|one| one.group == group && one.version == version) {
         list.push(json!({
-            "name": review.plural,
-            "singularName": review.singular,
-            "namespaced": false,
-            "kind": review.kind,
-            "verbs": ["create"],
+            "name": one.plural,
+            "singularName": one.singular,
+            "namespaced": one.namespaced,
+            "kind": one.kind,
+            "verbs": one.verbs,
         }));
     }
     (!list.is_empty()).then(|| {
@@ -277,7 +294,7 @@ fn aggregated_resources(group: &str, version: &str) -> Vec<Value> {
         let mut resource = json!({
             "resource": kind.plural,
             "responseKind": response_kind((kind.group, kind.version, kind.kind)),
-            "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+            "scope": scope(kind.namespaced),
             "singularResource": kind.singular,
             "verbs": VERBS,
         });
@@ -302,16 +319,20 @@ fn aggregated_resources(group: &str, version: &str) -> Vec<Value> {
         }
         list.push(resource);
     }
-    for review in review::ALL.iter().filter(|review| review.group == group && version == "v1") {
+    for one in answered().filter(|one| one.group == group && one.version == version) {
         list.push(json!({
-            "resource": review.plural,
-            "responseKind": response_kind((review.group, "v1", review.kind)),
-            "scope": "Cluster",
-            "singularResource": review.singular,
-            "verbs": ["create"],
+            "resource": one.plural,
+            "responseKind": response_kind((one.group, one.version, one.kind)),
+            "scope": scope(one.namespaced),
+            "singularResource": one.singular,
+            "verbs": one.verbs,
         }));
     }
     list
+}
+
+fn scope(namespaced: bool) -> &'static str {
+    if namespaced { "Namespaced" } else { "Cluster" }
 }
 
 /// One OpenAPI v3 document, written out once.

@@ -31,6 +31,7 @@ mod discovery;
 mod encode;
 mod filter;
 mod kubelet;
+mod metrics;
 mod namespace;
 mod object;
 mod output;

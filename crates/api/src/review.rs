@@ -1,5 +1,6 @@
 //! Questions about the caller: who am I, what may I do. Answered, never stored.
 
+use crate::discovery::Answered;
 use crate::status::Failure;
 use crate::{body, output};
 use axum::response::Response;
@@ -27,45 +28,29 @@ impl User {
     }
 }
 
-/// A review kind, as discovery names it.
-pub(crate) struct Review {
-    pub(crate) group: &'static str,
-    pub(crate) plural: &'static str,
-    pub(crate) singular: &'static str,
-    pub(crate) kind: &'static str,
-}
-
-/// All of them; every one is `v1`, cluster-wide and can only be created.
-pub(crate) const ALL: [Review; 3] = [
-    Review {
-        group: "authentication.k8s.io",
-        plural: "selfsubjectreviews",
-        singular: "selfsubjectreview",
-        kind: "SelfSubjectReview",
-    },
-    Review {
-        group: "authorization.k8s.io",
-        plural: "selfsubjectaccessreviews",
-        singular: "selfsubjectaccessreview",
-        kind: "SelfSubjectAccessReview",
-    },
-    Review {
-        group: "authorization.k8s.io",
-        plural: "selfsubjectrulesreviews",
-        singular: "selfsubjectrulesreview",
-        kind: "SelfSubjectRulesReview",
-    },
+/// All of them.
+pub(crate) const ALL: [Answered; 3] = [
+    question("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    question("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    question("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
 ];
 
+const fn question(group: &'static str, plural: &'static str, kind: &'static str) -> Answered {
+    // Every plural here is the singular and an s.
+    let singular = plural.split_at(plural.len() - 1).0;
+    let verbs = &["create"];
+    Answered { group, version: "v1", plural, singular, kind, namespaced: false, verbs }
+}
+
 /// The review at this path.
-pub(crate) fn find(segments: &[&str]) -> Option<&'static Review> {
+pub(crate) fn find(segments: &[&str]) -> Option<&'static Answered> {
     let ["apis", group, "v1", plural] = segments else { return None };
     ALL.iter().find(|review| review.group == *group && review.plural == *plural)
 }
 
 /// Answers a review.
 pub(crate) fn answer(
-    review: &Review,
+    review: &Answered,
     method: &Method,
     user: &User,
     bytes: &Bytes,

@@ -6,6 +6,7 @@ use crate::call::{self, Accept, Call, Verb};
 use crate::delete::{self, Options};
 use crate::discovery;
 use crate::kubelet;
+use crate::metrics;
 use crate::output::{self, Render};
 use crate::patch::{self, Patch};
 use crate::read;
@@ -75,6 +76,9 @@ async fn answer(api: &Api, request: Request, seen: &mut Seen) -> Result<Response
         && parts.method == Method::GET
     {
         return kubelet::summary(api, node, parts).await;
+    }
+    if let Some(asked) = metrics::find(&texts) {
+        return metrics::answer(api, &asked, &parts).await;
     }
     let call = Call::parse(&segments, &parts)?;
     seen.verb = Some(call.verb);

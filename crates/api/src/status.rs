@@ -88,6 +88,12 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "NotFound", message).about(kind, name)
     }
 
+    /// Of an object that may be there, but of which nothing was measured.
+    pub(crate) fn unmeasured(resource: &str, name: &str) -> Self {
+        let message = format!("{resource} \"{name}\" not found");
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", kind.group_resource());
         Self::new(StatusCode::CONFLICT, "AlreadyExists", message).about(kind, name)

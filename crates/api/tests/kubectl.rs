@@ -382,3 +382,44 @@ async fn only_those_we_know_get_in() {
         .fail(&format!("{base} --client-certificate=other.crt --client-key=other.key get ns"))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_top_shows_what_pods_and_nodes_use() {
+    let stats = |cpu: u64| {
+        serde_json::json!({
+            "name": "main", "cpu": {"time": "2026-01-02T03:04:05Z", "usageNanoCores": cpu},
+            "memory": {"workingSetBytes": 64 << 20},
+        })
+    };
+    let mut node = stats(1_500_000_000);
+    node["nodeName"] = "box".into();
+    let pod = |name: &str, containers: serde_json::Value| serde_json::json!({"podRef": {"name": name, "namespace": "default"}, "containers": containers});
+    let summary = serde_json::json!({"node": node, "pods": [
+        pod("measured", serde_json::json!([stats(250_000_000)])),
+        pod("other", serde_json::json!([stats(1_000_000)])),
+        pod("gone", serde_json::json!([stats(1)])),
+    ]});
+    let told = move || async move { axum::Json(summary) };
+    let kubelet = axum::Router::new().route("/stats/summary", axum::routing::get(told));
+    let cluster = Cluster::with_kubelet(kubelet).await;
+    for name in ["measured", "other"] {
+        cluster.run(&format!("run {name} --image=debian:12 --labels=app={name}")).await;
+    }
+    let node = "apiVersion: v1\nkind: Node\nmetadata: {name: box}\n";
+    let node = cluster.file("node.yaml", node).display().to_string();
+    cluster.run(&format!("apply -f {node}")).await;
+    let capacity = r#"{"status":{"allocatable":{"cpu":"2","memory":"1Gi"}}}"#;
+    cluster.run(&format!("patch node box --subresource=status --type=merge -p {capacity}")).await;
+    let lines = |text: &str| -> Vec<Vec<String>> {
+        text.lines().map(|line| line.split_whitespace().map(Into::into).collect()).collect()
+    };
+    let all = lines(&cluster.run("top pods --no-headers").await);
+    assert_eq!(all, [["measured", "250m", "64Mi"], ["other", "1m", "64Mi"]]);
+    let one = lines(&cluster.run("top pods -l app=other -A --no-headers").await);
+    assert_eq!(one, [["default", "other", "1m", "64Mi"]]);
+    let named = lines(&cluster.run("top pod measured --containers --no-headers").await);
+    assert_eq!(named, [["measured", "main", "250m", "64Mi"]]);
+    let nodes = lines(&cluster.run("top nodes --no-headers").await);
+    assert_eq!(nodes, [["box", "1500m", "75%", "64Mi", "6%"]]);
+    assert!(cluster.fail("top pod absent").await.contains("podmetrics.metrics.k8s.io"));
+}

@@ -33,7 +33,11 @@ fn page() -> String {
          Generated from the table of kinds by `UPDATE_DOCS=1 cargo test -p kinds`; do not edit.\n\
          Field names, types and list semantics are those of Kubernetes v1.36. Every kind has the \
          verbs create, get, list, watch, update, patch (JSON, merge, strategic, apply), delete and \
-         deletecollection.\n\n## Kinds\n\n\
+         deletecollection.\n\n\
+         Answered and not stored: SelfSubjectReview, SelfSubjectAccessReview and \
+         SelfSubjectRulesReview (create), and `metrics.k8s.io/v1beta1`: NodeMetrics and PodMetrics \
+         (get, list), from what the node measures every ten seconds; `kubectl top` reads them.\n\n\
+         ## Kinds\n\n\
          | Kind | API version | Path | Short | Scope | Subresources | What it is |\n\
          |---|---|---|---|---|---|---|\n",
     );

@@ -1,5 +1,6 @@
-//! What containers use, measured every ten seconds; told as the upstream kubelet's
-//! `/stats/summary`, from which the control room's autoscaler reads it.
+//! What containers and the machine use, measured every ten seconds; told as the upstream kubelet's
+//! `/stats/summary`, from which the control room's autoscaler and the API's `metrics.k8s.io` read
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::host::Host;
+use crate::machine;
 
 /// Time between two measurements.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -28,9 +30,12 @@ struct Sample {
     rate: Option<u64>,
 }
 
-/// The last look at every running container.
+/// The last look at every running container, and at the machine under [`MACHINE`].
 #[derive(Debug, Default)]
 pub(crate) struct Usage(Mutex<BTreeMap<Key, Sample>>);
+
+/// The machine's place among containers: no pod has this id.
+const MACHINE: Key = (String::new(), String::new());
 
 impl Usage {
     fn take(&self, seen: Vec<(Key, Sample)>) {
@@ -72,6 +77,7 @@ pub(crate) async fn run(host: Arc<Host>) {
 
 fn measure(pods: &pod::Pods) -> Vec<(Key, Sample)> {
     let mut seen = Vec::new();
+    seen.extend(machine().map(|sample| (MACHINE, sample)));
     for state in pods.list().into_iter().filter(|state| !state.spec.namespace.is_empty()) {
         for container in state.containers.iter().filter(|container| container.running()) {
             // One that ends at this moment has nothing to be measured.
@@ -89,6 +95,31 @@ fn measure(pods: &pod::Pods) -> Vec<(Key, Sample)> {
     seen
 }
 
+/// A look at the whole machine: processor time since it was started, memory that is not to be had.
+fn machine() -> Option<Sample> {
+    let all = machine::memory("MemTotal:")?;
+    let free = machine::memory("MemAvailable:")?;
+    let stat = fs_err::read_to_string("/proc/stat").ok()?;
+    Some(Sample {
+        at: Timestamp::now(),
+        attempt: 0,
+        cpu_ns: busy(&stat)?,
+        memory_bytes: all.saturating_sub(free),
+        rate: None,
+    })
+}
+
+/// Nanoseconds all processors were busy, of `/proc/stat` (proc_stat(5)): its first line counts
+/// hundredths of a second of user, nice, system, idle, iowait, irq, softirq and steal. What guests
+/// took is in user and nice already.
+fn busy(stat: &str) -> Option<u64> {
+    let counts = stat.lines().next()?.strip_prefix("cpu ")?;
+    let counts: Vec<u64> = counts.split_whitespace().map_while(|one| one.parse().ok()).collect();
+    let idle = counts.get(3)? + counts.get(4)?;
+    let all: u64 = counts.iter().take(8).sum();
+    Some((all - idle) * 10_000_000)
+}
+
 /// The summary of this machine's pods. Containers measured only once have no rate yet.
 pub(crate) fn summary(host: &Host) -> Value {
     let pods = host.pods.list().into_iter().filter(|state| !state.spec.namespace.is_empty());
@@ -100,7 +131,8 @@ pub(crate) fn summary(host: &Host) -> Value {
                 .filter_map(|container| {
                     let key = (state.spec.id.clone(), container.name.clone());
                     let sample = host.usage.get(&key)?;
-                    Some(container_stats(&container.name, &sample))
+                    let (cpu, memory) = stats(&sample);
+                    Some(json!({"name": container.name, "cpu": cpu, "memory": memory}))
                 })
                 .collect();
             json!({
@@ -109,16 +141,21 @@ pub(crate) fn summary(host: &Host) -> Value {
             })
         })
         .collect();
-    json!({"node": {"nodeName": host.settings.name}, "pods": pods})
+    let mut node = json!({"nodeName": host.settings.name});
+    if let Some(sample) = host.usage.get(&MACHINE) {
+        (node["cpu"], node["memory"]) = stats(&sample);
+    }
+    json!({"node": node, "pods": pods})
 }
 
-fn container_stats(name: &str, sample: &Sample) -> Value {
+/// `cpu` and `memory` of a summary.
+fn stats(sample: &Sample) -> (Value, Value) {
     let mut cpu = json!({"time": sample.at.to_string(), "usageCoreNanoSeconds": sample.cpu_ns});
     if let Some(rate) = sample.rate {
         cpu["usageNanoCores"] = json!(rate);
     }
     let memory = json!({"time": sample.at.to_string(), "workingSetBytes": sample.memory_bytes});
-    json!({"name": name, "cpu": cpu, "memory": memory})
+    (cpu, memory)
 }
 
 #[cfg(test)]
@@ -128,6 +165,13 @@ mod tests {
     fn sample(second: i64, attempt: u32, cpu_ns: u64) -> Sample {
         let at = Timestamp::from_second(second).unwrap();
         Sample { at, attempt, cpu_ns, memory_bytes: 1, rate: None }
+    }
+
+    #[test]
+    fn a_machine_is_busy_with_all_but_idling_and_waiting() {
+        assert_eq!(busy("cpu  1 2 3 1000 2000 4 5 6 7 8\ncpu0 1 2\n"), Some(210_000_000));
+        assert_eq!(busy("cpu  1 2"), None);
+        assert_eq!(busy(""), None);
     }
 
     #[test]
