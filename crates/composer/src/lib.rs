@@ -52,6 +52,7 @@ pub use explain::{Field, explain};
 pub use graph::Graph;
 pub use module::Module;
 pub use names::name_from;
+pub use quantity::quantity;
 pub use secret::{GeneratedSecret, Recipe, SecretKey, SecretValue, Taken};
 pub use sketch::{Added, Draft, Knob, Premise, Sketch, Socket, sketch};
 pub use source::Span;

@@ -1,28 +1,10 @@
 //! Kubernetes quantities as far as sizes need them: `512Mi`, `10Gi`, `1500m`, `2`.
 
-/// Whether a text is a quantity.
-pub(crate) fn is_quantity(text: &str) -> bool {
-    parse(text).is_some()
-}
+use kinds::quantity::{self, Quantity};
 
-/// A quantity of bytes or cores as a number.
-fn parse(text: &str) -> Option<f64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let factor = match &text[end..] {
-        "" => 1.0,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "Ki" => 1024.0,
-        "Mi" => 1024.0 * 1024.0,
-        "Gi" => 1024.0 * 1024.0 * 1024.0,
-        "Ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    Some(number * factor)
+/// A quantity of bytes or cores; `None` for a text that is none, or has a sign.
+pub fn quantity(text: &str) -> Option<Quantity> {
+    text.starts_with(|c: char| c.is_ascii_digit()).then(|| quantity::parse(text).ok())?
 }
 
 #[cfg(test)]
@@ -30,9 +12,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_need_a_known_unit() {
-        assert_eq!(parse("2Ki"), Some(2048.0));
-        assert!(is_quantity("10Gi") && is_quantity("1500m") && is_quantity("2"));
-        assert!(!is_quantity("10GB") && !is_quantity("big") && !is_quantity(""));
+    fn sizes_are_quantities_and_words_are_not() {
+        let sound = |text: &str| quantity(text).is_some();
+        assert!(sound("10Gi") && sound("1500m") && sound("2"));
+        assert!(!sound("10GB") && !sound("big") && !sound("") && !sound("-1"));
     }
 }

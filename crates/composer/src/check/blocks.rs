@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::{From, Offer};
 use crate::interface::{AttributeKind, FieldKind, Interface, InterfaceName};
 use crate::module::Module;
-use crate::quantity;
+use crate::quantity::quantity;
 use crate::shape::{Process, Provide, Setting, Shape};
 use crate::source::{Span, Spanned};
 use crate::version;
@@ -195,8 +195,8 @@ fn wrong_value(setting: &Setting, value: &Spanned<String>, kind: &str) -> Option
     if kind != setting.kind {
         return Some(wrong(&format!("a {}", setting.kind)));
     }
-    let sized = quantity::is_quantity(&setting.default);
-    (sized && !quantity::is_quantity(&value.value)).then(|| wrong("a size such as 512Mi or 10Gi"))
+    let sized = quantity(&setting.default).is_some();
+    (sized && quantity(&value.value).is_none()).then(|| wrong("a size such as 512Mi or 10Gi"))
 }
 
 /// A process with a port gives `http/1` under its own name.

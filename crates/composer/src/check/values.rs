@@ -7,7 +7,7 @@ use super::{Node, names};
 use crate::command;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Disk, Part, Piece, Process, Ready, Rung, Secret, Step, Value, Wire};
-use crate::quantity;
+use crate::quantity::quantity;
 use crate::secret::SecretValue;
 use crate::shape;
 use crate::source::Spanned;
@@ -179,7 +179,7 @@ impl Scope<'_> {
     fn disk(&self, written: &shape::Disk, found: &mut Vec<Diagnostic>) -> Disk {
         let size =
             self.plain(&written.size, "a disk's size", found).map(|value| plain_text(&value));
-        if let Some(size) = size.as_ref().filter(|size| !quantity::is_quantity(size)) {
+        if let Some(size) = size.as_ref().filter(|size| quantity(size).is_none()) {
             let message = format!("disk {} cannot have this size", written.name.value);
             found.push(
                 Diagnostic::new("disk/size", &written.size.span, message)
