@@ -27,6 +27,8 @@ pub(crate) fn kubectl(server: &mut Server) -> Result<()> {
     ensure!(who.contains("Seccomp:\t2"), "{who}");
     let described = server.kubectl(&["describe", "pod", "db-0"]).good()?;
     ensure!(described.contains("Ready             True"), "{described}");
+    let nodes = server.kubectl(&["top", "nodes", "--no-headers"]).good()?;
+    ensure!(nodes.contains('%') && !nodes.contains(" 0Mi"), "{nodes}");
     let pvc = server.kubectl(&["get", "pvc"]).good()?;
     ensure!(pvc.contains("Bound"), "{pvc}");
     Ok(())

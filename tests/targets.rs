@@ -181,6 +181,15 @@ fn is_reached_inside(server: &Server, there: &There, far: &dyn Fn(&[&str]) -> En
     ensure!(ended.code == 7, "{ended:?}");
     let pods = far(&["kubectl", "get", "pods", "-o", "name"]).good()?;
     ensure!(pods.contains("pod/db-0"), "{pods}");
+    // What it uses is what that cluster's own API tells, to us and to kubectl.
+    eventually(30, || {
+        let top = far(&["top"]).good()?;
+        let db = top.lines().find(|line| line.starts_with("db ")).context("no line of db")?;
+        ensure!(db.contains(" MB ") && db.contains('–'), "{top}");
+        Ok(())
+    })?;
+    let top = far(&["kubectl", "top", "pods", "--no-headers"]).good()?;
+    ensure!(top.lines().any(|line| line.starts_with("db-0 ") && line.contains("Mi")), "{top}");
     // The same without naming it each time.
     server.shelf(&["target", "use", "far"]).good()?;
     let used = server.shelf_in("depot", &["exec", "-T", "db", "--", "hostname"]);

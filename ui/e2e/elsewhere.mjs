@@ -94,12 +94,43 @@ async function roams(server, there, browser) {
   await asked;
   await page.getByText("listening on 8080").first().waitFor();
   await page.getByRole("tab", { name: "Metrics" }).click();
-  await page.getByText(/come from the engine of this machine/).waitFor();
+  await page.locator(".metrics-table").getByText("hello").waitFor();
+  assert.deepEqual(await page.locator(".metrics-choice").allInnerTexts(), ["Processor", "Memory"]);
+  await page.getByText("Memory", { exact: true }).click();
+  await page.locator(".metrics-table td").getByText("MiB").first().waitFor();
+  await look(page, "metrics");
+  // A hand inside changes it: the target is named once more, then it is a shell as any other.
   await page.getByRole("tab", { name: "Terminal" }).click();
   await page.locator(".drawers-block select").first().selectOption("hello");
-  await page.getByText(`shelf --on far -a ${APP} shell hello`).waitFor();
+  await page.getByRole("dialog", { name: "Change far" }).getByRole("button", { name: "Not now" }).click();
+  await page.locator(".terminal-bar").getByText("you did not name the target").waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await named(page);
+  await page.locator(".terminal-bar").getByText("Shell in hello").waitFor();
+  await page.locator(".terminal-host").click();
+  await page.keyboard.type("stty size; echo I-am-$((40 + 2)); exec sleep 4242\n");
+  await page.locator(".xterm-rows").getByText("I-am-42").waitFor();
   assert.deepEqual(await broken(page), []);
   await look(page, "drawers");
+  // Its end is that of the page's connection.
+  const asleep = () => {
+    const words = [
+      "-n",
+      APP,
+      "exec",
+      "deploy/hello-web",
+      "--",
+      "sh",
+      "-c",
+      "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '",
+    ];
+    return execFileSync("kubectl", ["--kubeconfig", join(there.run, "kubeconfig"), ...words], {
+      encoding: "utf8",
+    });
+  };
+  assert.match(asleep(), /sleep 4242/);
+  await page.getByRole("button", { name: "Close the drawer" }).click();
+  await eventually(20, "the shell ends", async () => assert.doesNotMatch(asleep(), /sleep 4242/));
   const status = await must(page, "GET", `/v1/apps/${APP}/status`);
   assert.equal(status.state, "draft", "this machine took the other's state for its own");
   const waiting = async (target) => {

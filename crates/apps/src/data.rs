@@ -30,6 +30,7 @@ pub use undo::{Moment, UndoData, UndoOptions, UndoPlan, UndoReport, undo_go, und
 pub use unpack::Damage;
 
 pub(crate) use backup::running;
+pub(crate) use far::exit_code;
 pub(crate) use inside::{Program, run};
 pub(crate) use parts::holders_of;
 pub(crate) use restore::{StandIn, restore_in};

@@ -1,6 +1,8 @@
 //! What each block uses: processor, memory, disk, requests. One point in ten seconds, one hour of
-//! them, in memory only: it is for looking, not for billing. Where next: `system.rs`, which shows
-//! the machine.
+//! them, in memory only: it is for looking, not for billing. Apps of other clusters are measured
+//! while somebody looks. Where next: `there.rs` for those, `system.rs`, which shows the machine.
+
+mod there;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -44,12 +46,15 @@ pub struct Use {
     pub cpu_millis: u64,
     /// Memory in bytes without what could be dropped at once.
     pub memory_bytes: u64,
-    /// Bytes on its disks.
-    pub disk_bytes: u64,
-    /// Requests since the last point.
-    pub requests: u64,
+    /// Bytes on its disks, if they are on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
+    /// Requests since the last point, if they come through the front door of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
     /// Those of them answered 500 and above.
-    pub errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<u64>,
 }
 
 /// One point in time.
@@ -93,7 +98,30 @@ impl Metrics {
         self.inside().points.get(app).into_iter().flatten().cloned().collect()
     }
 
-    /// Takes one point of every app.
+    /// Takes a point of an app on another cluster, if the last one is old enough.
+    ///
+    /// # Errors
+    /// The cluster does not answer, or does not measure.
+    pub async fn look(&self, target: &Target, app: &str) -> Result<()> {
+        let now = jiff::Timestamp::now();
+        let due = |inside: &Inside| {
+            let last = inside.points.get(app).and_then(VecDeque::back);
+            let last = last.and_then(|point| point.at.parse::<jiff::Timestamp>().ok());
+            last.is_none_or(|last| now.duration_since(last).as_secs() >= EVERY_SECONDS as i64)
+        };
+        if !due(&self.inside()) {
+            return Ok(());
+        }
+        let blocks = there::uses(target, app).await?;
+        let mut inside = self.inside();
+        // Another who looked may have been quicker.
+        if due(&inside) && !blocks.is_empty() {
+            inside.keep(app, Point { at: now.to_string(), blocks });
+        }
+        Ok(())
+    }
+
+    /// Takes one point of every app on this machine.
     ///
     /// # Errors
     /// The target does not answer.
@@ -142,10 +170,13 @@ impl Inside {
         let first = self.at.is_none();
         self.at = Some(now);
         self.count += 1;
+        // Of what runs here all is known, if only that it is nothing.
+        let none =
+            Use { disk_bytes: Some(0), requests: Some(0), errors: Some(0), ..Use::default() };
         let mut uses: BTreeMap<Place, Use> = BTreeMap::new();
         let mut cpu = HashMap::new();
         for one in containers {
-            let used = uses.entry(one.place.clone()).or_default();
+            let used = uses.entry(one.place.clone()).or_insert(none);
             used.memory_bytes += one.stats.memory_bytes;
             // What a container used before it was first seen was not used in this time.
             if let Some(before) = self.cpu.get(&one.key) {
@@ -156,14 +187,14 @@ impl Inside {
         }
         self.cpu = cpu;
         for (place, bytes) in &self.disks {
-            uses.entry(place.clone()).or_default().disk_bytes = *bytes;
+            uses.entry(place.clone()).or_insert(none).disk_bytes = Some(*bytes);
         }
         for route in requests {
             let key = (route.host.clone(), route.path.clone());
             let counted = (route.requests, route.errors);
             let before = self.counted.insert(key.clone(), counted);
             let Some(place) = routes.get(&key) else { continue };
-            let used = uses.entry(place.clone()).or_default();
+            let used = uses.entry(place.clone()).or_insert(none);
             // Of a route seen for the first time after us, all is new; at our own start, nothing.
             let (requests, errors) = match before {
                 // Less than before: the door was started again.
@@ -174,8 +205,8 @@ impl Inside {
                 None if first => (0, 0),
                 None => counted,
             };
-            used.requests += requests;
-            used.errors += errors;
+            used.requests = used.requests.map(|before| before + requests);
+            used.errors = used.errors.map(|before| before + errors);
         }
         let at = jiff::Timestamp::now().to_string();
         let mut apps: BTreeMap<String, BTreeMap<String, Use>> = BTreeMap::new();
@@ -185,11 +216,15 @@ impl Inside {
         // An app that has neither copies nor disks any more is gone.
         self.points.retain(|app, _| apps.contains_key(app));
         for (app, blocks) in apps {
-            let points = self.points.entry(app).or_default();
-            points.push_back(Point { at: at.clone(), blocks });
-            while points.len() > MOST_POINTS {
-                points.pop_front();
-            }
+            self.keep(&app, Point { at: at.clone(), blocks });
+        }
+    }
+
+    fn keep(&mut self, app: &str, point: Point) {
+        let points = self.points.entry(app.to_owned()).or_default();
+        points.push_back(point);
+        while points.len() > MOST_POINTS {
+            points.pop_front();
         }
     }
 }
@@ -341,15 +376,22 @@ mod tests {
         inside.take(&measured(5_000_000_000), &counted(100, 5), &routes);
         let first = inside.points["shop"][0].clone();
         assert_eq!((first.blocks["db"].cpu_millis, first.blocks["db"].memory_bytes), (0, 100));
-        assert_eq!(first.blocks["web"].requests, 0, "what was before us is not of this time");
+        assert_eq!(first.blocks["web"].requests, Some(0), "what was before us is not of this time");
         inside.at = inside.at.and_then(|at| at.checked_sub(std::time::Duration::from_secs(10)));
         inside.take(&measured(10_000_000_000), &counted(130, 6), &routes);
         let second = inside.points["shop"][1].clone();
         let cpu = second.blocks["db"].cpu_millis;
         assert!((490..=500).contains(&cpu), "half a processor over ten seconds: {cpu}");
-        assert_eq!((second.blocks["web"].requests, second.blocks["web"].errors), (30, 1));
+        assert_eq!(
+            (second.blocks["web"].requests, second.blocks["web"].errors),
+            (Some(30), Some(1))
+        );
         inside.take(&measured(10_000_000_000), &counted(3, 0), &routes);
-        assert_eq!(inside.points["shop"][2].blocks["web"].requests, 3, "the door began again");
+        assert_eq!(
+            inside.points["shop"][2].blocks["web"].requests,
+            Some(3),
+            "the door began again"
+        );
     }
 
     #[test]

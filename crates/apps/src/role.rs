@@ -39,6 +39,9 @@ pub fn role(app: &str, user: &str) -> Result<String> {
         "verbs": ["create", "delete", "get", "list", "watch"],
     }));
     rules.push(json!({ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"] }));
+    rules.push(json!({
+        "apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get", "list"],
+    }));
     let mut role = of("rbac.authorization.k8s.io/v1", "Role");
     role["rules"] = rules.into();
     let mut binding = of("rbac.authorization.k8s.io/v1", "RoleBinding");

@@ -12,7 +12,6 @@ use pod::Pods;
 
 use crate::around::Around;
 use crate::cluster::Cluster;
-use crate::{Error, Result};
 
 /// What this machine is called among targets.
 pub const HERE: &str = "local";
@@ -59,24 +58,6 @@ impl Target {
     pub(crate) fn little_space(&self) -> Option<String> {
         let here = self.cluster.is_none();
         here.then(|| crate::space::little(self.keep.parent().unwrap_or(&self.keep))).flatten()
-    }
-
-    /// Refuses what reaches inside the engine of this machine, for an app that runs elsewhere.
-    ///
-    /// # Errors
-    /// The target is not this machine.
-    pub fn must_be_here(&self, what: &str) -> Result<()> {
-        match &self.cluster {
-            None => Ok(()),
-            Some(cluster) => Err(Error::Data {
-                code: "target/elsewhere",
-                message: format!(
-                    "{what} come from the engine of this machine, and {} is another cluster",
-                    cluster.settings.name
-                ),
-                hint: Some("ask that cluster itself, such as with kubectl".into()),
-            }),
-        }
     }
 
     /// A folder of this room's own for what belongs to apps of this target.

@@ -1,74 +1,90 @@
 //! A shell in a running copy, on a terminal of its own.
 //!
 //! It runs beside the container's own process, as its user and with its rights, and ends with the
-//! one who opened it. Copies on this machine only, as all of them are today.
+//! one who opened it. Where next: `here.rs` for a copy on this machine, `there.rs` for one on
+//! another cluster.
 
-use std::fs::File;
-use std::sync::Arc;
+mod here;
+mod there;
 
+use bytes::Bytes;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
+use tokio::sync::mpsc;
 
 use crate::{Error, Result, Target, live, observe};
 
 /// The shell that is there: the better one if the image has it.
-const SHELL: &str = "if [ -x /bin/bash ]; then exec /bin/bash -i; else exec /bin/sh -i; fi";
+const SHELL: &str = "export TERM=xterm-256color; \
+                     if [ -x /bin/bash ]; then exec /bin/bash -i; else exec /bin/sh -i; fi";
+/// Pieces in flight each way; a slow reader slows the shell.
+const PIECES: usize = 16;
+/// Bytes of output in one piece, at most.
+const PIECE: usize = 16 * 1024;
 
-/// A shell that runs. Dropping it closes its terminal, which ends the shell.
+/// A shell that runs, until [`Shell::end`].
 pub struct Terminal {
     /// What is typed.
-    pub input: File,
-    /// What is shown.
-    pub output: File,
+    pub input: mpsc::Sender<Bytes>,
+    /// What is shown. It ends when nobody holds the other side of the terminal any more.
+    pub output: mpsc::Receiver<Bytes>,
     /// The process, for its size and its end.
     pub shell: Shell,
 }
 
 /// The process of a [`Terminal`]. Cheap to clone.
 #[derive(Clone)]
-pub struct Shell {
-    process: Arc<pod::Process>,
-    block: String,
+pub struct Shell(Side);
+
+#[derive(Clone)]
+enum Side {
+    Here(here::Shell),
+    There(there::Shell),
 }
 
 impl Shell {
-    /// Waits for its end; its exit code. Blocks.
+    /// Waits for its end; its exit code, if that became known. For one caller.
     ///
     /// # Errors
-    /// Its end cannot be known.
-    pub fn wait(&self) -> Result<i32> {
-        let exit = self.process.wait().map_err(|source| self.failed("wait for", source))?;
-        Ok(exit.code)
+    /// The process cannot be waited for.
+    pub async fn wait(&self) -> Result<Option<i32>> {
+        match &self.0 {
+            Side::Here(shell) => shell.wait().await.map(Some),
+            Side::There(shell) => Ok(shell.wait().await),
+        }
     }
 
-    /// Tells it the terminal's new size. Blocks.
+    /// Tells it the terminal's new size.
     ///
     /// # Errors
     /// It has ended.
-    pub fn resize(&self, rows: u16, columns: u16) -> Result<()> {
-        self.process.resize(rows, columns).map_err(|source| self.failed("resize", source))
+    pub async fn resize(&self, rows: u16, columns: u16) -> Result<()> {
+        match &self.0 {
+            Side::Here(shell) => shell.resize(rows, columns).await,
+            Side::There(shell) => shell.resize(rows, columns).await,
+        }
     }
 
-    /// Ends it. Blocks.
+    /// Ends it.
     ///
     /// # Errors
     /// It cannot be reached.
-    pub fn end(&self) -> Result<()> {
-        // The shell and what it runs notice a terminal that hangs up (POSIX, SIGHUP).
-        self.process.kill(1).map_err(|source| self.failed("end", source))?;
-        self.process.kill(9).map_err(|source| self.failed("end", source))
-    }
-
-    fn failed(&self, what: &str, source: pod::Error) -> Error {
-        Error::Shell { block: self.block.clone(), what: what.to_owned(), source: Box::new(source) }
+    pub async fn end(&self) -> Result<()> {
+        match &self.0 {
+            Side::Here(shell) => shell.end().await,
+            Side::There(shell) => {
+                shell.end();
+                Ok(())
+            }
+        }
     }
 }
 
-/// Starts a shell in a copy of a block: the named one, or the oldest.
+/// Starts a shell in a copy of a block: the named one, or the oldest. `size` is rows and columns.
 ///
 /// # Errors
-/// No such copy runs here, or it has no shell.
+/// No such copy runs, or it has no shell.
 pub async fn terminal(
     target: &Target,
     app: &str,
@@ -76,21 +92,20 @@ pub async fn terminal(
     pod: Option<&str>,
     size: (u16, u16),
 ) -> Result<Terminal> {
-    target.must_be_here("terminals of the canvas")?;
-    let (id, container) = copy(target, app, block, pod).await?;
-    let (pods, block) = (target.pods.clone(), block.to_owned());
-    let start = move || start(&pods, &id, &container, block, size);
-    let started = tokio::task::spawn_blocking(start).await;
-    started.map_err(|source| Error::Task { what: "a terminal".into(), source })?
+    let (copy, container) = copy(target, app, block, pod).await?;
+    match &target.cluster {
+        None => here::terminal(target, &copy, &container, block, size).await,
+        Some(_) => there::terminal(target, app, &copy, &container, size).await,
+    }
 }
 
-/// The id and the main container of a copy that runs.
+/// A copy that runs, and its main container.
 async fn copy(
     target: &Target,
     app: &str,
     block: &str,
     wanted: Option<&str>,
-) -> Result<(String, String)> {
+) -> Result<(Pod, String)> {
     let api: Api<Pod> = Api::namespaced(target.client.clone(), app);
     let params = ListParams::default().labels(&live::selector(app));
     let pods = api.list(&params).await.map_err(Error::api(format!("list pods of {app}")))?;
@@ -103,51 +118,18 @@ async fn copy(
         })
         .collect();
     copies.sort_by_key(|copy| copy.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    let running = |copy: &Pod| {
+    let running = |copy: Pod| {
         let main = copy.spec.as_ref()?.containers.first()?.name.clone();
         let statuses = copy.status.as_ref()?.container_statuses.as_ref()?;
         let status = statuses.iter().find(|status| status.name == main)?;
         status.state.as_ref()?.running.as_ref()?;
-        Some((copy.metadata.uid.clone()?, main))
+        Some((copy, main))
     };
-    copies.iter().find_map(running).ok_or_else(|| Error::Unfit {
+    copies.into_iter().find_map(running).ok_or_else(|| Error::Unfit {
         code: "copy/absent",
         message: match wanted {
             Some(pod) => format!("{pod} of {block} does not run"),
             None => format!("no copy of {block} runs"),
         },
     })
-}
-
-fn start(
-    pods: &pod::Pods,
-    id: &str,
-    container: &str,
-    block: String,
-    size: (u16, u16),
-) -> Result<Terminal> {
-    let exec = pod::Exec {
-        args: ["/bin/sh", "-c", SHELL].map(str::to_owned).to_vec(),
-        stdin: true,
-        terminal: Some(size),
-    };
-    let overrides = pod::Overrides {
-        env: vec![("TERM".into(), "xterm-256color".into())],
-        ..pod::Overrides::default()
-    };
-    let started = pods.exec_as(id, container, &exec, &overrides);
-    let mut session = started.map_err(|source| Error::Shell {
-        block: block.clone(),
-        what: "start".to_owned(),
-        source: Box::new(source),
-    })?;
-    match (session.stdin.take(), session.stdout.take()) {
-        (Some(input), Some(output)) => {
-            Ok(Terminal { input, output, shell: Shell { process: session.process, block } })
-        }
-        _ => Err(Error::Unfit {
-            code: "copy/terminal",
-            message: format!("the shell in {block} got no terminal"),
-        }),
-    }
 }

@@ -166,8 +166,9 @@ fn target_of(away: &Away, request: &Request) -> Result<String, apps::Error> {
     }
 }
 
-async fn send(away: &Away, name: &str, request: Request) -> Result<Response, apps::Error> {
+async fn send(away: &Away, name: &str, mut request: Request) -> Result<Response, apps::Error> {
     let there = away.door.elsewhere.door(&away.door, name).await?;
+    confirmed_by_query(&mut request);
     if changes(&request) {
         may_change(&there.target, request.headers())?;
     }
@@ -206,6 +207,24 @@ fn confirms(headers: &HeaderMap, name: &str) -> bool {
     said.split(',').any(|one| one.trim() == name)
 }
 
+/// A page opens a terminal without headers: its query says what they would.
+fn confirmed_by_query(request: &mut Request) {
+    #[derive(Deserialize)]
+    struct Named {
+        confirm: Option<String>,
+    }
+    let said = Query::<Named>::try_from_uri(request.uri()).ok().and_then(|named| named.0.confirm);
+    if let Some(said) = said.and_then(|said| HeaderValue::from_str(&said).ok())
+        && is_terminal(request.uri())
+    {
+        request.headers_mut().insert(CONFIRM, said);
+    }
+}
+
+fn is_terminal(uri: &Uri) -> bool {
+    uri.path().starts_with("/v1/apps/") && uri.path().ends_with("/terminal")
+}
+
 fn unconfirmed(name: &str) -> apps::Error {
     apps::Error::Data {
         code: "target/protected",
@@ -237,7 +256,7 @@ fn changes(request: &Request) -> bool {
         "/move",
     ];
     // A program or a terminal in a copy can do anything to it.
-    let reaches = request.headers().contains_key(header::UPGRADE);
+    let reaches = request.headers().contains_key(header::UPGRADE) || is_terminal(request.uri());
     (request.method() != Method::GET || reaches)
         && !looks.iter().any(|end| request.uri().path().ends_with(end))
 }

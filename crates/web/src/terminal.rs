@@ -1,10 +1,8 @@
 //! A terminal in a copy, over a WebSocket: bytes both ways in binary messages, `{"resize":…}` from
-//! the page and `{"exit":…}` to it in text messages.
+//! the page and `{"exit":…}` or `{"refused":…}` to it in text messages.
 //!
 //! The shell ends with the connection. Where next: `apps::terminal`, which starts it.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::time::Duration;
 
 use apps::{Shell, Terminal};
@@ -21,10 +19,6 @@ use tokio::sync::mpsc;
 use crate::Door;
 use crate::answer::Refusal;
 
-/// Messages in flight each way; a slow page slows the shell.
-const MESSAGES: usize = 16;
-/// Bytes of output in one message.
-const BLOCK: usize = 16 * 1024;
 /// The longest message from a page: a large paste.
 const MOST_MESSAGE: usize = 1024 * 1024;
 /// How long output that the shell's children hold open is waited for after its end.
@@ -48,9 +42,11 @@ struct Said {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TerminalQuery {
     pod: Option<String>,
-    /// Read on the way here (`targets.rs`).
+    /// Read on the way here (`targets.rs`), as is the other.
     #[serde(default, rename = "target")]
     _target: Option<String>,
+    #[serde(default, rename = "confirm")]
+    _confirm: Option<String>,
     #[serde(default = "rows")]
     rows: u16,
     #[serde(default = "cols")]
@@ -71,24 +67,36 @@ pub(crate) async fn terminal(
     Path((app, block)): Path<(String, String)>,
     Query(query): Query<TerminalQuery>,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Refusal> {
+) -> Response {
     let size = (query.rows.max(1), query.cols.max(1));
-    let pod = query.pod.as_deref();
-    // Before the upgrade: what cannot be opened is an answer with its reason, not a dead socket.
-    let terminal = apps::terminal(&door.target, &app, &block, pod, size).await?;
-    tracing::info!(app, block, "a terminal was opened");
     let upgrade = upgrade.max_message_size(MOST_MESSAGE);
-    Ok(upgrade.on_upgrade(move |socket| run(socket, terminal)))
+    upgrade.on_upgrade(move |socket| async move {
+        let pod = query.pod.as_deref();
+        match apps::terminal(&door.target, &app, &block, pod, size).await {
+            Ok(terminal) => {
+                tracing::info!(app, block, "a terminal was opened");
+                run(socket, terminal).await;
+            }
+            // In the socket: a browser tells its page nothing of an answer that is no upgrade.
+            Err(error) => refuse(socket, error.into()).await,
+        }
+    })
+}
+
+async fn refuse(mut socket: WebSocket, refusal: Refusal) {
+    let text = json!({ "refused": refusal.into_value() }).to_string();
+    // The page may be gone; there is nobody else to tell.
+    let _gone = socket.send(Message::Text(text.into())).await;
+    let normal = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+    let _gone = socket.send(Message::Close(Some(normal))).await;
 }
 
 async fn run(socket: WebSocket, terminal: Terminal) {
-    let Terminal { input, output, shell } = terminal;
+    let Terminal { input, output: mut shown, shell } = terminal;
     let (mut sink, stream) = socket.split();
-    let (sender, mut shown) = mpsc::channel(MESSAGES);
-    on_a_thread("terminal-output", move || show(output, &sender));
     let mut typing = tokio::spawn(listen(stream, input, shell.clone()));
     let waiting = shell.clone();
-    let mut ended = tokio::task::spawn_blocking(move || waiting.wait());
+    let mut ended = tokio::spawn(async move { waiting.wait().await });
     let code = loop {
         tokio::select! {
             bytes = shown.recv() => match bytes {
@@ -107,7 +115,9 @@ async fn run(socket: WebSocket, terminal: Terminal) {
     };
     typing.abort();
     let Some(code) = code else {
-        drop(tokio::task::spawn_blocking(move || shell.end()));
+        if let Err(error) = shell.end().await {
+            tracing::info!(%error, "a shell whose page went away");
+        }
         return;
     };
     let code = match code {
@@ -135,52 +145,25 @@ async fn rest(shown: &mut mpsc::Receiver<Bytes>, sink: &mut SplitSink<WebSocket,
 }
 
 /// Takes what the page sends until it closes the connection.
-async fn listen(mut stream: SplitStream<WebSocket>, input: File, shell: Shell) {
-    let (sender, mut typed) = mpsc::channel::<Bytes>(MESSAGES);
-    let mut input = input;
-    on_a_thread("terminal-input", move || {
-        while let Some(bytes) = typed.blocking_recv() {
-            if input.write_all(&bytes).is_err() {
-                return;
-            }
-        }
-    });
+async fn listen(mut stream: SplitStream<WebSocket>, input: mpsc::Sender<Bytes>, shell: Shell) {
     while let Some(Ok(message)) = stream.next().await {
         match message {
             Message::Binary(bytes) => {
                 // A shell that reads no more is about to end.
-                if sender.send(bytes).await.is_err() {
+                if input.send(bytes).await.is_err() {
                     std::future::pending::<()>().await;
                 }
             }
             // What is no resize is no message of ours, and changes nothing.
             Message::Text(text) => {
                 if let Ok(Said { resize }) = serde_json::from_str(&text) {
-                    let (shell, rows, cols) = (shell.clone(), resize.rows, resize.cols);
-                    drop(tokio::task::spawn_blocking(move || {
-                        shell.resize(rows.max(1), cols.max(1))
-                    }));
+                    // One that has ended has no size.
+                    let _ended = shell.resize(resize.rows.max(1), resize.cols.max(1)).await;
                 }
             }
             Message::Close(_) => return,
             Message::Ping(_) | Message::Pong(_) => {}
         }
-    }
-}
-
-fn show(mut output: File, sender: &mpsc::Sender<Bytes>) {
-    let mut block = vec![0; BLOCK];
-    // A terminal ends with EIO once nobody holds its other side.
-    while let Ok(count @ 1..) = output.read(&mut block) {
-        if sender.blocking_send(Bytes::copy_from_slice(&block[..count])).is_err() {
-            return;
-        }
-    }
-}
-
-fn on_a_thread(name: &str, work: impl FnOnce() + Send + 'static) {
-    if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(work) {
-        tracing::error!(%error, name, "no thread for a terminal");
     }
 }
 

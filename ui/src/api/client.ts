@@ -50,8 +50,9 @@ export async function call<T>(
   path: string,
   body?: unknown,
   signal?: AbortSignal,
+  /** Protected targets that the person has named, and is asked to name, for this one thing. */
+  confirmed: string[] = [],
 ): Promise<Answer<T>> {
-  const confirmed: string[] = [];
   for (;;) {
     const answer = await send<T>(method, path, body, confirmed, signal);
     if (answer.ok || answer.error.code !== "target/protected" || asker === null) return answer;
@@ -116,7 +117,8 @@ export async function wanted<T>(answer: Promise<Answer<T>>): Promise<T> {
   throw it.error;
 }
 
-export const get = <T>(path: string, signal?: AbortSignal) => call<T>("GET", path, undefined, signal);
+export const get = <T>(path: string, signal?: AbortSignal, confirmed?: string[]) =>
+  call<T>("GET", path, undefined, signal, confirmed);
 export const post = <T>(path: string, body: unknown = {}) => call<T>("POST", path, body);
 export const put = <T>(path: string, body: unknown) => call<T>("PUT", path, body);
 export const remove = <T>(path: string) => call<T>("DELETE", path);

@@ -4,7 +4,6 @@ import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { type KeyboardEvent, type PointerEvent, Suspense, useEffect, useRef } from "react";
 import { queries } from "../api/queries";
-import { onTarget, target } from "../api/target";
 import type { BlockStatus, PodStatus } from "../api/types";
 import { IconButton } from "../parts/Button";
 import { lazily } from "../parts/lazily";
@@ -196,11 +195,6 @@ function Panes({ app }: { app: string }) {
             ) : podsOf(statusOf(block)).length === 0 && status.data !== undefined ? (
               <p className="drawer-empty">
                 {block} has no running copy to open a shell in. Press Go, or Start if it is stopped.
-              </p>
-            ) : target !== null ? (
-              <p className="drawer-empty">
-                {target} is another cluster; a shell there is opened by the command line:{" "}
-                <code>{onTarget(`shelf -a ${app} shell ${block}`)}</code>
               </p>
             ) : (
               <Suspense fallback={waiting}>

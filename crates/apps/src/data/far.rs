@@ -48,7 +48,7 @@ pub(super) fn run(
             Some(status) => status.await,
             None => None,
         };
-        Ok(Ended { code: exit_code(status.as_ref()), lines })
+        Ok(Ended { code: exit_code(status.as_ref()).unwrap_or(-1), lines })
     })
 }
 
@@ -102,13 +102,13 @@ async fn last_lines(stderr: Option<impl AsyncRead + Unpin>) -> Vec<String> {
     lines[lines.len().saturating_sub(LINES)..].to_vec()
 }
 
-/// The exit code that a Status tells; -1 if the connection broke before the end.
-fn exit_code(status: Option<&Status>) -> i32 {
-    let Some(status) = status else { return -1 };
+/// The exit code that a Status tells; nothing if the connection broke before the end.
+pub(crate) fn exit_code(status: Option<&Status>) -> Option<i32> {
+    let status = status?;
     if status.status.as_deref() == Some("Success") {
-        return 0;
+        return Some(0);
     }
     let causes = status.details.as_ref().and_then(|details| details.causes.as_ref());
     let code = causes.into_iter().flatten().find(|one| one.reason.as_deref() == Some("ExitCode"));
-    code.and_then(|one| one.message.as_ref()?.parse().ok()).unwrap_or(-1)
+    code.and_then(|one| one.message.as_ref()?.parse().ok())
 }

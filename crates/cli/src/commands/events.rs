@@ -70,14 +70,18 @@ pub(crate) async fn top(global: &Global) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let number = |block: &Value, key: &str| block[key].as_u64().unwrap_or_default();
+    // Another cluster tells no disks and no requests.
+    let told = |block: &Value, key: &str, words: &dyn Fn(u64) -> String| {
+        block[key].as_u64().map_or_else(|| "–".to_owned(), words)
+    };
     let row = |(name, block): (&String, &Value)| {
         vec![
             name.clone(),
             format!("{} m", number(block, "cpu_millis")),
             table::size(number(block, "memory_bytes")),
-            table::size(number(block, "disk_bytes")),
-            number(block, "requests").to_string(),
-            number(block, "errors").to_string(),
+            told(block, "disk_bytes", &table::size),
+            told(block, "requests", &|count| count.to_string()),
+            told(block, "errors", &|count| count.to_string()),
         ]
     };
     let rows: Vec<Vec<String>> =

@@ -50,10 +50,22 @@ function options(props: ChartProps, width: number, height: number): uPlot.Option
     height,
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    scales: { x: { time: true }, y: { range: (_plot, _least, most) => [0, Math.max(most * 1.1, 1)] } },
+    scales: {
+      // One point alone has no width, and would get a day: a minute on each side is enough.
+      x: {
+        time: true,
+        range: (plot, first, last) => (plot.data[0].length === 1 ? [first - 60, first + 60] : [first, last]),
+      },
+      y: { range: (_plot, _least, most) => [0, Math.max(most * 1.1, 1)] },
+    },
     axes: [
       { ...axis, values: (_plot, times) => times.map(timeOfDay) },
-      { ...axis, size: 72, values: (_plot, values) => values.map((value) => props.words.format(value)) },
+      {
+        ...axis,
+        size: 72,
+        incrs: props.words.steps,
+        values: (_plot, values) => values.map((value) => props.words.format(value)),
+      },
     ],
     series: [
       {},

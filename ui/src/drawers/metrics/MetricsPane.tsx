@@ -2,12 +2,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { Suspense, useMemo, useState } from "react";
 import { queries } from "../../api/queries";
+import { target } from "../../api/target";
 import { Problem } from "../../parts/Empty";
 import { lazily } from "../../parts/lazily";
 import { useTheme } from "../../state/theme";
 import { columns, MEASURES, type Measure, summaries } from "./series";
 
 const Chart = lazily(() => import("./Chart"));
+
+// Another cluster tells what its pods use, and nothing of its disks or its front door.
+const measures = MEASURES.filter(
+  ({ measure }) => target === null || measure === "cpu_millis" || measure === "memory_bytes",
+);
 
 export function MetricsPane({ app, block }: { app: string; block: string | null }) {
   const { data, error, refetch } = useQuery(queries.metrics(app));
@@ -27,7 +33,7 @@ export function MetricsPane({ app, block }: { app: string; block: string | null 
   return (
     <div className="metrics">
       <div className="metrics-bar" role="radiogroup" aria-label="Measure">
-        {MEASURES.map((one) => (
+        {measures.map((one) => (
           <label key={one.measure} className="metrics-choice">
             <input
               type="radio"

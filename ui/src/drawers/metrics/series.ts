@@ -8,12 +8,17 @@ export interface MeasureWords {
   measure: Measure;
   title: string;
   format(value: number): string;
+  /** What lies between two lines of its axis; decimal steps if absent. */
+  steps?: number[];
 }
+
+/** Sizes are counted in powers of two, so that an axis reads 2, 4, 6 MiB. */
+const BINARY = Array.from({ length: 45 }, (_, power) => 2 ** power);
 
 export const MEASURES: readonly MeasureWords[] = [
   { measure: "cpu_millis", title: "Processor", format: cores },
-  { measure: "memory_bytes", title: "Memory", format: bytes },
-  { measure: "disk_bytes", title: "Disk", format: bytes },
+  { measure: "memory_bytes", title: "Memory", format: bytes, steps: BINARY },
+  { measure: "disk_bytes", title: "Disk", format: bytes, steps: BINARY },
   { measure: "requests", title: "Requests", format: (value) => value.toLocaleString("en") },
   { measure: "errors", title: "Errors", format: (value) => value.toLocaleString("en") },
 ];

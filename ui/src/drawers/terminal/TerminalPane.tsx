@@ -83,7 +83,7 @@ export default function TerminalPane({ app, block, pod }: TerminalPaneProps) {
     fit.fit();
     terminal.current = it;
     const wire = new TerminalConnection(
-      (size) => terminalAddress(location.origin, app, block, pod, size),
+      (size, confirmed) => terminalAddress(location.origin, app, block, pod, size, confirmed),
       { rows: it.rows, cols: it.cols },
       { bytes: (bytes) => it.write(bytes), state: setState },
     );
@@ -153,16 +153,17 @@ function Words(props: { state: TerminalState; block: string; pod: string | null;
   const where = props.pod ?? props.block;
   if (state.kind === "open") return <span role="status">Shell in {where}</span>;
   if (state.kind === "connecting") return <span role="status">Opening a shell in {where} …</span>;
-  if (state.kind === "refused") return <span role="status">{state.why}</span>;
   const text =
-    state.kind === "ended"
-      ? `The shell ended${state.code === null ? "" : ` with ${state.code}`}.`
-      : `The connection is lost; next try in ${Math.max(0, Math.ceil((state.retryAt - now) / 1000))} s.`;
+    state.kind === "refused"
+      ? state.why
+      : state.kind === "ended"
+        ? `The shell ended${state.code === null ? "" : ` with ${state.code}`}.`
+        : `The connection is lost; next try in ${Math.max(0, Math.ceil((state.retryAt - now) / 1000))} s.`;
   return (
     <span role="status">
       {text}{" "}
       <button type="button" className="log-button" onClick={props.onAgain}>
-        {state.kind === "ended" ? "Open a new one" : "Try now"}
+        {state.kind === "ended" ? "Open a new one" : state.kind === "refused" ? "Try again" : "Try now"}
       </button>
     </span>
   );

@@ -1,7 +1,7 @@
 // The wire between a terminal on the page and a shell in a copy: bytes both ways, and a few words of
 // JSON for size and end. Knows nothing of xterm. Where next: TerminalPane.tsx.
 import { get } from "../../api/client";
-import { withTarget } from "../../api/target";
+import { target, withTarget } from "../../api/target";
 import { waitBefore } from "../../system/staleness";
 
 export interface Size {
@@ -28,9 +28,11 @@ export function terminalAddress(
   block: string,
   pod: string | null,
   size: Size,
+  confirmed: readonly string[] = [],
 ): string {
   const query = withTarget(new URLSearchParams({ rows: String(size.rows), cols: String(size.cols) }));
   if (pod !== null) query.set("pod", pod);
+  if (confirmed.length > 0) query.set("confirm", confirmed.join(","));
   const path = `/v1/apps/${encodeURIComponent(app)}/blocks/${encodeURIComponent(block)}/terminal`;
   return `${origin.replace(/^http/, "ws")}${path}?${query.toString()}`;
 }
@@ -45,10 +47,28 @@ export function readEnd(text: string): { code: number | null } | null {
   }
 }
 
-/** Why the session is too old for a shell; null if that is not the reason. */
-async function oldSession(address: string): Promise<string | null> {
-  const answer = await get(address.replace(/^ws/, "http"));
-  return !answer.ok && answer.error.code === "session/old" ? answer.error.message : null;
+/** A text frame of the server: why there is no shell, or null if it is something else. */
+export function readRefusal(text: string): string | null {
+  try {
+    const value = JSON.parse(text) as { refused?: { message?: string; hint?: string } } | null;
+    const { message, hint } = value?.refused ?? {};
+    if (message === undefined) return null;
+    return hint === undefined ? `${message}.` : `${message}: ${hint}.`;
+  } catch {
+    return null;
+  }
+}
+
+/** What lies with the person: a session too old for a shell, or a protected target not named. */
+const PERSONAL = ["session/old", "target/protected"];
+
+/**
+ * Why a socket was not let in, if that lies with the person. A browser does not say it; the same
+ * address, read, does. It may ask for a protected target's name, which is `confirmed` then.
+ */
+async function whyNot(address: string, confirmed: string[]): Promise<string | null> {
+  const answer = await get(address.replace(/^ws/, "http"), undefined, confirmed);
+  return !answer.ok && PERSONAL.includes(answer.error.code) ? answer.error.message : null;
 }
 
 /** A shell that is opened, and opened anew when the connection breaks. */
@@ -58,10 +78,11 @@ export class TerminalConnection {
   private attempt = 0;
   private closed = false;
   private ended = false;
+  private readonly confirmed: string[] = [];
   private readonly encoder = new TextEncoder();
 
   constructor(
-    private readonly address: (size: Size) => string,
+    private readonly address: (size: Size, confirmed: readonly string[]) => string,
     private size: Size,
     private readonly hooks: TerminalHooks,
   ) {
@@ -75,7 +96,21 @@ export class TerminalConnection {
     if (this.closed) return;
     this.ended = false;
     this.hooks.state({ kind: "connecting" });
-    const address = this.address(this.size);
+    // Another target may have to be named first.
+    if (target === null) this.open();
+    else this.askThenOpen();
+  }
+
+  private async askThenOpen(): Promise<void> {
+    const before = this.socket;
+    const why = await whyNot(this.address(this.size, this.confirmed), this.confirmed);
+    if (this.closed || this.socket !== before) return;
+    if (why === null) this.open();
+    else this.hooks.state({ kind: "refused", why });
+  }
+
+  private open(): void {
+    const address = this.address(this.size, this.confirmed);
     const socket = new WebSocket(address);
     let opened = false;
     socket.binaryType = "arraybuffer";
@@ -93,15 +128,15 @@ export class TerminalConnection {
         return;
       }
       const end = readEnd(message.data);
-      if (end === null) return;
+      const why = readRefusal(message.data);
+      if (end === null && why === null) return;
       this.ended = true;
-      this.hooks.state({ kind: "ended", code: end.code });
+      this.hooks.state(why === null ? { kind: "ended", code: end?.code ?? null } : { kind: "refused", why });
     };
     socket.onclose = async () => {
       const gone = () => socket !== this.socket || this.closed || this.ended;
       if (gone()) return;
-      // A browser does not say why a socket was refused; the same address, read, does.
-      const why = opened ? null : await oldSession(address);
+      const why = opened ? null : await whyNot(address, this.confirmed);
       if (gone()) return;
       if (why !== null) {
         this.hooks.state({ kind: "refused", why });
