@@ -7,15 +7,14 @@ use std::path::PathBuf;
 
 use apps::{BackupOptions, From, RestoreOptions, UpgradeOptions};
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::answer::Refusal;
-use crate::life::begin;
-use crate::person::Caller;
-use crate::{Door, data, verbs};
+use crate::begin::On;
+use crate::{Door, data};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,42 +24,27 @@ pub(crate) struct RotateRequest {
 }
 
 /// A new login for one wire; whoever uses it is rolled over to it.
-pub(crate) async fn rotate(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<RotateRequest>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    let by = caller.person.name.clone();
-    begin(&door, "rotate", &app, &caller, move |said| async move {
-        apps::rotate(&target, &name, &request.wire, &by, &mut verbs::report(said)).await
+pub(crate) async fn rotate(on: On, Json(request): Json<RotateRequest>) -> Response {
+    let by = on.by.name();
+    on.begin("rotate", |target, app, mut tell| async move {
+        apps::rotate(&target, &app, &request.wire, &by, &mut tell).await
     })
 }
 
 /// A backup of what runs, kept with the server.
-pub(crate) async fn backup(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    begin(&door, "backup", &app, &caller, move |said| async move {
+pub(crate) async fn backup(on: On) -> Response {
+    on.begin("backup", |target, app, mut tell| async move {
         let options = BackupOptions::default();
-        apps::backup(&target, &name, &options, &mut verbs::report(said)).await
+        apps::backup(&target, &app, &options, &mut tell).await
     })
 }
 
 /// The app and its images as one file in the app's folder, as `shelf pack` writes it.
-pub(crate) async fn pack(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-) -> Result<Response, Refusal> {
-    let dir = door.registry.dir(&app)?;
-    let (target, to) = (door.target.clone(), packed(&dir, &app));
-    Ok(begin(&door, "pack", &app, &caller, move |said| async move {
-        apps::pack(&target, &dir, &to, &mut verbs::report(said)).await
+pub(crate) async fn pack(on: On) -> Result<Response, Refusal> {
+    let dir = on.dir()?;
+    Ok(on.begin("pack", |target, app, mut tell| async move {
+        let to = packed(&dir, &app);
+        apps::pack(&target, &dir, &to, &mut tell).await
     }))
 }
 
@@ -97,21 +81,15 @@ pub(crate) struct RestoreRequest {
 }
 
 /// A backup put back, or made into another app.
-pub(crate) async fn restore(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<RestoreRequest>,
-) -> Response {
-    if request.into.is_none() && request.confirm.as_ref() != Some(&app) {
-        let message = format!("to replace the data of {app}, give its name");
+pub(crate) async fn restore(on: On, Json(request): Json<RestoreRequest>) -> Response {
+    if request.into.is_none() && request.confirm.as_ref() != Some(&on.app) {
+        let message = format!("to replace the data of {}, give its name", on.app);
         return Refusal::unfit("restore/confirm", message).into_response();
     }
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
-    let subject = request.into.clone().unwrap_or_else(|| app.clone());
-    begin(&door, "restore", &subject, &caller, move |said| async move {
-        let from = From::Kept(app, request.backup);
+    let by = on.by.name();
+    let app = request.into.clone().unwrap_or_else(|| on.app.clone());
+    let from = From::Kept(on.app, request.backup);
+    On { app, ..on }.begin("restore", |target, _, mut tell| async move {
         let options = RestoreOptions {
             passphrase: None,
             into: request.into,
@@ -119,7 +97,7 @@ pub(crate) async fn restore(
             no_backup: false,
             by,
         };
-        apps::restore(&target, &from, &options, &mut verbs::report(said)).await
+        apps::restore(&target, &from, &options, &mut tell).await
     })
 }
 
@@ -130,16 +108,10 @@ pub(crate) struct CopyRequest {
 }
 
 /// A second app with the code and the data of this one.
-pub(crate) async fn copy(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<CopyRequest>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    let by = caller.person.name.clone();
-    begin(&door, "copy", &app, &caller, move |said| async move {
-        apps::copy(&target, &name, &request.into, &by, &mut verbs::report(said)).await
+pub(crate) async fn copy(on: On, Json(request): Json<CopyRequest>) -> Response {
+    let by = on.by.name();
+    on.begin("copy", |target, app, mut tell| async move {
+        apps::copy(&target, &app, &request.into, &by, &mut tell).await
     })
 }
 
@@ -156,17 +128,14 @@ pub(crate) struct UpgradeRequest {
 
 /// A newer version of a block, rehearsed on a copy of its data first.
 pub(crate) async fn upgrade(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    on: On,
     Json(request): Json<UpgradeRequest>,
 ) -> Result<Response, Refusal> {
-    let dir = door.registry.dir(&app)?;
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
-    Ok(begin(&door, "upgrade", &app, &caller, move |said| async move {
+    let dir = on.dir()?;
+    let by = on.by.name();
+    Ok(on.begin("upgrade", |target, _, mut tell| async move {
         let UpgradeRequest { block, to, check } = request;
         let options = UpgradeOptions { block, to, check, patched: false, by };
-        apps::upgrade(&target, &dir, &options, &mut verbs::report(said)).await
+        apps::upgrade(&target, &dir, &options, &mut tell).await
     }))
 }

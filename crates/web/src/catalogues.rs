@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use apps::{CatalogueOptions, CataloguePublishOptions};
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -14,8 +14,7 @@ use serde_json::json;
 use crate::Door;
 use crate::answer::Refusal;
 use crate::app::blocking;
-use crate::person::Caller;
-use crate::verbs::lines;
+use crate::begin::By;
 
 /// Its routes, for the owner alone: what is trusted is his to say.
 pub(crate) fn routes() -> Router<Door> {
@@ -80,14 +79,9 @@ async fn take(
     Ok(Json(json!({})).into_response())
 }
 
-async fn publish(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<CataloguePublishOptions>,
-) -> Response {
-    let target = door.target.clone();
+async fn publish(caller: By, Json(request): Json<CataloguePublishOptions>) -> Response {
     let subject = format!("catalogue {}", request.prefix);
-    lines(&door, "publish", &subject, &caller, move |_| async move {
+    caller.lines("publish", &subject, |target, _| async move {
         apps::publish_catalogue(&target, &request).await
     })
 }
@@ -100,14 +94,9 @@ struct SignRequest {
     key: PathBuf,
 }
 
-async fn sign(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<SignRequest>,
-) -> Response {
-    let target = door.target.clone();
+async fn sign(caller: By, Json(request): Json<SignRequest>) -> Response {
     let subject = format!("catalogue {}", request.prefix);
-    lines(&door, "sign", &subject, &caller, move |_| async move {
+    caller.lines("sign", &subject, |target, _| async move {
         apps::sign_catalogue(&target, &request.prefix, &request.key).await
     })
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use apps::{BackOptions, PushOptions};
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::Deserialize;
@@ -17,8 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::Door;
 use crate::answer::Refusal;
-use crate::person::Caller;
-use crate::verbs::{lines, report};
+use crate::begin::By;
 
 /// Pieces of a body in flight between the connection and the disk.
 const QUEUE: usize = 16;
@@ -33,16 +32,17 @@ pub(crate) struct PushQuery {
 
 /// `POST /v1/apps/{app}/push`: takes a folder in, then goes as a verb of its own.
 pub(crate) async fn push(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
+    caller: By,
     Path(app): Path<String>,
     Query(query): Query<PushQuery>,
     body: Body,
 ) -> Response {
-    let folder = match tempfile::Builder::new().prefix("code-").tempdir_in(&door.target.keep) {
+    let folder = match tempfile::Builder::new().prefix("code-").tempdir_in(&caller.door.target.keep)
+    {
         Ok(folder) => folder,
         Err(source) => {
-            let reason = format!("cannot make a folder in {}", door.target.keep.display());
+            let keep = caller.door.target.keep.display();
+            let reason = format!("cannot make a folder in {keep}");
             return refuse(apps::Error::Code { reason, source: Some(source) });
         }
     };
@@ -63,16 +63,15 @@ pub(crate) async fn push(
         }
         Err(error) => return refuse(error),
     }
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
-    lines(&door, "push", &app, &caller, move |events| async move {
+    let by = caller.name();
+    caller.lines("push", &app, |target, mut tell| async move {
         let options = PushOptions {
             only: query.block.map(|block| vec![block]),
             timeout: Duration::from_secs(query.timeout_seconds.unwrap_or(600)),
             by,
         };
         // The folder goes with this future: an image was made of it, or nothing.
-        apps::push(&target, folder.path(), &options, &mut report(events)).await
+        apps::push(&target, folder.path(), &options, &mut tell).await
     })
 }
 
@@ -85,17 +84,12 @@ pub(crate) struct BackRequest {
 }
 
 /// `POST /v1/verbs/back`: an earlier release once more.
-pub(crate) async fn back(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<BackRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn back(caller: By, Json(request): Json<BackRequest>) -> Response {
     let app = request.app.clone();
-    let by = caller.person.name.clone();
-    lines(&door, "back", &request.app, &caller, move |events| async move {
+    let by = caller.name();
+    caller.lines("back", &request.app, |target, mut tell| async move {
         let options = BackOptions { to: request.to, by, ..BackOptions::default() };
-        apps::back(&target, &app, &options, &mut report(events)).await
+        apps::back(&target, &app, &options, &mut tell).await
     })
 }
 
@@ -115,16 +109,11 @@ pub(crate) struct RotateRequest {
 }
 
 /// `POST /v1/verbs/rotate`.
-pub(crate) async fn rotate(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<RotateRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
+pub(crate) async fn rotate(caller: By, Json(request): Json<RotateRequest>) -> Response {
+    let by = caller.name();
     let app = request.app.clone();
-    lines(&door, "rotate", &request.app, &caller, move |events| async move {
-        apps::rotate(&target, &app, &request.wire, &by, &mut report(events)).await
+    caller.lines("rotate", &request.app, |target, mut tell| async move {
+        apps::rotate(&target, &app, &request.wire, &by, &mut tell).await
     })
 }
 

@@ -6,7 +6,7 @@
 use apps::{BackupOptions, From, Passphrase, RestoreOptions, Schedule, UndoOptions};
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -15,9 +15,8 @@ use tokio::io::AsyncReadExt;
 
 use crate::Door;
 use crate::answer::Refusal;
+use crate::begin::By;
 use crate::code::reader;
-use crate::person::Caller;
-use crate::verbs::{lines, report};
 
 /// How much of a backup is in memory while it is sent out.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -34,25 +33,20 @@ pub(crate) struct BackupRequest {
 }
 
 /// `POST /v1/verbs/backup`.
-pub(crate) async fn backup(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<BackupRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn backup(caller: By, Json(request): Json<BackupRequest>) -> Response {
     let app = request.app.clone();
     let label = match request.label.as_deref() {
         Some("snapshot") => "snapshot",
         Some("schedule") => "schedule",
         _ => "backup",
     };
-    lines(&door, "backup", &request.app, &caller, move |events| async move {
+    caller.lines("backup", &request.app, |target, mut tell| async move {
         let options = BackupOptions {
             passphrase: request.key.as_deref().map(Passphrase::new),
             label: label.to_owned(),
             ..BackupOptions::default()
         };
-        apps::backup(&target, &app, &options, &mut report(events)).await
+        apps::backup(&target, &app, &options, &mut tell).await
     })
 }
 
@@ -74,22 +68,17 @@ pub(crate) struct RestoreRequest {
 }
 
 /// `POST /v1/verbs/restore`.
-pub(crate) async fn restore(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<RestoreRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn restore(caller: By, Json(request): Json<RestoreRequest>) -> Response {
     let (from, incoming) = match request.backup.strip_prefix("incoming-") {
-        Some(_) => match apps::taken_in(&target, &request.backup) {
+        Some(_) => match apps::taken_in(&caller.door.target, &request.backup) {
             Ok(path) => (From::File(path.clone()), Some(path)),
             Err(error) => return Refusal::from(error).into_response(),
         },
         None => (From::Kept(request.app.clone(), request.backup.clone()), None),
     };
     let subject = request.into.clone().unwrap_or_else(|| request.app.clone());
-    let by = caller.person.name.clone();
-    lines(&door, "restore", &subject, &caller, move |events| async move {
+    let by = caller.name();
+    caller.lines("restore", &subject, |target, mut tell| async move {
         let options = RestoreOptions {
             passphrase: request.key.as_deref().map(Passphrase::new),
             into: request.into,
@@ -97,7 +86,7 @@ pub(crate) async fn restore(
             no_backup: request.no_backup,
             by,
         };
-        let done = apps::restore(&target, &from, &options, &mut report(events)).await;
+        let done = apps::restore(&target, &from, &options, &mut tell).await;
         if let Some(path) = incoming
             && let Err(error) = tokio::fs::remove_file(&path).await
         {
@@ -227,16 +216,11 @@ pub(crate) struct CopyRequest {
 }
 
 /// `POST /v1/verbs/copy`.
-pub(crate) async fn copy(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<CopyRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
+pub(crate) async fn copy(caller: By, Json(request): Json<CopyRequest>) -> Response {
+    let by = caller.name();
     let subject = request.app.clone();
-    lines(&door, "copy", &subject, &caller, move |events| async move {
-        apps::copy(&target, &request.app, &request.into, &by, &mut report(events)).await
+    caller.lines("copy", &subject, |target, mut tell| async move {
+        apps::copy(&target, &request.app, &request.into, &by, &mut tell).await
     })
 }
 
@@ -257,17 +241,12 @@ fn with_data() -> bool {
 }
 
 /// `POST /v1/verbs/undo-go`: the last go taken back.
-pub(crate) async fn undo(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<UndoRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
+pub(crate) async fn undo(caller: By, Json(request): Json<UndoRequest>) -> Response {
+    let by = caller.name();
     let app = request.app.clone();
-    lines(&door, "undo", &request.app, &caller, move |events| async move {
+    caller.lines("undo", &request.app, |target, mut tell| async move {
         let options = UndoOptions { data: request.data, expect: request.expect, by };
-        apps::undo_go(&target, &app, &options, &mut report(events)).await
+        apps::undo_go(&target, &app, &options, &mut tell).await
     })
 }
 

@@ -28,9 +28,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Door;
 use crate::answer::Refusal;
+use crate::begin::begin;
 use crate::code::reader;
 use crate::person::{Caller, Person};
-use crate::verbs::{begin, report};
 
 /// Pieces of an answer that a slow peer may leave lying.
 const QUEUE: usize = 64;
@@ -333,13 +333,12 @@ impl Push {
                 return Err("it has no app.toml at its top that can be read".into());
             }
         }
-        let target = self.door.target.clone();
         let caller = Caller { person: Person::named(&self.opened.by), session: "git".to_owned() };
         let by = caller.person.name.clone();
-        let begun = begin(&self.door, "push", &self.app, &caller, move |events| async move {
+        let begun = begin(&self.door, "push", &self.app, &caller, |target, mut tell| async move {
             let options = PushOptions { only: None, timeout: TIMEOUT, by };
             // The folder goes with this future: an image was made of it, or nothing.
-            apps::push(&target, code.path(), &options, &mut report(events)).await
+            apps::push(&target, code.path(), &options, &mut tell).await
         });
         let mut lines = match begun {
             Ok((_, lines)) => lines,

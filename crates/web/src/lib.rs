@@ -12,6 +12,7 @@
 mod answer;
 mod app;
 mod asset;
+mod begin;
 mod care;
 mod catalogues;
 mod code;

@@ -1,59 +1,32 @@
 //! The verbs on an app as the canvas says them: an answer with the operation's number at once, and
 //! everything else on the stream. Where next: `care.rs` (logins, backups, newer versions),
-//! `verbs.rs`, which runs them.
+//! `begin.rs`, which runs them.
 
 use apps::{BackOptions, DestroyOptions, GoOptions, UndoOptions};
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::Door;
 use crate::answer::Refusal;
+use crate::begin::On;
 use crate::edits;
 use crate::person::Caller;
-use crate::verbs::{self, Said};
 
-/// Begins a verb and answers with its number.
-pub(crate) fn begin<Work, Doing, Report>(
-    door: &Door,
-    verb: &'static str,
-    app: &str,
-    caller: &Caller,
-    work: Work,
-) -> Response
-where
-    Work: FnOnce(Said) -> Doing,
-    Doing: Future<Output = Result<Report, apps::Error>> + Send + 'static,
-    Report: Serialize,
-{
-    match verbs::begin(door, verb, app, caller, work) {
-        Ok((id, _unheard)) => Json(json!({ "operation": id })).into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
+pub(crate) async fn stop(on: On) -> Response {
+    on.begin(
+        "stop",
+        |target, app, mut tell| async move { apps::stop(&target, &app, &mut tell).await },
+    )
 }
 
-pub(crate) async fn stop(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    begin(&door, "stop", &app, &caller, move |said| async move {
-        apps::stop(&target, &name, &mut verbs::report(said)).await
-    })
-}
-
-pub(crate) async fn start(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    begin(&door, "start", &app, &caller, move |said| async move {
-        apps::start(&target, &name, &mut verbs::report(said)).await
-    })
+pub(crate) async fn start(on: On) -> Response {
+    on.begin(
+        "start",
+        |target, app, mut tell| async move { apps::start(&target, &app, &mut tell).await },
+    )
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,20 +37,14 @@ pub(crate) struct DestroyRequest {
     data: Option<String>,
 }
 
-pub(crate) async fn destroy(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<DestroyRequest>,
-) -> Response {
-    if request.data.as_ref().is_some_and(|name| *name != app) {
-        let message = format!("to delete the data of {app}, give its name");
+pub(crate) async fn destroy(on: On, Json(request): Json<DestroyRequest>) -> Response {
+    if request.data.as_ref().is_some_and(|name| *name != on.app) {
+        let message = format!("to delete the data of {}, give its name", on.app);
         return Refusal::unfit("destroy/confirm", message).into_response();
     }
-    let (target, name) = (door.target.clone(), app.clone());
     let options = DestroyOptions { data: request.data.is_some(), ..DestroyOptions::default() };
-    begin(&door, "destroy", &app, &caller, move |said| async move {
-        apps::destroy(&target, &name, &options, &mut verbs::report(said)).await
+    on.begin("destroy", |target, app, mut tell| async move {
+        apps::destroy(&target, &app, &options, &mut tell).await
     })
 }
 
@@ -117,20 +84,16 @@ pub(crate) async fn plan(
 }
 
 /// Makes it so, with all changes or only those that are named.
-pub(crate) async fn go(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<ChangesRequest>,
-) -> Result<Response, Refusal> {
-    let dir = door.registry.dir(&app)?;
-    let (text, changes) = edits::chosen(&dir, door.target.name(), &caller, request.changes).await?;
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
+pub(crate) async fn go(on: On, Json(request): Json<ChangesRequest>) -> Result<Response, Refusal> {
+    let dir = on.dir()?;
+    let caller = &on.by.caller;
+    let place = on.by.door.target.name();
+    let (text, changes) = edits::chosen(&dir, place, caller, request.changes).await?;
+    let by = on.by.name();
     let ids: Vec<String> = edits::ids(&changes);
-    Ok(begin(&door, "go", &app, &caller, move |said| async move {
+    Ok(on.begin("go", |target, _, mut tell| async move {
         let options = GoOptions { text, by, ..GoOptions::default() };
-        let report = apps::go(&target, &dir, &options, &mut verbs::report(said)).await?;
+        let report = apps::go(&target, &dir, &options, &mut tell).await?;
         let on = target.name().to_owned();
         edits::released(dir, on, ids, report.release.clone()).await;
         Ok(report)
@@ -144,15 +107,9 @@ pub(crate) struct RestartRequest {
 }
 
 /// New copies of one block.
-pub(crate) async fn restart(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<RestartRequest>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    begin(&door, "restart", &app, &caller, move |said| async move {
-        apps::restart(&target, &name, &request.block, &mut verbs::report(said)).await
+pub(crate) async fn restart(on: On, Json(request): Json<RestartRequest>) -> Response {
+    on.begin("restart", |target, app, mut tell| async move {
+        apps::restart(&target, &app, &request.block, &mut tell).await
     })
 }
 
@@ -178,17 +135,11 @@ pub(crate) struct RollbackRequest {
 }
 
 /// An earlier release once more: its app file and its images. Data stays as it is.
-pub(crate) async fn rollback(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<RollbackRequest>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    let by = caller.person.name.clone();
-    begin(&door, "rollback", &app, &caller, move |said| async move {
+pub(crate) async fn rollback(on: On, Json(request): Json<RollbackRequest>) -> Response {
+    let by = on.by.name();
+    on.begin("rollback", |target, app, mut tell| async move {
         let options = BackOptions { to: Some(request.release), by, ..BackOptions::default() };
-        apps::back(&target, &name, &options, &mut verbs::report(said)).await
+        apps::back(&target, &app, &options, &mut tell).await
     })
 }
 
@@ -203,16 +154,10 @@ pub(crate) struct UndoRequest {
 }
 
 /// The last go taken back, alone or with the data of then.
-pub(crate) async fn undo_go(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
-    Json(request): Json<UndoRequest>,
-) -> Response {
-    let (target, name) = (door.target.clone(), app.clone());
-    let by = caller.person.name.clone();
-    begin(&door, "undo", &app, &caller, move |said| async move {
+pub(crate) async fn undo_go(on: On, Json(request): Json<UndoRequest>) -> Response {
+    let by = on.by.name();
+    on.begin("undo", |target, app, mut tell| async move {
         let options = UndoOptions { data: request.data, expect: request.expect, by };
-        apps::undo_go(&target, &name, &options, &mut verbs::report(said)).await
+        apps::undo_go(&target, &app, &options, &mut tell).await
     })
 }

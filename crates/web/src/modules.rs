@@ -9,14 +9,12 @@ use apps::{
 };
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use crate::Door;
+use crate::begin::By;
 use crate::code::reader;
-use crate::person::Caller;
-use crate::verbs::{lines, report};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,18 +26,13 @@ pub(crate) struct TestRequest {
 }
 
 /// `POST /v1/verbs/module-test`.
-pub(crate) async fn test(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<TestRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
+pub(crate) async fn test(caller: By, Json(request): Json<TestRequest>) -> Response {
+    let by = caller.name();
     let subject = format!("module {}", request.dir.display());
-    lines(&door, "test", &subject, &caller, move |events| async move {
+    caller.lines("test", &subject, |target, mut tell| async move {
         let seconds = request.timeout_seconds.unwrap_or(300);
         let options = TrialOptions { timeout: Duration::from_secs(seconds), by };
-        apps::trial(&target, &request.dir, &options, &mut report(events)).await
+        apps::trial(&target, &request.dir, &options, &mut tell).await
     })
 }
 
@@ -62,15 +55,10 @@ pub(crate) struct PublishRequest {
 }
 
 /// `POST /v1/verbs/module-publish`.
-pub(crate) async fn publish(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<PublishRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
+pub(crate) async fn publish(caller: By, Json(request): Json<PublishRequest>) -> Response {
+    let by = caller.name();
     let subject = format!("module {}", request.dir.display());
-    lines(&door, "publish", &subject, &caller, move |events| async move {
+    caller.lines("publish", &subject, |target, mut tell| async move {
         let seconds = request.timeout_seconds.unwrap_or(300);
         let options = PublishOptions {
             to: request.to,
@@ -80,7 +68,7 @@ pub(crate) async fn publish(
             timeout: Duration::from_secs(seconds),
             by,
         };
-        apps::publish_module(&target, &request.dir, &options, &mut report(events)).await
+        apps::publish_module(&target, &request.dir, &options, &mut tell).await
     })
 }
 
@@ -96,17 +84,12 @@ pub(crate) struct FetchRequest {
 }
 
 /// `POST /v1/verbs/module-pull`.
-pub(crate) async fn fetch(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<FetchRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn fetch(caller: By, Json(request): Json<FetchRequest>) -> Response {
     let subject = format!("module {}", request.from);
-    lines(&door, "fetch", &subject, &caller, move |events| async move {
+    caller.lines("fetch", &subject, |target, mut tell| async move {
         let FetchRequest { from, keys, to } = request;
         let options = FetchOptions { from, keys, to };
-        apps::fetch_module(&target, &options, &mut report(events)).await
+        apps::fetch_module(&target, &options, &mut tell).await
     })
 }
 
@@ -120,15 +103,10 @@ pub(crate) struct PackRequest {
 }
 
 /// `POST /v1/verbs/pack`.
-pub(crate) async fn pack(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<PackRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn pack(caller: By, Json(request): Json<PackRequest>) -> Response {
     let subject = app_in(&request.dir);
-    lines(&door, "pack", &subject, &caller, move |events| async move {
-        apps::pack(&target, &request.dir, &request.to, &mut report(events)).await
+    caller.lines("pack", &subject, |target, mut tell| async move {
+        apps::pack(&target, &request.dir, &request.to, &mut tell).await
     })
 }
 
@@ -141,18 +119,13 @@ pub(crate) struct TakeQuery {
 }
 
 /// `POST /v1/packs?app=NAME`: the archive of a pack; its app comes to life.
-pub(crate) async fn take(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Query(query): Query<TakeQuery>,
-    body: Body,
-) -> Response {
-    let (target, registry, from) = (door.target.clone(), door.registry.clone(), reader(body));
-    let by = caller.person.name.clone();
+pub(crate) async fn take(caller: By, Query(query): Query<TakeQuery>, body: Body) -> Response {
+    let (registry, from) = (caller.door.registry.clone(), reader(body));
+    let by = caller.name();
     let app = query.app.clone();
-    lines(&door, "unpack", &app, &caller, move |events| async move {
+    caller.lines("unpack", &app, |target, mut tell| async move {
         let options = unpacking(&registry, query.app, query.timeout_seconds, by);
-        let done = apps::take(&target, from, &options, &mut report(events)).await?;
+        let done = apps::take(&target, from, &options, &mut tell).await?;
         remember(&registry, &done.app, options.folder);
         Ok(done)
     })
@@ -193,17 +166,12 @@ pub(crate) struct AppPublishRequest {
 }
 
 /// `POST /v1/verbs/publish`: an app goes to a registry.
-pub(crate) async fn publish_app(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<AppPublishRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn publish_app(caller: By, Json(request): Json<AppPublishRequest>) -> Response {
     let subject = app_in(&request.dir);
-    lines(&door, "publish", &subject, &caller, move |events| async move {
+    caller.lines("publish", &subject, |target, mut tell| async move {
         let AppPublishRequest { dir, to, key, dry_run } = request;
         let options = AppPublishOptions { to, key, dry_run };
-        apps::publish_app(&target, &dir, &options, &mut report(events)).await
+        apps::publish_app(&target, &dir, &options, &mut tell).await
     })
 }
 
@@ -230,23 +198,18 @@ enum Unpacked {
 }
 
 /// `POST /v1/verbs/unpack`: a published app comes to life.
-pub(crate) async fn unpack(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<UnpackRequest>,
-) -> Response {
-    let (target, registry) = (door.target.clone(), door.registry.clone());
-    let by = caller.person.name.clone();
+pub(crate) async fn unpack(caller: By, Json(request): Json<UnpackRequest>) -> Response {
+    let registry = caller.door.registry.clone();
+    let by = caller.name();
     let subject = request.from.clone();
-    lines(&door, "unpack", &subject, &caller, move |events| async move {
+    caller.lines("unpack", &subject, |target, mut tell| async move {
         let UnpackRequest { from, keys, list, timeout_seconds } = request;
-        let mut events = report(events);
-        let opened = apps::open_app(&target, &Opening { from, keys }, &mut events).await?;
+        let opened = apps::open_app(&target, &Opening { from, keys }, &mut tell).await?;
         if list {
             return Ok(Unpacked::Listed(opened.label()));
         }
         let options = unpacking(&registry, opened.app().to_owned(), timeout_seconds, by);
-        let done = opened.bring(&target, &options, &mut events).await?;
+        let done = opened.bring(&target, &options, &mut tell).await?;
         remember(&registry, &done.app, options.folder);
         Ok(Unpacked::Up(Box::new(done)))
     })

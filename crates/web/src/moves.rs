@@ -5,17 +5,14 @@ use std::path::PathBuf;
 
 use apps::{MoveOptions, Target};
 use axum::Json;
-use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::Door;
 use crate::answer::Refusal;
-use crate::life::begin;
-use crate::person::Caller;
+use crate::begin::{By, On};
 use crate::targets::may_change;
-use crate::verbs::{lines, report};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,12 +46,11 @@ async fn ends(
 
 /// Moves an app.
 pub(crate) async fn move_app(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
+    caller: By,
     headers: HeaderMap,
     Json(request): Json<MoveRequest>,
 ) -> Response {
-    let (from, to) = match ends(&door, &request.to, request.dry_run, &headers).await {
+    let (from, to) = match ends(&caller.door, &request.to, request.dry_run, &headers).await {
         Ok(ends) => ends,
         Err(error) => return Refusal::from(error).into_response(),
     };
@@ -62,11 +58,11 @@ pub(crate) async fn move_app(
         dir: request.dir,
         dry_run: request.dry_run,
         undo: request.undo,
-        by: caller.person.name.clone(),
+        by: caller.name(),
     };
     let app = request.app.clone();
-    lines(&door, "move", &request.app, &caller, move |events| async move {
-        apps::move_app(&from, &to, &app, &options, &mut report(events)).await
+    caller.lines("move", &request.app, |_, mut tell| async move {
+        apps::move_app(&from, &to, &app, &options, &mut tell).await
     })
 }
 
@@ -83,21 +79,18 @@ pub(crate) struct CarryRequest {
 
 /// Moves an app, and answers with the operation's number.
 pub(crate) async fn carry(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Path(app): Path<String>,
+    on: On,
     headers: HeaderMap,
     Json(request): Json<CarryRequest>,
 ) -> Result<Response, Refusal> {
-    let (from, to) = ends(&door, &request.to, request.dry_run, &headers).await?;
+    let (from, to) = ends(&on.by.door, &request.to, request.dry_run, &headers).await?;
     let options = MoveOptions {
-        dir: door.registry.dir(&app).ok(),
+        dir: on.dir().ok(),
         dry_run: request.dry_run,
         undo: request.undo,
-        by: caller.person.name.clone(),
+        by: on.by.name(),
     };
-    let name = app.clone();
-    Ok(begin(&door, "move", &app, &caller, move |said| async move {
-        apps::move_app(&from, &to, &name, &options, &mut report(said)).await
+    Ok(on.begin("move", |_, app, mut tell| async move {
+        apps::move_app(&from, &to, &app, &options, &mut tell).await
     }))
 }

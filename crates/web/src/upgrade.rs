@@ -5,14 +5,13 @@ use std::path::PathBuf;
 
 use apps::UpgradeOptions;
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::Door;
 use crate::answer::Refusal;
-use crate::person::Caller;
-use crate::verbs::{lines, report};
+use crate::begin::By;
 
 /// `GET /v1/apps/{app}/upgrades`.
 pub(crate) async fn list(State(door): State<Door>, Path(app): Path<String>) -> Response {
@@ -38,20 +37,15 @@ pub(crate) struct UpgradeRequest {
 }
 
 /// `POST /v1/verbs/upgrade`.
-pub(crate) async fn upgrade(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    Json(request): Json<UpgradeRequest>,
-) -> Response {
+pub(crate) async fn upgrade(caller: By, Json(request): Json<UpgradeRequest>) -> Response {
     let app = match apps::app_name(&request.dir) {
         Ok(app) => app,
         Err(error) => return Refusal::from(error).into_response(),
     };
-    let target = door.target.clone();
-    let by = caller.person.name.clone();
-    lines(&door, "upgrade", &app, &caller, move |events| async move {
+    let by = caller.name();
+    caller.lines("upgrade", &app, |target, mut tell| async move {
         let UpgradeRequest { dir, block, to, check, patched } = request;
         let options = UpgradeOptions { block, to, check, patched, by };
-        apps::upgrade(&target, &dir, &options, &mut report(events)).await
+        apps::upgrade(&target, &dir, &options, &mut tell).await
     })
 }

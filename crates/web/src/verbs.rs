@@ -1,26 +1,20 @@
 //! The verbs as the command line says them: decode, call the room below, answer with JSON lines.
-//!
-//! `{"operation":ID}`, then each event, then one `{"result":…}` or `{"error":…}`. Where next: the
-//! verb of the same name in `apps`; `life.rs` for the same verbs as the canvas says them.
+//! Where next: the verb of the same name in `apps`; `begin.rs`, which runs it; `life.rs` for the
+//! same verbs as the canvas says them.
 
 use std::path::PathBuf;
 
-use apps::{DestroyOptions, Event, GoOptions};
+use apps::{DestroyOptions, GoOptions};
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Path, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::UnboundedReceiverStream;
+use serde::Deserialize;
+use serde_json::json;
 
 use crate::Door;
-use crate::answer::{Refusal, report_value};
+use crate::answer::Refusal;
+use crate::begin::By;
 use crate::edits;
-use crate::person::Caller;
 
 /// What a verb is said on: a folder with an `app.toml`, or an app by name.
 #[derive(Debug, Deserialize)]
@@ -71,24 +65,17 @@ pub(crate) struct BuildRequest {
     build: apps::BuildOptions,
 }
 
-type By = Extension<Caller>;
-
-pub(crate) async fn go(
-    State(door): State<Door>,
-    Extension(caller): By,
-    Json(request): Json<GoRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn go(caller: By, Json(request): Json<GoRequest>) -> Response {
     // A folder whose file cannot be read has no name; the verb itself says why.
     let app = apps::app_name(&request.dir).ok();
     if let Some(app) = &app
-        && let Err(error) = door.registry.record(app, &request.dir)
+        && let Err(error) = caller.door.registry.record(app, &request.dir)
     {
         tracing::warn!(%error, app, "where the app lives was not written down");
     }
     let subject = app.unwrap_or_else(|| request.dir.display().to_string());
-    let by = caller.person.name.clone();
-    lines(&door, "go", &subject, &caller, move |events| async move {
+    let by = caller.name();
+    caller.lines("go", &subject, |target, mut tell| async move {
         let mut options = GoOptions {
             no_cache: request.no_cache,
             locked: request.locked,
@@ -100,7 +87,7 @@ pub(crate) async fn go(
             options.timeout = std::time::Duration::from_secs(seconds);
         }
         let going = edits::going_out(&request.dir, target.name()).await;
-        let done = apps::go(&target, &request.dir, &options, &mut report(events)).await?;
+        let done = apps::go(&target, &request.dir, &options, &mut tell).await?;
         if let Some(ids) = going {
             let on = target.name().to_owned();
             edits::released(request.dir, on, ids, done.release.clone()).await;
@@ -123,64 +110,35 @@ pub(crate) async fn check(State(door): State<Door>, Json(request): Json<PlanRequ
     }
 }
 
-pub(crate) async fn stop(
-    State(door): State<Door>,
-    Extension(caller): By,
-    Json(request): Json<AppRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let app = request.app.clone();
-    lines(&door, "stop", &request.app, &caller, move |events| async move {
-        apps::stop(&target, &app, &mut report(events)).await
+pub(crate) async fn stop(caller: By, Json(request): Json<AppRequest>) -> Response {
+    caller.lines("stop", &request.app.clone(), |target, mut tell| async move {
+        apps::stop(&target, &request.app, &mut tell).await
     })
 }
 
-pub(crate) async fn start(
-    State(door): State<Door>,
-    Extension(caller): By,
-    Json(request): Json<AppRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let app = request.app.clone();
-    lines(&door, "start", &request.app, &caller, move |events| async move {
-        apps::start(&target, &app, &mut report(events)).await
+pub(crate) async fn start(caller: By, Json(request): Json<AppRequest>) -> Response {
+    caller.lines("start", &request.app.clone(), |target, mut tell| async move {
+        apps::start(&target, &request.app, &mut tell).await
     })
 }
 
-pub(crate) async fn restart(
-    State(door): State<Door>,
-    Extension(caller): By,
-    Json(request): Json<RestartRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let subject = request.app.clone();
-    lines(&door, "restart", &subject, &caller, move |events| async move {
-        apps::restart(&target, &request.app, &request.block, &mut report(events)).await
+pub(crate) async fn restart(caller: By, Json(request): Json<RestartRequest>) -> Response {
+    caller.lines("restart", &request.app.clone(), |target, mut tell| async move {
+        apps::restart(&target, &request.app, &request.block, &mut tell).await
     })
 }
 
-pub(crate) async fn destroy(
-    State(door): State<Door>,
-    Extension(caller): By,
-    Json(request): Json<DestroyRequest>,
-) -> Response {
-    let target = door.target.clone();
-    let app = request.app.clone();
-    lines(&door, "destroy", &request.app, &caller, move |events| async move {
+pub(crate) async fn destroy(caller: By, Json(request): Json<DestroyRequest>) -> Response {
+    caller.lines("destroy", &request.app.clone(), |target, mut tell| async move {
         let options = DestroyOptions { data: request.data, ..DestroyOptions::default() };
-        apps::destroy(&target, &app, &options, &mut report(events)).await
+        apps::destroy(&target, &request.app, &options, &mut tell).await
     })
 }
 
-pub(crate) async fn build(
-    State(door): State<Door>,
-    Extension(caller): By,
-    Json(request): Json<BuildRequest>,
-) -> Response {
-    let target = door.target.clone();
+pub(crate) async fn build(caller: By, Json(request): Json<BuildRequest>) -> Response {
     let subject = format!("build {}", request.build.context.display());
-    lines(&door, "build", &subject, &caller, move |events| async move {
-        apps::build(&target, request.build, &mut report(events)).await
+    caller.lines("build", &subject, |target, mut tell| async move {
+        apps::build(&target, request.build, &mut tell).await
     })
 }
 
@@ -199,98 +157,4 @@ pub(crate) async fn images(State(door): State<Door>) -> Response {
         Ok(images) => Json(json!({"images": images})).into_response(),
         Err(error) => Refusal::from(error).into_response(),
     }
-}
-
-pub(crate) type Said = mpsc::UnboundedSender<Value>;
-
-/// Turns events into values. A client that has gone away is no reason to stop the work.
-pub(crate) fn report(said: Said) -> impl FnMut(Event) + Send {
-    move |event| {
-        let value = serde_json::to_value(&event).unwrap_or(Value::Null);
-        let _gone = said.send(value);
-    }
-}
-
-/// Begins a verb as an operation of its own; its number, and what it says for who wants to hear.
-pub(crate) fn begin<Work, Doing, Report>(
-    door: &Door,
-    verb: &'static str,
-    subject: &str,
-    caller: &Caller,
-    work: Work,
-) -> Result<(u64, mpsc::UnboundedReceiver<Value>), Refusal>
-where
-    Work: FnOnce(Said) -> Doing,
-    Doing: Future<Output = Result<Report, apps::Error>> + Send + 'static,
-    Report: Serialize,
-{
-    let id = door.operations.begin(verb, subject, &caller.person.name).map_err(|other| {
-        Refusal::new(
-            StatusCode::CONFLICT,
-            "app/busy",
-            format!("cannot {verb} {subject}: a {other} of it is under way"),
-        )
-        .hint("look:  shelf status        wait for it, or end it with Ctrl-C twice where it runs")
-    })?;
-    let (said, mut hears) = mpsc::unbounded_channel();
-    let (lines, receiver) = mpsc::unbounded_channel();
-    // The receiver lives as long as the answer, so this cannot fail yet.
-    let _open = lines.send(json!({"operation": id}));
-    let (operations, running) = (door.operations.clone(), door.operations.clone());
-    let doing = work(said);
-    let (keeps, copies, asker) = (operations.clone(), lines.clone(), lines.clone());
-    // What is said is kept and told in order; the end comes after all of it.
-    let telling = tokio::spawn(async move {
-        while let Some(event) = hears.recv().await {
-            let _gone = copies.send(event.clone());
-            keeps.said(id, event);
-        }
-    });
-    let (door, app) = (door.clone(), subject.to_owned());
-    let task = tokio::spawn(async move {
-        let line = match doing.await {
-            Ok(report) => json!({"result": report}),
-            Err(error) => {
-                tracing::info!(verb, error = %error, "the verb failed");
-                json!({"error": report_value(&error.report())})
-            }
-        };
-        // The teller ends by itself once the verb's sender is gone; a panic in it loses news only.
-        let _told = telling.await;
-        operations.end(id, line.clone());
-        door.tell_model(&app).await;
-        // The release is part of the status, and no copy changes with it.
-        if let Ok(status) = apps::status(&door.target, &app).await {
-            door.hub.tell(&app, "status", &json!(status));
-        }
-        // Nobody may be listening any more; the work is done all the same.
-        let _gone = lines.send(line);
-    });
-    running.running(id, task.abort_handle(), asker);
-    Ok((id, receiver))
-}
-
-/// Runs a verb and streams what it says.
-pub(crate) fn lines<Work, Doing, Report>(
-    door: &Door,
-    verb: &'static str,
-    subject: &str,
-    caller: &Caller,
-    work: Work,
-) -> Response
-where
-    Work: FnOnce(Said) -> Doing,
-    Doing: Future<Output = Result<Report, apps::Error>> + Send + 'static,
-    Report: Serialize,
-{
-    let receiver = match begin(door, verb, subject, caller, work) {
-        Ok((_, receiver)) => receiver,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let body = UnboundedReceiverStream::new(receiver).map(|line| {
-        let mut text = line.to_string();
-        text.push('\n');
-        Ok::<_, std::convert::Infallible>(Bytes::from(text))
-    });
-    ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(body)).into_response()
 }

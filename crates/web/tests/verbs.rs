@@ -12,7 +12,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("root_a_name_must_be_typed_to_lose_data", confirm),
     ("root_what_does_not_run_has_nothing_to_show", quiet),
     ("root_the_machine_is_shown", machine),
-    ("root_a_terminal_that_cannot_be_is_an_answer", terminal),
+    ("root_a_terminal_that_cannot_be_says_why", terminal),
     ("root_the_socket_speaks_lines", lines),
 ];
 
@@ -164,9 +164,10 @@ fn terminal(world: &World) {
     );
     let path = "/v1/apps/shut/blocks/web/terminal";
     let head = format!("GET {path} HTTP/1.1\r\n{upgrade}Connection: Upgrade\r\n\r\n");
-    // An answer on a connection that stays open: read what comes, not to the end.
-    let answer = world.bytes_until(head.as_bytes(), "copy/absent");
-    assert!(answer.contains("404"), "{answer}");
+    // In the socket, for a browser tells its page nothing of an answer that is no upgrade.
+    let answer = world.bytes_until(head.as_bytes(), "no copy of web runs");
+    assert!(answer.contains("101 Switching"), "{answer}");
+    assert!(answer.contains("{\"refused\":{") && answer.contains("copy/absent"), "{answer}");
     let plain = world.ask("GET", path, &Value::Null);
     assert!([400, 404, 426].contains(&plain.status), "{}", plain.status);
 }
