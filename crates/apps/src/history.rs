@@ -173,29 +173,35 @@ impl Journal {
         Error::Write { path: self.folder.join("history.jsonl"), source }
     }
 
-    /// Forgets the older half; history then begins at what went out last before it.
+    /// Forgets the older half, but for where it began and what went out last to each target: drafts
+    /// are told by those.
     fn shorten(&mut self) -> Result<()> {
-        let mut lines = Vec::new();
-        let mut size = 0;
-        for record in self.records.iter().rev() {
+        let line = |record: &Record| {
             let mut line = serde_json::to_vec(record).map_err(|e| self.wrong(e.into()))?;
             line.push(b'\n');
-            size += line.len() as u64;
+            Ok(line)
+        };
+        let (mut cut, mut size) = (self.records.len(), 0);
+        while let Some(record) = cut.checked_sub(1).and_then(|at| self.records.get(at)) {
+            size += line(record)?.len() as u64;
             // The newest is kept, however long it is.
-            if size > MOST_BYTES / 2 && !lines.is_empty() {
+            if size > MOST_BYTES / 2 && cut < self.records.len() {
                 break;
             }
-            lines.push(line);
+            cut -= 1;
         }
-        let cut = self.records.len() - lines.len();
-        let text = released_text(&self.records[..cut]).unwrap_or_default().to_owned();
-        let begin = Record::Begin { at: now(), text };
-        let mut line = serde_json::to_vec(&begin).map_err(|e| self.wrong(e.into()))?;
-        line.push(b'\n');
-        lines.push(line);
-        lines.reverse();
-        let bytes = lines.concat();
-        let records = std::iter::once(begin).chain(self.records.drain(..).skip(cut)).collect();
+        let (old, new) = self.records.split_at(cut);
+        let begin = |text: Option<&str>| Record::Begin {
+            at: now(),
+            text: text.unwrap_or_default().to_owned(),
+        };
+        // Where it began is what counts as gone out until something did; how the old half ended is
+        // what the new one stands on.
+        let first = begin(old.iter().find_map(Record::text));
+        let last = begin(old.iter().rev().find_map(Record::text));
+        let records: Vec<Record> =
+            [&first].into_iter().chain(last_out(old)).chain([&last]).chain(new).cloned().collect();
+        let bytes = records.iter().map(line).collect::<Result<Vec<_>>>()?.concat();
         let path = self.folder.join("history.jsonl");
         replace(&path, &bytes)?;
         self.file = fs::OpenOptions::new()
@@ -385,12 +391,17 @@ fn is_here(on: &str) -> bool {
     on == HERE
 }
 
-fn released_text(records: &[Record]) -> Option<&str> {
-    let released = records.iter().rev().find_map(|record| match record {
-        Record::Released { text, .. } => Some(text.as_str()),
+/// What went out last to each target, in the order of going.
+fn last_out(records: &[Record]) -> impl Iterator<Item = &Record> {
+    let to = |record: &Record| match record {
+        Record::Released { on, .. } => Some(on.clone()),
         _ => None,
-    });
-    released.or_else(|| records.iter().find_map(Record::text))
+    };
+    records.iter().enumerate().filter_map(move |(at, record)| {
+        let on = to(record)?;
+        let later = records[at + 1..].iter().any(|later| to(later).as_ref() == Some(&on));
+        (!later).then_some(record)
+    })
 }
 
 /// The records, and how many bytes of whole lines there are.

@@ -318,11 +318,28 @@ fn a_long_history_is_shortened_and_goes_on() {
     let mut journal = Journal::open(dir.path()).unwrap();
     let mut text = text(dir.path());
     journal.push(Record::Begin { at: history::now(), text: text.clone() }).unwrap();
-    for _ in 0..500 {
+    let begun = text.clone();
+    let (mut here, mut prod) = (String::new(), String::new());
+    for number in 1..=500 {
         text.push('#');
         let record = Record::Edit(outside(&journal, "ana", text.clone()));
         journal.push(record).unwrap();
+        let out = match number {
+            20 => Some(("prod", &mut prod)),
+            30 => Some((HERE, &mut here)),
+            _ => None,
+        };
+        if let Some((on, kept)) = out {
+            kept.clone_from(&text);
+            let (at, ids, release) = (history::now(), vec![format!("c{number}")], "r".to_owned());
+            let (text, on) = (text.clone(), on.to_owned());
+            journal.push(Record::Released { at, ids, release, text, on }).unwrap();
+        }
     }
+    // What went out to each target is known still; to one that nothing went to, what went last.
+    assert_eq!((journal.base(HERE), journal.base("prod")), (Some(&*here), Some(&*prod)));
+    assert_eq!((journal.base("new"), journal.text()), (Some(&*here), Some(&*text)));
+    assert!(here != begun && prod != here);
     drop(journal);
     fs::write(dir.path().join("app.toml"), &text).unwrap();
     let size = fs::metadata(dir.path().join(".shelf/history.jsonl")).unwrap().len();
