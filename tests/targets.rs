@@ -168,6 +168,11 @@ fn comes_up(
     ensure!(again.contains("nothing to do"), "{again}");
     let status = far(&["status"]).good()?;
     ensure!(status.contains("depot: ready") && status.contains("3/3"), "{status}");
+    // For scripts: names alone, and of what goes on its end alone.
+    let names = far(&["status", "-q"]).good()?;
+    ensure!(names.lines().eq(["db", "web"]), "{names}");
+    let quiet = far(&["go", "-q"]);
+    ensure!(quiet.code == 0 && !quiet.err.contains("db"), "{quiet:?}");
     ensure!(folder.join("app.lock").is_file(), "no app.lock");
     Ok(())
 }

@@ -59,6 +59,7 @@ use crate::arguments::{Arguments, Command};
 use crate::error::{Code, Failure};
 use crate::serve;
 use crate::settings::Global;
+use crate::table;
 
 /// What a command returns: its exit code, or why it failed.
 pub(crate) type Outcome = Result<ExitCode, Failure>;
@@ -165,6 +166,18 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
             std::io::ErrorKind::BrokenPipe => Failure::silent(Code::Failed),
             _ => Failure::new(Code::Failed, "output", format!("writing to stdout: {error}")),
         })
+}
+
+/// Prints a list under its heading; with `-q` the names in it alone, which are its first column.
+pub(crate) fn say_list(
+    global: &Global,
+    heading: &[&str],
+    rows: &[Vec<String>],
+) -> Result<(), Failure> {
+    if !global.quiet {
+        return say(&table::draw(heading, rows));
+    }
+    rows.iter().filter_map(|row| row.first()).try_for_each(|name| say(name))
 }
 
 /// The status of the app meant, as the server sees it.

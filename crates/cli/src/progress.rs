@@ -9,7 +9,7 @@ use apps::{BlockState, Event, WireState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::error::inert;
-use crate::settings;
+use crate::settings::{self, Global, Shown};
 
 /// An instruction in one line: the whole of it stands in the Dockerfile.
 fn short(text: &str) -> String {
@@ -35,15 +35,18 @@ enum Mode {
     Json,
     Plain,
     Redraw,
+    None,
 }
 
 impl Progress {
-    /// JSON lines on stdout, redrawn lines on a terminal, or plain lines on stderr.
-    pub(crate) fn new(as_json: bool) -> Progress {
-        let mode = match (as_json, settings::fancy_terminal()) {
-            (true, _) => Mode::Json,
-            (false, true) => Mode::Redraw,
-            (false, false) => Mode::Plain,
+    /// JSON lines on stdout, redrawn lines on a terminal, plain lines on stderr, or nothing.
+    pub(crate) fn new(global: &Global) -> Progress {
+        let mode = match global.progress {
+            _ if global.json => Mode::Json,
+            Shown::None => Mode::None,
+            _ if global.quiet => Mode::None,
+            Shown::Auto if settings::fancy_terminal() => Mode::Redraw,
+            Shown::Auto | Shown::Plain => Mode::Plain,
         };
         Progress {
             mode,
@@ -61,6 +64,9 @@ impl Progress {
                 // A reader that has gone away ends the command at its result, not here.
                 let _gone = writeln!(out, "{line}");
             }
+            return;
+        }
+        if self.mode == Mode::None {
             return;
         }
         match event {

@@ -27,6 +27,14 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Lists: names alone, one a line. What goes on: its end alone
+    #[arg(short = 'q', long, global = true, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+
+    /// How what goes on is shown; `auto` redraws on a terminal
+    #[arg(long, global = true, env = "SHELF_PROGRESS", default_value = "auto", value_name = "HOW")]
+    pub(crate) progress: Shown,
+
     /// The target: a cluster that `shelf target add` keeps, or local [default: the used one]
     #[arg(long, global = true, env = "SHELF_ON", value_name = "TARGET")]
     pub(crate) on: Option<String>,
@@ -38,6 +46,17 @@ pub(crate) struct Global {
     /// The app's folder, or its name where that is enough [default: found upwards from here]
     #[arg(short = 'a', long = "app", global = true, value_name = "APP")]
     pub(crate) app: Option<String>,
+}
+
+/// How a verb's events are shown on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shown {
+    /// Redrawn lines on a terminal, plain ones elsewhere.
+    Auto,
+    /// A line for each, never redrawn.
+    Plain,
+    /// Not at all.
+    None,
 }
 
 impl Global {
@@ -227,7 +246,8 @@ fn cidr(text: &str) -> Result<(Ipv4Addr, u8), String> {
 pub(crate) fn fancy_terminal() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-    rustix::termios::isatty(std::io::stderr()) && !set("NO_COLOR") && !set("CI") && !dumb
+    let plain = ["NO_COLOR", "CI", "SHELF_ACCESSIBLE"].into_iter().any(set);
+    rustix::termios::isatty(std::io::stderr()) && !plain && !dumb
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use super::{Outcome, decode, go, say};
+use super::{Outcome, decode, go, say, say_list};
 use crate::app;
 use crate::arguments::{Backup, BackupVerb, Snapshot, SnapshotVerb};
 use crate::error::{Code, Failure};
@@ -190,8 +190,8 @@ async fn list(global: &Global, wanted: impl Fn(&str) -> bool) -> Outcome {
             ]
         })
         .collect();
-    say(&table::draw(&["NAME", "AGE", "SIZE", "RELEASE", ""], &rows))?;
-    if let Some(schedule) = schedule {
+    say_list(global, &["NAME", "AGE", "SIZE", "RELEASE", ""], &rows)?;
+    if let Some(schedule) = schedule.filter(|_| !global.quiet) {
         say(&format!("by itself: {} (UTC), the last {} are kept", schedule.every, schedule.keep))?;
         if let Some(trouble) = schedule.trouble {
             say(&format!("! the last one failed: {trouble}"))?;

@@ -7,12 +7,11 @@ use apps::{CataloguePublishReport, CatalogueReport};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Outcome, decode, go, say};
+use super::{Outcome, decode, go, say, say_list};
 use crate::app;
 use crate::arguments::catalogues::{Add, Catalogue, Publish};
 use crate::error::{Code, Failure};
 use crate::settings::Global;
-use crate::table;
 
 /// Does what was said.
 pub(crate) async fn catalogue(global: &Global, verb: &Catalogue) -> Outcome {
@@ -100,7 +99,7 @@ fn list(global: &Global, schema: &str, value: Value) -> Outcome {
         ]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    say(&table::draw(&["NAME", "PLACE", "NUMBER", "UNTIL", "MODULES", "SIGNED BY"], &rows))?;
+    say_list(global, &["NAME", "PLACE", "NUMBER", "UNTIL", "MODULES", "SIGNED BY"], &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory};
 use serde_json::{Value, json};
 
-use super::{Outcome, say};
+use super::{Outcome, say, say_list};
 use crate::arguments::Arguments;
 use crate::arguments::config::{Config, ConfigVerb};
 use crate::error::{Code, Failure};
 use crate::preferences::{KEYS, Key, Preferences};
 use crate::settings::{self, Global};
-use crate::table;
 
 /// A setting, what it is and who says so.
 struct Setting {
@@ -77,8 +76,8 @@ fn list(global: &Global, mine: &Preferences) -> Result<(), Failure> {
     }
     let rows: Vec<Vec<String>> =
         all.iter().map(|one| vec![one.name.to_owned(), one.text(), one.from.clone()]).collect();
-    say(&table::draw(&["SETTING", "VALUE", "FROM"], &rows))?;
-    for name in mine.unknown() {
+    say_list(global, &["SETTING", "VALUE", "FROM"], &rows)?;
+    for name in mine.unknown().into_iter().filter(|_| !global.quiet) {
         say(&format!("! {path}: there is no setting {name}"))?;
     }
     Ok(())

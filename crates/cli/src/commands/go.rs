@@ -96,7 +96,7 @@ pub(crate) async fn read(
         let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         return Err(failed(&value["error"], status.as_str()));
     }
-    let mut progress = Progress::new(global.json);
+    let mut progress = Progress::new(global);
     let mut end = None;
     let mut lines = client.lines(answer.into_body());
     // A stream that breaks off means what one without a verdict means: the server is gone.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use http::Method;
 use serde_json::json;
 
-use super::{Outcome, say};
+use super::{Outcome, say, say_list};
 use crate::settings::Global;
 use crate::table;
 
@@ -24,12 +24,18 @@ pub(crate) async fn images(global: &Global) -> Outcome {
         let size = table::size(image["size_bytes"].as_u64().unwrap_or_default());
         let names = image["names"].as_array().cloned().unwrap_or_default();
         let names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).collect();
+        if global.quiet {
+            // An image without a name is known by its digest.
+            let known = if names.is_empty() { vec![digest] } else { names };
+            rows.extend(known.into_iter().map(|name| vec![name.to_owned()]));
+            continue;
+        }
         rows.push(vec![
             if names.is_empty() { "<none>".to_owned() } else { names.join(", ") },
             short.chars().take(12).collect(),
             size,
         ]);
     }
-    say(&table::draw(&["NAME", "DIGEST", "SIZE"], &rows))?;
+    say_list(global, &["NAME", "DIGEST", "SIZE"], &rows)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use http::Method;
 use serde_json::json;
 
-use super::{Outcome, decode, go, say};
+use super::{Outcome, decode, go, say, say_list};
 use crate::app;
 use crate::arguments::SecretVerb;
 use crate::arguments::edits::{Set, Trial};
@@ -41,7 +41,7 @@ async fn list(global: &Global) -> Outcome {
         vec![one.name, since, of, one.keys.join(" ")]
     };
     let rows: Vec<Vec<String>> = secrets.into_iter().map(row).collect();
-    say(&table::draw(&["SECRET", "AGE", "OF", "VALUES"], &rows))?;
+    say_list(global, &["SECRET", "AGE", "OF", "VALUES"], &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Outcome, fork, say};
+use super::{Outcome, fork, say, say_list};
 use crate::app;
 use crate::arguments::looks::{Interface, Search, Show};
 use crate::error::{Code, Failure};
@@ -70,7 +70,7 @@ pub(crate) async fn search(global: &Global, options: &Search) -> Outcome {
         ]
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();
-    say(&table::draw(&["MODULE", "VERSION", "GIVES", ""], &rows))?;
+    say_list(global, &["MODULE", "VERSION", "GIVES", ""], &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -218,7 +218,7 @@ pub(crate) fn interface(global: &Global, options: &Interface) -> Outcome {
                 vec![words("name"), givers(&catalogue, text(one, "name")), words("summary")]
             };
             let rows: Vec<Vec<String>> = interfaces.iter().map(row).collect();
-            say(&table::draw(&["INTERFACE", "GIVEN BY", ""], &rows))?;
+            say_list(global, &["INTERFACE", "GIVEN BY", ""], &rows)?;
         }
         Interface::Show { name } => {
             let plain = |one: &&Value| text(one, "name").split('/').next() == Some(name);

@@ -7,7 +7,7 @@ use apps::StatusReport;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Outcome, app_status, say};
+use super::{Outcome, app_status, say, say_list};
 use crate::app;
 use crate::arguments::Status;
 use crate::error::{Code, Failure};
@@ -25,7 +25,7 @@ pub(crate) async fn status(global: &Global, options: &Status) -> Outcome {
         let text = if global.json {
             json!({"schema": "shelf/status/1", "result": report}).to_string()
         } else {
-            draw(&report)
+            draw(global, &report)
         };
         if !options.watch {
             say(&text)?;
@@ -42,7 +42,10 @@ pub(crate) async fn status(global: &Global, options: &Status) -> Outcome {
     }
 }
 
-fn draw(report: &StatusReport) -> String {
+fn draw(global: &Global, report: &StatusReport) -> String {
+    if global.quiet {
+        return report.blocks.iter().map(|block| format!("{}\n", block.name)).collect();
+    }
     let rows: Vec<Vec<String>> = report
         .blocks
         .iter()
@@ -81,7 +84,7 @@ async fn all(global: &Global) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let apps = value["apps"].as_array().cloned().unwrap_or_default();
-    if apps.is_empty() {
+    if apps.is_empty() && !global.quiet {
         say("no app here yet: go into a folder with an app.toml and say  shelf go")?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -89,7 +92,7 @@ async fn all(global: &Global) -> Outcome {
         .iter()
         .map(|app| vec![word(&app["app"]), word(&app["state"]), word(&app["url"])])
         .collect();
-    say(&table::draw(&["APP", "STATE", "URL"], &rows))?;
+    say_list(global, &["APP", "STATE", "URL"], &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 

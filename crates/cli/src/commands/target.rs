@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Outcome, decode, say};
+use super::{Outcome, decode, say, say_list};
 use crate::app;
 use crate::arguments::targets::{Add, Settings, Target};
 use crate::client::Client;
 use crate::error::{Code, Failure};
 use crate::settings::{self, Global};
-use crate::table;
 
 /// Does what was said.
 pub(crate) async fn target(global: &Global, verb: &Target) -> Outcome {
@@ -138,7 +137,7 @@ async fn list(global: &Global) -> Outcome {
     };
     let rows: Vec<Vec<String>> = targets.into_iter().map(row).collect();
     let heading = ["NAME", "USED", "PROTECTED", "SERVER", "REGISTRY", "ADDRESS"];
-    say(&table::draw(&heading, &rows))?;
+    say_list(global, &heading, &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 

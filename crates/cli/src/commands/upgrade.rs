@@ -6,7 +6,7 @@ use apps::{ImageNews, Rehearsal, Upgradable, UpgradeReport, UpgradesReport};
 use http::Method;
 use serde_json::json;
 
-use super::{Outcome, confirm, decode, go, say};
+use super::{Outcome, confirm, decode, go, say, say_list};
 use crate::app;
 use crate::arguments::upgrade::Upgrade;
 use crate::error::{Code, Failure};
@@ -32,6 +32,10 @@ fn list(global: &Global, all: &UpgradesReport) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Vec<String>> = all.blocks.iter().map(row).collect();
+    if global.quiet {
+        say_list(global, &[], &rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     all.images.iter().flat_map(news).try_for_each(|line| say(&line))?;
     if rows.is_empty() && !all.images.is_empty() {
         return Ok(ExitCode::SUCCESS);
@@ -40,7 +44,7 @@ fn list(global: &Global, all: &UpgradesReport) -> Outcome {
         say(&format!("{} uses nothing from the shelf", all.app))?;
         return Ok(ExitCode::SUCCESS);
     }
-    say(&table::draw(&["BLOCK", "RUNS", "NEWER", ""], &rows))?;
+    say_list(global, &["BLOCK", "RUNS", "NEWER", ""], &rows)?;
     if let Some(first) = all.blocks.iter().find(|one| !one.newer.is_empty()) {
         say(&format!(
             "rehearse on a copy of the data:  shelf upgrade {0} --check        then:  shelf upgrade {0}",

@@ -21,7 +21,9 @@ const OUTPUT: &str = "\
 Data goes to stdout, all else to stderr.
 --json        one object with \"schema\"; what goes on is one object a line, the result last;
               errors are {\"error\":{\"code\",\"message\",\"hint\",...}} on stderr
-colour        on a terminal only; not with NO_COLOR or CI
+-q            names alone, one a line, where things are listed; no progress where something goes on
+--progress    auto (redrawn on a terminal), plain (a line each) or none
+colour        on a terminal only; not with NO_COLOR, CI or SHELF_ACCESSIBLE
 questions     on a terminal only; elsewhere the command fails and names the flag that answers
 Ctrl-C        once: what was begun goes on in the server; twice within 2 s: it is cancelled";
 
@@ -58,6 +60,8 @@ SHELF_AUTH_FILE logins for registries                      ~/.config/shelf/auth.
 SHELF_LOG       what `shelf serve` logs, as in RUST_LOG    info
 NO_COLOR        no colour, no redraw
 CI              as NO_COLOR
+SHELF_ACCESSIBLE as NO_COLOR: nothing is redrawn
+SHELF_PROGRESS  how what goes on is shown, as --progress   auto
 A flag counts before its variable, that before ~/.config/shelf/config.toml: shelf config";
 
 /// Says what this is, and with `--server` what the server is.
