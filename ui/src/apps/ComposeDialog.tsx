@@ -3,8 +3,7 @@
 import { useState } from "react";
 import { useLocation } from "wouter";
 import type { Refusal } from "../api/client";
-import { Button } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
+import { Ask } from "../parts/Ask";
 import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
 import { to } from "../routes";
@@ -61,84 +60,76 @@ export function ComposeDialog(props: { taken: readonly string[]; onClose(): void
     go(to.canvas(made.value.name));
   };
   return (
-    <Dialog
-      open
-      onClose={props.onClose}
+    <Ask
       wide
+      onClose={props.onClose}
       title="From a compose file"
-      actions={
-        <>
-          <Button onClick={props.onClose}>Not now</Button>
-          <Button weight="primary" disabled={!ready} onClick={() => void make()}>
-            {busy ? "Making it …" : "Make the app"}
-          </Button>
-        </>
-      }
+      act={busy ? "Making it …" : "Make the app"}
+      onAct={make}
+      ready={ready}
     >
-      <div className="stack">
-        <Field label="Choose compose.yaml, and its .env if it has one">
-          {(field) => (
-            <input {...field} type="file" multiple onChange={(event) => void read(event.target.files)} />
-          )}
-        </Field>
-        <Field label="Or paste it">
-          {(field) => (
-            <textarea
-              {...field}
-              className="mono"
-              rows={6}
-              spellCheck={false}
-              value={text}
-              onChange={(event) => setText(event.target.value)}
-              placeholder={"services:\n  db:\n    image: postgres:15\n  web:\n    build: ./web"}
-            />
-          )}
-        </Field>
-        {env !== null && <p className="muted small">Its .env is read along; passwords in it are not kept.</p>}
-        {asked.error && (
-          <p className="field-errors" role="alert">
-            {sentences(asked.error).join(" ")}
-          </p>
+      <Field label="Choose compose.yaml, and its .env if it has one">
+        {(field) => (
+          <input {...field} type="file" multiple onChange={(event) => void read(event.target.files)} />
         )}
-        {asked.busy && !asked.report && <p className="muted">Reading …</p>}
-        {asked.report && (
-          <>
-            <ImportReport report={asked.report} />
-            <Field label="Name of the app" errors={problem ? [problem] : []}>
-              {(field) => (
-                <input
-                  {...field}
-                  value={wish}
-                  placeholder={name}
-                  spellCheck={false}
-                  onChange={(event) => setWish(event.target.value)}
-                />
-              )}
-            </Field>
-            <Field
-              label="Folder of the compose file (optional)"
-              help="The whole path where the server runs, if services are built from folders beside it. Without one, the app gets a folder of its own."
-              errors={folder ? [] : ["The whole path, beginning with /."]}
-            >
-              {(field) => (
-                <input
-                  {...field}
-                  className="mono"
-                  value={dir}
-                  placeholder="/home/me/shop"
-                  spellCheck={false}
-                  onChange={(event) => setDir(event.target.value)}
-                />
-              )}
-            </Field>
-          </>
+      </Field>
+      <Field label="Or paste it">
+        {(field) => (
+          <textarea
+            {...field}
+            className="mono"
+            rows={6}
+            spellCheck={false}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            placeholder={"services:\n  db:\n    image: postgres:15\n  web:\n    build: ./web"}
+          />
         )}
-        {failed && (
-          <p className="field-errors" role="alert">
-            {sentences(failed).join(" ")}
-          </p>
-        )}
-      </div>
-    </Dialog>
+      </Field>
+      {env !== null && <p className="muted small">Its .env is read along; passwords in it are not kept.</p>}
+      {asked.error && (
+        <p className="field-errors" role="alert">
+          {sentences(asked.error).join(" ")}
+        </p>
+      )}
+      {asked.busy && !asked.report && <p className="muted">Reading …</p>}
+      {asked.report && (
+        <>
+          <ImportReport report={asked.report} />
+          <Field label="Name of the app" errors={problem ? [problem] : []}>
+            {(field) => (
+              <input
+                {...field}
+                value={wish}
+                placeholder={name}
+                spellCheck={false}
+                onChange={(event) => setWish(event.target.value)}
+              />
+            )}
+          </Field>
+          <Field
+            label="Folder of the compose file (optional)"
+            help="The whole path where the server runs, if services are built from folders beside it. Without one, the app gets a folder of its own."
+            errors={folder ? [] : ["The whole path, beginning with /."]}
+          >
+            {(field) => (
+              <input
+                {...field}
+                className="mono"
+                value={dir}
+                placeholder="/home/me/shop"
+                spellCheck={false}
+                onChange={(event) => setDir(event.target.value)}
+              />
+            )}
+          </Field>
+        </>
+      )}
+      {failed && (
+        <p className="field-errors" role="alert">
+          {sentences(failed).join(" ")}
+        </p>
+      )}
+    </Ask>
   );
 }

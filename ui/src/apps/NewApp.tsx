@@ -5,8 +5,7 @@ import { useLocation } from "wouter";
 import { post, type Refusal } from "../api/client";
 import { client, keys } from "../api/queries";
 import type { NewApp as From } from "../api/types";
-import { Button } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
+import { Ask } from "../parts/Ask";
 import { Field } from "../parts/Field";
 import { to } from "../routes";
 
@@ -74,89 +73,74 @@ export function NewApp(props: { kind: NewKind | null; taken: readonly string[]; 
     go(to.canvas(answer.value.name));
   };
   return (
-    <Dialog
+    <Ask
       open={kind !== null}
       onClose={close}
       title={kind === null ? "" : TITLES[kind]}
-      actions={
-        <>
-          <Button onClick={close}>Not now</Button>
-          <Button weight="primary" disabled={!ready || busy} onClick={() => void make()}>
-            {busy ? "Making it …" : kind === "folder" ? "Open" : "Make it"}
-          </Button>
-        </>
-      }
+      act={busy ? "Making it …" : kind === "folder" ? "Open" : "Make it"}
+      onAct={make}
+      ready={ready && !busy}
     >
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void make();
-        }}
-      >
-        {kind === "example" && (
-          <p>
-            A shop with PostgreSQL, RabbitMQ, and a page and a worker from source. Nothing runs until you
-            press Go.
-          </p>
-        )}
-        {kind === "folder" && (
-          <Field
-            label="Folder"
-            help="The whole path, on the machine where the server runs. If it has an app.toml, that is the app; otherwise one is written into it."
-            errors={dir !== "" && !dir.startsWith("/") ? ["The whole path, beginning with /."] : []}
-          >
-            {(field) => (
-              <input
-                {...field}
-                className="mono"
-                autoFocus
-                autoComplete="off"
-                spellCheck={false}
-                placeholder="/home/me/shop"
-                value={dir}
-                onChange={(event) => {
-                  setDir(event.target.value);
-                  if (!named) setName(nameOf(event.target.value));
-                }}
-              />
-            )}
-          </Field>
-        )}
+      {kind === "example" && (
+        <p>
+          A shop with PostgreSQL, RabbitMQ, and a page and a worker from source. Nothing runs until you press
+          Go.
+        </p>
+      )}
+      {kind === "folder" && (
         <Field
-          label="Name of the app"
-          help="Its namespace and the first part of its address."
-          errors={problem === null ? [] : [problem]}
+          label="Folder"
+          help="The whole path, on the machine where the server runs. If it has an app.toml, that is the app; otherwise one is written into it."
+          errors={dir !== "" && !dir.startsWith("/") ? ["The whole path, beginning with /."] : []}
         >
           {(field) => (
             <input
               {...field}
-              autoFocus={kind !== "folder"}
+              className="mono"
               autoComplete="off"
               spellCheck={false}
-              value={name}
+              placeholder="/home/me/shop"
+              value={dir}
               onChange={(event) => {
-                setNamed(true);
-                setName(event.target.value);
+                setDir(event.target.value);
+                if (!named) setName(nameOf(event.target.value));
               }}
             />
           )}
         </Field>
-        {error !== null && (
-          <div className="apps-refused" role="alert">
-            <p>
-              <strong>{error.message}</strong>
-            </p>
-            {error.why && <p>{error.why}</p>}
-            {error.diagnostics.map((one, index) => (
-              <p key={index}>
-                line {one.line}: {one.message}
-              </p>
-            ))}
-            {error.hint && <p>{error.hint}</p>}
-          </div>
+      )}
+      <Field
+        label="Name of the app"
+        help="Its namespace and the first part of its address."
+        errors={problem === null ? [] : [problem]}
+      >
+        {(field) => (
+          <input
+            {...field}
+            autoComplete="off"
+            spellCheck={false}
+            value={name}
+            onChange={(event) => {
+              setNamed(true);
+              setName(event.target.value);
+            }}
+          />
         )}
-      </form>
-    </Dialog>
+      </Field>
+      {error !== null && (
+        <div className="apps-refused" role="alert">
+          <p>
+            <strong>{error.message}</strong>
+          </p>
+          {error.why && <p>{error.why}</p>}
+          {error.diagnostics.map((one, index) => (
+            <p key={index}>
+              line {one.line}: {one.message}
+            </p>
+          ))}
+          {error.hint && <p>{error.hint}</p>}
+        </div>
+      )}
+    </Ask>
   );
 }

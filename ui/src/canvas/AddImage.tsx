@@ -1,7 +1,6 @@
 // A block that runs an image somebody else built: its name in a registry, and the port where it listens.
 import { useState } from "react";
-import { Button } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
+import { Ask } from "../parts/Ask";
 import { Field } from "../parts/Field";
 import { NewName, TextField } from "../parts/TextField";
 import type { Dropped } from "../state/canvas";
@@ -25,54 +24,33 @@ export function AddImage(props: { app: string; dropped: Dropped; onClose(): void
     if (await addOwn(app, from, wish, dropped.at, FIELD)) onClose();
   };
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title="Add an image"
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button weight="primary" disabled={!ready} onClick={() => void add()}>
-            Add it
-          </Button>
-        </>
-      }
-    >
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (ready) void add();
-        }}
+    <Ask onClose={onClose} title="Add an image" leave="Cancel" act="Add it" onAct={add} ready={ready}>
+      <TextField
+        label="Image"
+        help="It is fetched at Go, with the login of shelf login where the registry wants one."
+        errors={refused}
+        className="mono"
+        placeholder="ghcr.io/org/web:1.4"
+        autoComplete="off"
+        value={image}
+        onChange={setImage}
+      />
+      <Field
+        label="Port"
+        help="Where it listens; left empty, what the image says of itself."
+        errors={badPort ? ["A number from 1 to 65535."] : []}
       >
-        <TextField
-          label="Image"
-          help="It is fetched at Go, with the login of shelf login where the registry wants one."
-          errors={refused}
-          className="mono"
-          placeholder="ghcr.io/org/web:1.4"
-          autoComplete="off"
-          value={image}
-          onChange={setImage}
-        />
-        <Field
-          label="Port"
-          help="Where it listens; left empty, what the image says of itself."
-          errors={badPort ? ["A number from 1 to 65535."] : []}
-        >
-          {(field) => (
-            <input
-              {...field}
-              inputMode="numeric"
-              value={port}
-              onChange={(event) => setPort(event.target.value.trim())}
-            />
-          )}
-        </Field>
-        <NewName label="Name of the block" placeholder={wish} value={name} onChange={setName} />
-        <input type="submit" hidden />
-      </form>
-    </Dialog>
+        {(field) => (
+          <input
+            {...field}
+            inputMode="numeric"
+            value={port}
+            onChange={(event) => setPort(event.target.value.trim())}
+          />
+        )}
+      </Field>
+      <NewName label="Name of the block" placeholder={wish} value={name} onChange={setName} />
+    </Ask>
   );
 }
 

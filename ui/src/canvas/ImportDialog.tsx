@@ -1,4 +1,5 @@
 // What is possible with something that was dropped: said first, done only when asked, never silent.
+import { Ask } from "../parts/Ask";
 import "../parts/picker.css";
 import { useState } from "react";
 import type { Refusal } from "../api/client";
@@ -28,45 +29,30 @@ function Source({ app, dropped }: { app: string; dropped: Dropped }) {
   const badName = name !== "" && !isName(name);
   const add = () => void addOwn(app, { source: path }, wish, dropped.at).then((it) => it && close());
   return (
-    <Dialog
-      open
+    <Ask
       onClose={close}
       title={folder ? `Add the folder ${dropped.name}` : "Add your source"}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button weight="primary" disabled={badPath || badName} onClick={add}>
-            Add it
-          </Button>
-        </>
-      }
+      leave="Cancel"
+      act="Add it"
+      onAct={add}
+      ready={!badPath && !badName}
     >
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!badPath && !badName) add();
-        }}
-      >
-        {folder && (
-          <p className="muted">
-            A browser does not tell where a dropped folder is. If it lies inside the app's folder, this path
-            is right; otherwise move or link it there first.
-          </p>
-        )}
-        <TextField
-          label="Folder, inside the app's"
-          help="With a Dockerfile; it is built at Go."
-          errors={badPath && path.length > 2 ? ["Write it as ./folder."] : []}
-          className="mono"
-          value={typed}
-          onChange={setPath}
-        />
-        <NewName label="Name of the block" placeholder={wish} value={name} onChange={setName} />
-        {/* Two fields and no button of its own: without this, Enter would not be a submit. */}
-        <input type="submit" hidden />
-      </form>
-    </Dialog>
+      {folder && (
+        <p className="muted">
+          A browser does not tell where a dropped folder is. If it lies inside the app's folder, this path is
+          right; otherwise move or link it there first.
+        </p>
+      )}
+      <TextField
+        label="Folder, inside the app's"
+        help="With a Dockerfile; it is built at Go."
+        errors={badPath && path.length > 2 ? ["Write it as ./folder."] : []}
+        className="mono"
+        value={typed}
+        onChange={setPath}
+      />
+      <NewName label="Name of the block" placeholder={wish} value={name} onChange={setName} />
+    </Ask>
   );
 }
 
@@ -94,47 +80,35 @@ function Compose({ app, dropped }: { app: string; dropped: Dropped }) {
     close();
   };
   return (
-    <Dialog
-      open
+    <Ask
       wide
       onClose={close}
       title={`What ${dropped.name} becomes here`}
-      actions={
-        <>
-          <Button onClick={close}>Leave it</Button>
-          <Button
-            weight="primary"
-            disabled={!asked.report || found.length === 0 || twice.length > 0 || busy}
-            onClick={() => void add()}
-          >
-            {found.length === 1 ? "Add 1 block" : `Add ${found.length} blocks`}
-          </Button>
-        </>
-      }
+      leave="Leave it"
+      act={found.length === 1 ? "Add 1 block" : `Add ${found.length} blocks`}
+      onAct={add}
+      ready={asked.report !== null && found.length > 0 && twice.length === 0 && !busy}
     >
-      <div className="stack">
-        {dropped.text === undefined && <p>It is too large to be read here: at most 512 kB.</p>}
-        {asked.busy && <p className="muted">Reading …</p>}
-        {asked.error && (
-          <p className="field-errors" role="alert">
-            {sentences(asked.error).join(" ")}
-          </p>
-        )}
-        {twice.length > 0 && (
-          <p className="field-errors" role="alert">
-            {twice.join(", ")} {twice.length === 1 ? "is" : "are"} in {app} already. Rename{" "}
-            {twice.length === 1 ? "it" : "them"} here first, or make an app of its own from the file under
-            Apps.
-          </p>
-        )}
-        {asked.report && <ImportReport report={asked.report} />}
-        {failed && (
-          <p className="field-errors" role="alert">
-            {sentences(failed).join(" ")}
-          </p>
-        )}
-      </div>
-    </Dialog>
+      {dropped.text === undefined && <p>It is too large to be read here: at most 512 kB.</p>}
+      {asked.busy && <p className="muted">Reading …</p>}
+      {asked.error && (
+        <p className="field-errors" role="alert">
+          {sentences(asked.error).join(" ")}
+        </p>
+      )}
+      {twice.length > 0 && (
+        <p className="field-errors" role="alert">
+          {twice.join(", ")} {twice.length === 1 ? "is" : "are"} in {app} already. Rename{" "}
+          {twice.length === 1 ? "it" : "them"} here first, or make an app of its own from the file under Apps.
+        </p>
+      )}
+      {asked.report && <ImportReport report={asked.report} />}
+      {failed && (
+        <p className="field-errors" role="alert">
+          {sentences(failed).join(" ")}
+        </p>
+      )}
+    </Ask>
   );
 }
 

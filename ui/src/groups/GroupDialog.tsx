@@ -1,12 +1,12 @@
 // Makes a group, or changes which blocks are in one: a name and a tick for each block, the same for
 // the mouse, the keyboard and the Outline. Where next: groups.ts.
+import { Ask } from "../parts/Ask";
 import "../parts/picker.css";
 import { useState } from "react";
 import type { Groups, Model } from "../api/types";
 import { unplaced } from "../canvas/add";
 import { placeAll } from "../canvas/place";
 import { Button } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
 import { announce } from "../parts/Live";
 import { useCanvas } from "../state/canvas";
@@ -40,71 +40,57 @@ export function GroupDialog({ app, model, names }: { app: string; model: Model; 
     }
   };
   return (
-    <Dialog
-      open
+    <Ask
       onClose={close}
       title={old === null ? "Group blocks" : `Group ${old}`}
-      actions={
-        <>
-          {old !== null && <Button onClick={() => void keep(null)}>Ungroup</Button>}
-          <Button onClick={close}>Cancel</Button>
-          <Button weight="primary" disabled={!ready} onClick={() => void keep(wanted)}>
-            {old === null ? "Group" : "Keep"}
-          </Button>
-        </>
-      }
+      leave="Cancel"
+      other={old !== null && <Button onClick={() => void keep(null)}>Ungroup</Button>}
+      act={old === null ? "Group" : "Keep"}
+      onAct={() => keep(wanted)}
+      ready={ready}
     >
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (ready) void keep(wanted);
-        }}
+      <Field
+        label="Name of the group"
+        help="For looking only: it is kept in app.layout.toml and changes nothing that runs."
+        errors={problem ? [problem] : []}
       >
-        <Field
-          label="Name of the group"
-          help="For looking only: it is kept in app.layout.toml and changes nothing that runs."
-          errors={problem ? [problem] : []}
-        >
-          {(props) => (
-            <input
-              {...props}
-              value={name}
-              list="groups-known"
-              onChange={(event) => setName(event.target.value)}
-            />
-          )}
-        </Field>
-        <datalist id="groups-known">
-          {[...known.keys()].map((it) => (
-            <option key={it} value={it} />
+        {(props) => (
+          <input
+            {...props}
+            value={name}
+            list="groups-known"
+            onChange={(event) => setName(event.target.value)}
+          />
+        )}
+      </Field>
+      <datalist id="groups-known">
+        {[...known.keys()].map((it) => (
+          <option key={it} value={it} />
+        ))}
+      </datalist>
+      <fieldset className="ticks-field">
+        <legend>Blocks in it</legend>
+        <ul className="ticks">
+          {model.blocks.map((it) => (
+            <li key={it.name}>
+              <label>
+                <input
+                  type="checkbox"
+                  checked={on.has(it.name)}
+                  onChange={(event) => {
+                    const next = new Set(on);
+                    if (event.target.checked) next.add(it.name);
+                    else next.delete(it.name);
+                    setOn(next);
+                  }}
+                />
+                <b>{it.name}</b>
+                {it.group && it.group !== old && <span className="muted">{`now in ${it.group}`}</span>}
+              </label>
+            </li>
           ))}
-        </datalist>
-        <fieldset className="ticks-field">
-          <legend>Blocks in it</legend>
-          <ul className="ticks">
-            {model.blocks.map((it) => (
-              <li key={it.name}>
-                <label>
-                  <input
-                    type="checkbox"
-                    checked={on.has(it.name)}
-                    onChange={(event) => {
-                      const next = new Set(on);
-                      if (event.target.checked) next.add(it.name);
-                      else next.delete(it.name);
-                      setOn(next);
-                    }}
-                  />
-                  <b>{it.name}</b>
-                  {it.group && it.group !== old && <span className="muted">{`now in ${it.group}`}</span>}
-                </label>
-              </li>
-            ))}
-          </ul>
-        </fieldset>
-        <button type="submit" hidden aria-hidden="true" tabIndex={-1} disabled={!ready} />
-      </form>
-    </Dialog>
+        </ul>
+      </fieldset>
+    </Ask>
   );
 }

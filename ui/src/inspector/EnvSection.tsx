@@ -1,10 +1,10 @@
 // Environment of a source block, and a place to paste a `.env` that says what wires already cover.
+import { Ask } from "../parts/Ask";
 import "../parts/picker.css";
 import { ClipboardPaste, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Block } from "../api/types";
 import { Button, IconButton } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
 import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
 import { edit, modelOf } from "../state/edits";
@@ -33,57 +33,50 @@ function PasteDialog({ app, block, onClose }: { app: string; block: Block; onClo
     onClose();
   };
   return (
-    <Dialog
-      open
+    <Ask
       onClose={onClose}
       title={`Paste a .env into ${block.name}`}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button weight="primary" disabled={edits.length === 0} onClick={() => void keep()}>
-            {on.length === 1 ? "Take one line" : `Take ${on.length} lines`}
-          </Button>
-        </>
-      }
+      leave="Cancel"
+      act={on.length === 1 ? "Take one line" : `Take ${on.length} lines`}
+      onAct={keep}
+      ready={edits.length > 0}
     >
-      <div className="stack">
-        <Field
-          label="Lines"
-          help="Addresses of services become sockets, passwords become secrets that only the server keeps; the rest is written into the file."
-        >
-          {(props) => (
-            <textarea
-              {...props}
-              rows={6}
-              className="mono"
-              value={text}
-              spellCheck={false}
-              onChange={(event) => setText(event.target.value)}
-            />
-          )}
-        </Field>
-        <ul className="ticks">
-          {lines.map((it) => (
-            <li key={it.name}>
-              <label>
-                <input
-                  type="checkbox"
-                  checked={!off.has(it.name)}
-                  onChange={(event) => {
-                    const next = new Set(off);
-                    if (event.target.checked) next.delete(it.name);
-                    else next.add(it.name);
-                    setOff(next);
-                  }}
-                />
-                <span className="mono">{it.name}</span>
-                <span className="muted">{lineWords(it)}</span>
-              </label>
-            </li>
-          ))}
-        </ul>
-      </div>
-    </Dialog>
+      <Field
+        label="Lines"
+        help="Addresses of services become sockets, passwords become secrets that only the server keeps; the rest is written into the file."
+      >
+        {(props) => (
+          <textarea
+            {...props}
+            rows={6}
+            className="mono"
+            value={text}
+            spellCheck={false}
+            onChange={(event) => setText(event.target.value)}
+          />
+        )}
+      </Field>
+      <ul className="ticks">
+        {lines.map((it) => (
+          <li key={it.name}>
+            <label>
+              <input
+                type="checkbox"
+                checked={!off.has(it.name)}
+                onChange={(event) => {
+                  const next = new Set(off);
+                  if (event.target.checked) next.delete(it.name);
+                  else next.add(it.name);
+                  setOff(next);
+                }}
+              />
+              <span className="mono">{it.name}</span>
+              <span className="muted">{lineWords(it)}</span>
+            </label>
+          </li>
+        ))}
+      </ul>
+    </Ask>
   );
 }
 

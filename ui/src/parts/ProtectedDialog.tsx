@@ -1,7 +1,6 @@
 // See Protected.tsx.
 import { useState } from "react";
-import { Button } from "./Button";
-import { Dialog } from "./Dialog";
+import { Ask } from "./Ask";
 import { TextField } from "./TextField";
 
 interface Props {
@@ -16,29 +15,16 @@ export function ProtectedDialog({ why, onAnswer }: Props) {
   const name = why.split(" ")[0] ?? "";
   const right = typed.trim() === name;
   return (
-    <Dialog
-      open
+    <Ask
       onClose={() => onAnswer(null)}
       title={`Change ${name}`}
-      actions={
-        <>
-          <Button onClick={() => onAnswer(null)}>Not now</Button>
-          <Button weight="danger" disabled={!right} onClick={() => onAnswer(name)}>
-            Do it
-          </Button>
-        </>
-      }
+      act="Do it"
+      onAct={() => onAnswer(name)}
+      ready={right}
+      danger
     >
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (right) onAnswer(name);
-        }}
-      >
-        <p>{why}.</p>
-        <TextField label={<>Type {name}</>} autoComplete="off" value={typed} onChange={setTyped} />
-      </form>
-    </Dialog>
+      <p>{why}.</p>
+      <TextField label={<>Type {name}</>} autoComplete="off" value={typed} onChange={setTyped} />
+    </Ask>
   );
 }

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { queries } from "../api/queries";
 import type { Backup } from "../api/types";
 import { startVerb, useOperation } from "../go/operations";
+import { Ask } from "../parts/Ask";
 import { Button, IconButton } from "../parts/Button";
 import { Dialog } from "../parts/Dialog";
 import { toast } from "../parts/Live";
@@ -235,27 +236,15 @@ function Copy({ app, onClose }: { app: string; onClose(): void }) {
     onClose();
   };
   return (
-    <Dialog
-      open
+    <Ask
       onClose={onClose}
       title={`Copy ${app}`}
-      actions={
-        <>
-          <Button onClick={onClose}>Not now</Button>
-          <Button
-            weight="primary"
-            disabled={busy || !isName(into) || into === app}
-            onClick={() => void copy()}
-          >
-            Copy it
-          </Button>
-        </>
-      }
+      act="Copy it"
+      onAct={copy}
+      ready={!busy && isName(into) && into !== app}
     >
-      <div className="stack">
-        <p>A second app with the code that runs and a copy of its data, at an address of its own.</p>
-        <NewName label="Name of the new app" autoComplete="off" value={into} onChange={setInto} />
-      </div>
-    </Dialog>
+      <p>A second app with the code that runs and a copy of its data, at an address of its own.</p>
+      <NewName label="Name of the new app" autoComplete="off" value={into} onChange={setInto} />
+    </Ask>
   );
 }

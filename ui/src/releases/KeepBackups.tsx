@@ -4,8 +4,7 @@ import { useState } from "react";
 import { type Answer, appPath, put, remove } from "../api/client";
 import { client, keys } from "../api/queries";
 import type { Backup, Backups } from "../api/types";
-import { Button } from "../parts/Button";
-import { Dialog } from "../parts/Dialog";
+import { Ask } from "../parts/Ask";
 import { Field } from "../parts/Field";
 import { toast } from "../parts/Live";
 import { TextField } from "../parts/TextField";
@@ -45,56 +44,42 @@ export function ScheduleDialog({ app, schedule, onClose }: ScheduleProps) {
     if (told(app, answer, done, "Not set", `shelf -a ${app} backup schedule ${how}`)) onClose();
   };
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title="Scheduled backups"
-      actions={
-        <>
-          <Button onClick={onClose}>Not now</Button>
-          <Button weight="primary" disabled={busy || wrong} onClick={() => void save()}>
-            Save
-          </Button>
-        </>
-      }
-    >
-      <div className="stack">
-        <Field label="How often">
-          {(field) => (
-            <select
-              {...field}
-              value={wish.often}
-              onChange={(event) => setWish({ ...wish, often: event.target.value as Often })}
-            >
-              {OFTEN.filter(([often]) => often !== "other" || wish.other !== "").map(([often, words]) => (
-                <option key={often} value={often}>
-                  {often === "other" ? `As cron has it: ${wish.other}` : words}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        {(wish.often === "daily" || wish.often === "weekly") && (
-          <TextField
-            label="At (UTC)"
-            type="time"
-            required
-            value={wish.at}
-            onChange={(at) => at !== "" && setWish({ ...wish, at })}
-          />
+    <Ask onClose={onClose} title="Scheduled backups" act="Save" onAct={save} ready={!busy && !wrong}>
+      <Field label="How often">
+        {(field) => (
+          <select
+            {...field}
+            value={wish.often}
+            onChange={(event) => setWish({ ...wish, often: event.target.value as Often })}
+          >
+            {OFTEN.filter(([often]) => often !== "other" || wish.other !== "").map(([often, words]) => (
+              <option key={often} value={often}>
+                {often === "other" ? `As cron has it: ${wish.other}` : words}
+              </option>
+            ))}
+          </select>
         )}
-        {every !== null && (
-          <TextField
-            label="How many are kept"
-            help="The oldest that the schedule made go first; those made by hand stay."
-            inputMode="numeric"
-            value={keep}
-            onChange={setKeep}
-            errors={wrong ? ["A number from 1 to 1000."] : []}
-          />
-        )}
-      </div>
-    </Dialog>
+      </Field>
+      {(wish.often === "daily" || wish.often === "weekly") && (
+        <TextField
+          label="At (UTC)"
+          type="time"
+          required
+          value={wish.at}
+          onChange={(at) => at !== "" && setWish({ ...wish, at })}
+        />
+      )}
+      {every !== null && (
+        <TextField
+          label="How many are kept"
+          help="The oldest that the schedule made go first; those made by hand stay."
+          inputMode="numeric"
+          value={keep}
+          onChange={setKeep}
+          errors={wrong ? ["A number from 1 to 1000."] : []}
+        />
+      )}
+    </Ask>
   );
 }
 
@@ -109,23 +94,19 @@ export function DeleteBackup({ app, backup, onClose }: { app: string; backup: Ba
     if (told(app, answer, "The backup is deleted", "Not deleted", command)) onClose();
   };
   return (
-    <Dialog
-      open
+    <Ask
       onClose={onClose}
       title={`Delete the backup of ${ago(backup.at, now)}`}
-      actions={
-        <>
-          <Button onClick={onClose}>Keep it</Button>
-          <Button weight="danger" disabled={busy} onClick={() => void erase()}>
-            Delete it
-          </Button>
-        </>
-      }
+      leave="Keep it"
+      act="Delete it"
+      onAct={erase}
+      ready={!busy}
+      danger
     >
       <p>
         <code>{backup.name}</code>, {bytes(backup.size_bytes)}. The app and its data stay as they are; nothing
         brings this backup back.
       </p>
-    </Dialog>
+    </Ask>
   );
 }
