@@ -36,13 +36,23 @@ export async function broken(page) {
       preload: false,
       rules: { "target-size": { enabled: true } },
     });
-    return violations.map(
+    const rules = violations.map(
       (it) =>
         `${it.id}: ${it.nodes
           .map((node) => node.target.join(" "))
           .slice(0, 3)
           .join(" | ")}`,
     );
+    // WCAG 1.4.10: nobody scrolls two ways to read. What scrolls in a box of its own may be wide.
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth > clientWidth) {
+      const out = [...document.querySelectorAll("body *")].filter(
+        (it) => it.getBoundingClientRect().right > clientWidth + 1,
+      );
+      const names = out.slice(0, 3).map((it) => `${it.tagName.toLowerCase()}.${it.className}`);
+      rules.push(`reflow: ${scrollWidth} px wide in ${clientWidth}: ${names.join(" | ")}`);
+    }
+    return rules;
   }, TAGS);
 }
 

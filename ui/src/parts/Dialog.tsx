@@ -25,10 +25,9 @@ export function Dialog({ open, onClose, title, children, actions, wide, classNam
     if (!dialog.open) dialog.showModal();
     // The browser focuses the first thing, which is Close: what the dialog is for comes first.
     const first = ".dialog-content :is(input, textarea, select):not(:disabled)";
-    (
-      dialog.querySelector<HTMLElement>(first) ??
-      dialog.querySelector<HTMLElement>("footer button:last-of-type")
-    )?.focus();
+    // Without one, the act; while that is not ready, the way out.
+    const buttons = dialog.querySelectorAll<HTMLElement>("footer button:not(:disabled)");
+    (dialog.querySelector<HTMLElement>(first) ?? [...buttons].at(-1))?.focus();
     return () => {
       // Who took the focus since, such as the block that was just added, keeps it: closing, the
       // browser would give it back to what had it before.
