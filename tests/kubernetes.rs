@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::server::{Server, eventually};
+use crate::server::{Ended, Server, eventually};
 
 /// kubectl lists the same pods, reads their logs, runs commands in them.
 pub(crate) fn kubectl(server: &mut Server) -> Result<()> {
@@ -29,6 +29,13 @@ pub(crate) fn kubectl(server: &mut Server) -> Result<()> {
     ensure!(described.contains("Ready             True"), "{described}");
     let nodes = server.kubectl(&["top", "nodes", "--no-headers"]).good()?;
     ensure!(nodes.contains('%') && !nodes.contains(" 0Mi"), "{nodes}");
+    // From anywhere, by the app's name: the server knows its folder.
+    let mut away = server.command(&["-a", "shop", "plan"]);
+    let plan = Ended::new(&away.current_dir("/").output()?).good()?;
+    ensure!(plan.contains("shop: nothing to do"), "{plan}");
+    let mut away = server.command(&["-a", "shoop", "plan"]);
+    let unknown = Ended::new(&away.current_dir("/").output()?);
+    ensure!(unknown.code == 3 && unknown.err.contains("an app shoop"), "{unknown:?}");
     let pvc = server.kubectl(&["get", "pvc"]).good()?;
     ensure!(pvc.contains("Bound"), "{pvc}");
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use http::Method;
+
 use crate::error::{Code, Failure};
 use crate::settings::Global;
 
@@ -18,12 +20,16 @@ pub(crate) fn folder(global: &Global) -> Result<PathBuf, Failure> {
         if folder.join("app.toml").is_file() {
             return Ok(folder);
         }
-        return Err(Failure::new(
-            Code::NotFound,
-            "app/absent",
-            format!("there is no {}", folder.join("app.toml").display()),
-        )
-        .hint("-a takes the app's folder here; its name alone is enough for status, logs, exec, stop, start and destroy"));
+        return known(global, app).ok_or_else(|| {
+            let message = format!(
+                "there is no {}, and no server at {} knows the folder of an app {app}",
+                folder.join("app.toml").display(),
+                global.run_dir.display(),
+            );
+            Failure::new(Code::NotFound, "app/absent", message).hint(
+                "-a takes the app's folder, or its name if the server knows it:  shelf status",
+            )
+        });
     }
     for folder in here.ancestors() {
         if folder.join("app.toml").is_file() {
@@ -36,6 +42,21 @@ pub(crate) fn folder(global: &Global) -> Result<PathBuf, Failure> {
         format!("there is no app.toml in {} or above it", here.display()),
     )
     .hint("go into the app's folder, or name it:  shelf -a FOLDER …"))
+}
+
+/// The folder of an app by its name, if a server runs that knows it. Waits for its answer.
+fn known(global: &Global, name: &str) -> Option<PathBuf> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !name.bytes().all(plain) || !global.socket().exists() {
+        return None;
+    }
+    let client = global.client();
+    let path = format!("/v1/apps/{name}/folder");
+    // A verb asks before it begins anything: this thread has nothing else to do.
+    let answer = tokio::task::block_in_place(|| {
+        tokio::runtime::Handle::current().block_on(client.json(Method::GET, &path, None))
+    });
+    Some(PathBuf::from(answer.ok()?["dir"].as_str()?))
 }
 
 /// The name of the app meant: `-a` itself if it is no folder, else what the app file says.

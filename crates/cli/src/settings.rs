@@ -43,7 +43,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) confirm: Option<String>,
 
-    /// The app's folder, or its name where that is enough [default: found upwards from here]
+    /// The app's folder, or its name if the server knows it [default: found upwards from here]
     #[arg(short = 'a', long = "app", global = true, value_name = "APP")]
     pub(crate) app: Option<String>,
 }

@@ -64,6 +64,14 @@ fn line(door: &Door, status: &StatusReport, dir: Option<PathBuf>) -> Value {
     line
 }
 
+/// Where an app's file is: what the command line means by the app's name.
+pub(crate) async fn folder(
+    State(door): State<Door>,
+    Path(app): Path<String>,
+) -> Result<Response, Refusal> {
+    Ok(Json(json!({ "dir": door.registry.dir(&app)? })).into_response())
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MakeRequest {

@@ -109,6 +109,7 @@ pub(crate) fn at(door: &Door) -> Router {
         .route("/v1/verbs/build", post(verbs::build))
         .route("/v1/verbs/back", post(code::back))
         .route("/v1/apps/{app}/push", post(code::push))
+        .route("/v1/apps/{app}/folder", get(app::folder))
         .route("/v1/verbs/rotate", post(code::rotate))
         .route("/v1/verbs/module-test", post(modules::test))
         .route("/v1/verbs/module-publish", post(modules::publish))
