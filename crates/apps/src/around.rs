@@ -104,15 +104,21 @@ impl Around {
             }
             let mut shelf = stock::catalogue()?;
             catalogues::give(&other.modules, &mut shelf)?;
+            let mut brought = catalogues::interfaces(&other.modules);
             for path in app.local_modules().into_iter().map(str::to_owned).collect::<Vec<_>>() {
-                if let Some(text) = other.beside.get(&format!("{path}/module.toml")) {
-                    shelf.add_local(&path, text).map_err(Error::Wrong)?;
-                }
+                let own = format!("{path}/module.toml");
+                let read = |file: &str| Ok(other.beside.get(file).cloned());
+                let files = crate::load::add_local(&mut shelf, &path, read)?;
+                brought.extend(files.into_iter().filter(|(file, _)| *file != own));
             }
             for path in app.named_files().into_iter().map(str::to_owned).collect::<Vec<_>>() {
                 if let Some(text) = other.beside.get(&path) {
                     app.give_file(&path, text);
                 }
+            }
+            // A wire to that app has a type that its modules may have brought along.
+            for (path, text) in brought {
+                catalogue.bring_interface(&path, &text).map_err(Error::Wrong)?;
             }
             // What that app is itself tied to elsewhere is no matter of this one.
             catalogue.add_app(composer::sound(&app, &shelf));

@@ -28,7 +28,9 @@ pub use make::{
     CataloguePublishOptions, CataloguePublishReport, publish_catalogue, sign_catalogue,
 };
 pub use taken::take_modules;
-pub(crate) use taken::{Taken, beside, fetched, find as taken_as, give, images, resolve};
+pub(crate) use taken::{
+    Taken, beside, fetched, find as taken_as, give, images, interfaces, resolve,
+};
 
 /// The tag under which a catalogue's index is taken.
 const TAG: &str = "catalogue";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use composer::graph::{From, Wire};
-use composer::{App, Catalogue, Graph};
+use composer::{App, Catalogue, Graph, Module};
 use fs_err as fs;
 
 use crate::around::Around;
@@ -178,11 +178,7 @@ fn shelf_of(
     let (mut catalogue, mut beside) = (stock::catalogue()?, BTreeMap::new());
     let local: Vec<String> = app.local_modules().into_iter().map(str::to_owned).collect();
     for path in local {
-        let file = format!("{path}/module.toml");
-        if let Some(text) = read(&file)? {
-            catalogue.add_local(&path, &text).map_err(Error::Wrong)?;
-            beside.insert(file, text);
-        }
+        beside.extend(add_local(&mut catalogue, &path, &mut read)?);
     }
     let named: Vec<String> = app.named_files().into_iter().map(str::to_owned).collect();
     for path in named {
@@ -192,6 +188,29 @@ fn shelf_of(
         }
     }
     Ok((catalogue, beside))
+}
+
+/// Adds a module of an app's own folder, with the types of wires that it brings along; the files
+/// that were read, by their paths in the app's folder.
+pub(crate) fn add_local(
+    catalogue: &mut Catalogue,
+    path: &str,
+    mut read: impl FnMut(&str) -> Result<Option<String>>,
+) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let file = format!("{path}/module.toml");
+    let Some(text) = read(&file)? else { return Ok(files) };
+    let module = Module::parse(&file, &text).map_err(Error::Wrong)?;
+    for name in catalogue.brought_by(&module) {
+        let file = format!("{path}/{name}");
+        if let Some(text) = read(&file)? {
+            catalogue.bring_interface(&file, &text).map_err(Error::Wrong)?;
+            files.insert(file, text);
+        }
+    }
+    catalogue.add_local(path, &text).map_err(Error::Wrong)?;
+    files.insert(file, text);
+    Ok(files)
 }
 
 /// The app file in `dir`, as it is.

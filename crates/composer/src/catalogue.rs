@@ -1,12 +1,12 @@
 //! What is on the shelf: modules and interfaces, as texts that someone else read from disk; and the
 //! other apps of the target, which wires may reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
-use crate::interface::Interface;
+use crate::interface::{Interface, InterfaceName};
 use crate::module::Module;
 use crate::version;
 
@@ -18,6 +18,8 @@ pub struct Catalogue {
     /// Modules in the app's own folder, by path as the app writes it.
     local: BTreeMap<String, Arc<Module>>,
     interfaces: BTreeMap<String, Arc<Interface>>,
+    /// Names of those that modules brought along.
+    brought: BTreeSet<String>,
     apps: BTreeMap<String, Arc<Graph>>,
     /// What the words of an app mean that name no catalogue: `redis@7` to name and version.
     meant: BTreeMap<String, (String, String)>,
@@ -83,6 +85,45 @@ impl Catalogue {
         let interface = Interface::parse(path, text)?;
         self.interfaces.insert(interface.name.clone(), Arc::new(interface));
         Ok(())
+    }
+
+    /// The files in which a module brings along the types of its wires that are not of the shelf:
+    /// for `weather/1`, `interfaces/weather.toml` in its folder.
+    pub fn brought_by(&self, module: &Module) -> BTreeSet<String> {
+        let shape = &module.shape;
+        let needs = shape.needs.iter().map(|need| &need.interface.value);
+        let offers = shape.provides.iter().map(|offer| &offer.interface.value);
+        let foreign = |name: &&InterfaceName| {
+            let name = name.to_string();
+            !self.interfaces.contains_key(&name) || self.brought.contains(&name)
+        };
+        needs
+            .chain(offers)
+            .filter(foreign)
+            .map(|one| format!("interfaces/{}.toml", one.name))
+            .collect()
+    }
+
+    /// Adds an interface that a module brings along, by the text of its file. One of that name that
+    /// is there already must be the same, for a wire has a module at either end. `path` is only
+    /// used in messages.
+    pub fn bring_interface(&mut self, path: &str, text: &str) -> Result<(), Vec<Diagnostic>> {
+        let interface = Interface::parse(path, text)?;
+        match self.interfaces.get(&interface.name) {
+            Some(known) if **known != interface => {
+                let message =
+                    format!("{path} has another {} than there is already", interface.name);
+                let (code, sides) = ("interface/differs".to_owned(), Vec::new());
+                let found = Diagnostic { code, message, span: None, sides, help: Vec::new() };
+                Err(vec![found.help("give it a name or a major of its own", "")])
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.brought.insert(interface.name.clone());
+                self.interfaces.insert(interface.name.clone(), Arc::new(interface));
+                Ok(())
+            }
+        }
     }
 
     /// Adds another app of the target, as it last came up, so that wires may reach it.
@@ -151,6 +192,30 @@ mod tests {
     const TEXT: &str = "module = \"bucket\"\nversion = \"1.2.0\"\n\
         build = \".\"\n[provides.http]\ntype = \"http/1\"\nport = 80\n\
         [assumes]\none = { says = \"One.\", if-not = \"Two.\" }\n";
+
+    #[test]
+    fn a_module_brings_the_types_of_its_wires_and_all_agree_on_them() {
+        let mut shelf = Catalogue::default();
+        let http = "interface = \"http/1\"\nsummary = \"x\"\n[fields]\nhost = \"host\"\n";
+        shelf.add_interface("http.toml", http).unwrap();
+        let text = "module = \"w\"\nversion = \"1.0.0\"\nsummary = \"w\"\nbuild = \".\"\n\
+                    [provides.a]\ntype = \"http/1\"\nport = 80\n\
+                    [provides.b]\ntype = \"weather/1\"\nport = 80\n\
+                    [assumes]\none = { says = \"One.\", if-not = \"set x\" }\n";
+        let module = Module::parse("module.toml", text).unwrap();
+        let files: Vec<String> = shelf.brought_by(&module).into_iter().collect();
+        assert_eq!(files, ["interfaces/weather.toml"]);
+        let weather = http.replace("http/1", "weather/1");
+        shelf.bring_interface(&files[0], &weather).unwrap();
+        assert!(shelf.interface("weather/1").is_some());
+        // The next one that brings it is read too, and must say the same.
+        assert_eq!(shelf.brought_by(&module).len(), 1);
+        shelf.bring_interface(&files[0], &weather).unwrap();
+        for other in [&weather.replace("host =", "port ="), &http.replace("host =", "port =")] {
+            let wrong = shelf.bring_interface("x.toml", other).unwrap_err();
+            assert_eq!(wrong[0].code, "interface/differs");
+        }
+    }
 
     #[test]
     fn a_name_alone_means_what_it_is_said_to_mean() {

@@ -23,7 +23,7 @@ use crate::load::Loaded;
 use crate::progress::Clock;
 use crate::published::{Opened, keep, open, refused};
 use crate::registry::write_private;
-use crate::{Error, Result, Target, borrowed, lock};
+use crate::{Error, Result, Target, borrowed, lock, stock};
 
 /// Longest file beside an app, in bytes: one text of a module is at most a few kilobytes.
 const MOST_BESIDE: u64 = 16 << 20;
@@ -48,6 +48,9 @@ pub(crate) struct Taken {
     pub(crate) folder: PathBuf,
     /// Its `module.toml`.
     pub(crate) text: String,
+    /// The types of wires that it brings along, by their files in its folder.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) interfaces: BTreeMap<String, String>,
 }
 
 fn nowhere(folder: &Path) -> bool {
@@ -73,6 +76,9 @@ pub(crate) fn find<'a>(around: &'a Around, name: &str, version: &str) -> Option<
 
 /// Puts modules where the checker looks for them.
 pub(crate) fn give(modules: &BTreeMap<String, Taken>, catalogue: &mut Catalogue) -> Result<()> {
+    for (path, text) in interfaces(modules) {
+        catalogue.bring_interface(&path, &text).map_err(Error::Wrong)?;
+    }
     for (used, one) in modules {
         let path = format!("{}/module.toml", one.name());
         catalogue.add_taken(&one.catalogue, &path, &one.text).map_err(Error::Wrong)?;
@@ -81,6 +87,16 @@ pub(crate) fn give(modules: &BTreeMap<String, Taken>, catalogue: &mut Catalogue)
         }
     }
     Ok(())
+}
+
+/// The types of wires that modules bring along, by their files.
+pub(crate) fn interfaces(modules: &BTreeMap<String, Taken>) -> Vec<(String, String)> {
+    let of = |one: &Taken| {
+        let named = one.interfaces.iter();
+        let name = one.name();
+        named.map(move |(file, text)| (format!("{name}/{file}"), text.clone())).collect::<Vec<_>>()
+    };
+    modules.values().flat_map(of).collect()
 }
 
 /// The modules of catalogues that an app in `dir` uses, by what it says of them.
@@ -262,6 +278,14 @@ async fn fetch(target: &Target, known: &Known, listed: &Listed, now: Timestamp) 
         );
         return Err(unfit("catalogue/module", message, "ask who makes the catalogue"));
     }
+    let mut shelf = stock::catalogue()?;
+    let mut interfaces = BTreeMap::new();
+    for path in shelf.brought_by(&module) {
+        let Some((_, bytes)) = files.get(&path) else { continue };
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        shelf.bring_interface(&path, &text).map_err(Error::Wrong)?;
+        interfaces.insert(path, text);
+    }
     let to = cache(target, &listed.digest);
     let fails = |source| Error::Write { path: to.clone(), source };
     fs::create_dir_all(to.parent().unwrap_or(&to)).map_err(fails)?;
@@ -279,6 +303,7 @@ async fn fetch(target: &Target, known: &Known, listed: &Listed, now: Timestamp) 
         hash,
         folder: to.clone(),
         text,
+        interfaces,
     };
     let kept = serde_json::to_vec(&taken).map_err(|error| fails(error.into()))?;
     // Last, so that it never stands for half a folder.

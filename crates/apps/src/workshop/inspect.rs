@@ -27,7 +27,7 @@ pub fn inspect(dir: &Path) -> Result<TrialReport> {
 pub(crate) fn look(dir: &Path) -> Result<(TrialReport, Module, Catalogue)> {
     let path = dir.join("module.toml");
     let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
-    let shelf = stock::catalogue()?;
+    let mut shelf = stock::catalogue()?;
     let module = Module::parse("module.toml", &text).map_err(Error::Wrong)?;
     let mut report = TrialReport {
         module: module.name.clone(),
@@ -35,6 +35,7 @@ pub(crate) fn look(dir: &Path) -> Result<(TrialReport, Module, Catalogue)> {
         passed: true,
         checks: Vec::new(),
     };
+    bring(dir, &module, &mut shelf, &mut report)?;
     let found = composer::module::lint(&module, &shelf);
     for one in &found {
         let help = one.help.first().map(|help| format!("; {}: {}", help.text, help.action));
@@ -50,6 +51,30 @@ pub(crate) fn look(dir: &Path) -> Result<(TrialReport, Module, Catalogue)> {
     let (state, detail) = icon(dir, &module);
     report.add("icon", state, detail);
     Ok((report, module, shelf))
+}
+
+/// The types of wires that the module brings along are read as apps will read them.
+fn bring(
+    dir: &Path,
+    module: &Module,
+    shelf: &mut Catalogue,
+    report: &mut TrialReport,
+) -> Result<()> {
+    for name in shelf.brought_by(module) {
+        let path = dir.join(&name);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            // That there is no such type is said of the offer or the need.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        let (state, detail) = match shelf.bring_interface(&name, &text) {
+            Ok(()) => (CheckState::Passed, "a type of its own".to_owned()),
+            Err(wrong) => (CheckState::Failed, composer::render(&wrong).trim_end().to_owned()),
+        };
+        report.add(name, state, detail);
+    }
+    Ok(())
 }
 
 /// Every program that the file names is in the folder, and there is a Dockerfile to bring it along.

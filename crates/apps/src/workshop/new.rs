@@ -92,7 +92,11 @@ pub fn new_module(parent: &Path, name: &str, provides: &[String]) -> Result<NewM
     for wanted in provides {
         let Some(found) = shelf.interface(wanted) else {
             let known: Vec<&str> = shelf.interfaces().map(|one| one.name.as_str()).collect();
-            let message = format!("there is no interface {wanted}; there are {}", known.join(", "));
+            let message = format!(
+                "there is no interface {wanted}; there are {}; a new one is a file of the module: \
+                 make it for another, and write interfaces/NAME.toml",
+                known.join(", ")
+            );
             return Err(Error::Unfit { code: "interface/unknown", message });
         };
         if found.fields.iter().any(|field| field.kind == FieldKind::Path) {

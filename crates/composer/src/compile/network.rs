@@ -2,6 +2,7 @@
 //! of the app's address.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,9 @@ fn service(input: &Input<'_>, part: &Part, process: &Process) -> Option<Value> {
     let own = || part.offers.iter().filter(|offer| offer.service == process.workload);
     let mut ports: Vec<Value> =
         own().filter_map(|offer| Some(named(&offer.name, offer.port?))).collect();
+    // Two offers may be two types of one port; a Service has it once.
+    let mut seen = HashSet::new();
+    ports.retain(|port| seen.insert(port["port"].as_i64()));
     let admin =
         own().filter_map(|offer| Some((format!("{}-admin", offer.name), offer.admin_port?)));
     ports.extend(admin.map(|(name, port)| named(&name, port)));
